@@ -1,0 +1,104 @@
+// The only door to time. The engine reads the clock once per turn and passes the value on; tests
+// and simulation hand in a `FakeClock`.
+
+export interface Clock {
+  /** Unix time in whole milliseconds. */
+  nowMs(): number
+  /** Unix time in microseconds, for TIME and the log. */
+  nowUs(): number
+  /** Microseconds since some start; never goes back; for durations. */
+  monotonicUs(): number
+  /** Calls `run` every `intervalMs` until `stop()`. Keeps no process alive by itself. */
+  every(intervalMs: number, run: () => void): Timer
+  /** Calls `run` once, `delayMs` from now, unless `stop()` comes first. */
+  after(delayMs: number, run: () => void): Timer
+}
+
+export interface Timer {
+  stop(): void
+}
+
+/** The system's clock. */
+export class SystemClock implements Clock {
+  nowMs(): number {
+    return Date.now()
+  }
+
+  nowUs(): number {
+    return Math.floor((performance.timeOrigin + performance.now()) * 1000)
+  }
+
+  monotonicUs(): number {
+    return performance.now() * 1000
+  }
+
+  every(intervalMs: number, run: () => void): Timer {
+    const handle = setInterval(run, intervalMs)
+    return { stop: () => clearInterval(handle) }
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const handle = setTimeout(run, delayMs)
+    return { stop: () => clearTimeout(handle) }
+  }
+}
+
+/** A clock that stands still until `advance`; timers fire inside `advance`, in order of time. */
+export class FakeClock implements Clock {
+  #nowMs: number
+  #timers: { dueMs: number; intervalMs: number; run: () => void; stopped: boolean }[] = []
+
+  constructor(startMs = 1_700_000_000_000) {
+    this.#nowMs = startMs
+  }
+
+  nowMs(): number {
+    return Math.floor(this.#nowMs)
+  }
+
+  nowUs(): number {
+    return Math.floor(this.#nowMs * 1000)
+  }
+
+  monotonicUs(): number {
+    return this.#nowMs * 1000
+  }
+
+  every(intervalMs: number, run: () => void): Timer {
+    return this.#add(intervalMs, intervalMs, run)
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    return this.#add(delayMs, 0, run)
+  }
+
+  /** Moves time on by `ms` and runs each timer that falls due on the way. */
+  advance(ms: number): void {
+    const limit = this.#nowMs + ms
+    for (;;) {
+      let next = null
+      for (const timer of this.#timers) {
+        if (!timer.stopped && timer.dueMs <= limit && (!next || timer.dueMs < next.dueMs)) {
+          next = timer
+        }
+      }
+      if (!next) break
+      this.#nowMs = next.dueMs
+      if (next.intervalMs > 0) next.dueMs += next.intervalMs
+      else next.stopped = true
+      next.run()
+    }
+    this.#nowMs = limit
+    this.#timers = this.#timers.filter((timer) => !timer.stopped)
+  }
+
+  #add(delayMs: number, intervalMs: number, run: () => void): Timer {
+    const timer = { dueMs: this.#nowMs + delayMs, intervalMs, run, stopped: false }
+    this.#timers.push(timer)
+    return {
+      stop: () => {
+        timer.stopped = true
+      },
+    }
+  }
+}

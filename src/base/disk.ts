@@ -1,0 +1,168 @@
+// The only door to files. All calls are synchronous: they run on the snapshot or disk thread, or on
+// the engine where Redis blocks as well (SAVE, loading, SHUTDOWN). Failures are `StoreError`s with
+// code DISK_FAILED, a message that names the call, the path and the system's code, and the system's
+// error as `cause` (its `code` is ENOSPC, EIO, …). Tests hand in a `FakeDisk`, which fails where it
+// is told to and forgets unsynced writes in a crash.
+
+import * as fs from 'node:fs'
+import { dirname } from 'node:path'
+import { ErrorCode, StoreError } from './errors.ts'
+
+export interface Disk {
+  /** Opens an existing file for reading. */
+  openRead(path: string): DiskFile
+  /** Creates or empties a file for writing. */
+  create(path: string, mode?: number): DiskFile
+  /** Opens for appending; creates the file if need be. */
+  openAppend(path: string, mode?: number): DiskFile
+  rename(from: string, to: string): void
+  /** Removes a file; a missing one is no error. */
+  unlink(path: string): void
+  exists(path: string): boolean
+  /** Size in bytes, whether it is a directory, or null when there is nothing at `path`. */
+  stat(path: string): { size: number; isDirectory: boolean; modifiedMs: number } | null
+  /** Names in a directory. */
+  list(path: string): string[]
+  makeDirectory(path: string): void
+  /** Makes renames and creations inside the directory durable. */
+  syncDirectory(path: string): void
+  /** A small file whole, as text. */
+  readText(path: string): string
+}
+
+export interface DiskFile {
+  readonly path: string
+  size(): number
+  /** Bytes read into `bytes[start, start + length)` from `position`; 0 at the end of the file. */
+  read(bytes: Uint8Array, start: number, length: number, position: number): number
+  /** Writes all of the range at the current end; a short write is continued, not returned. */
+  write(bytes: Uint8Array, start: number, length: number): void
+  sync(): void
+  /** Idempotent. */
+  close(): void
+}
+
+/** Runs one file operation; turns what the system throws into a `StoreError` that names it. */
+export function diskCall<T>(operation: string, path: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+    throw new StoreError(ErrorCode.DiskFailed, `${operation} ${path}: ${code}`, { cause })
+  }
+}
+
+/** The system's code (ENOENT, ENOSPC, …) behind a failed disk call; '' when there is none. */
+export function systemCode(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : null
+  return cause?.code ?? (error as NodeJS.ErrnoException | undefined)?.code ?? ''
+}
+
+class SystemFile implements DiskFile {
+  readonly path: string
+  #descriptor: number
+
+  constructor(path: string, flags: string, mode: number) {
+    this.path = path
+    this.#descriptor = diskCall('open', path, () => fs.openSync(path, flags, mode))
+  }
+
+  size(): number {
+    return diskCall('stat', this.path, () => fs.fstatSync(this.#descriptor).size)
+  }
+
+  read(bytes: Uint8Array, start: number, length: number, position: number): number {
+    return diskCall('read', this.path, () =>
+      fs.readSync(this.#descriptor, bytes, start, length, position),
+    )
+  }
+
+  write(bytes: Uint8Array, start: number, length: number): void {
+    let done = 0
+    while (done < length) {
+      done += diskCall('write', this.path, () =>
+        fs.writeSync(this.#descriptor, bytes, start + done, length - done),
+      )
+    }
+  }
+
+  sync(): void {
+    diskCall('fsync', this.path, () => fs.fsyncSync(this.#descriptor))
+  }
+
+  close(): void {
+    if (this.#descriptor < 0) return
+    const descriptor = this.#descriptor
+    this.#descriptor = -1
+    diskCall('close', this.path, () => fs.closeSync(descriptor))
+  }
+}
+
+/** The machine's file system. */
+export class SystemDisk implements Disk {
+  openRead(path: string): DiskFile {
+    return new SystemFile(path, 'r', 0o644)
+  }
+
+  create(path: string, mode = 0o644): DiskFile {
+    return new SystemFile(path, 'w', mode)
+  }
+
+  openAppend(path: string, mode = 0o644): DiskFile {
+    return new SystemFile(path, 'a', mode)
+  }
+
+  rename(from: string, to: string): void {
+    diskCall('rename', `${from} to ${to}`, () => fs.renameSync(from, to))
+  }
+
+  unlink(path: string): void {
+    diskCall('unlink', path, () => fs.rmSync(path, { force: true }))
+  }
+
+  exists(path: string): boolean {
+    return fs.existsSync(path)
+  }
+
+  stat(path: string): { size: number; isDirectory: boolean; modifiedMs: number } | null {
+    const found = diskCall('stat', path, () => fs.statSync(path, { throwIfNoEntry: false }))
+    if (!found) return null
+    return { size: found.size, isDirectory: found.isDirectory(), modifiedMs: found.mtimeMs }
+  }
+
+  list(path: string): string[] {
+    return diskCall('list', path, () => fs.readdirSync(path))
+  }
+
+  makeDirectory(path: string): void {
+    diskCall('mkdir', path, () => fs.mkdirSync(path, { recursive: true }))
+  }
+
+  syncDirectory(path: string): void {
+    const descriptor = diskCall('open', path, () => fs.openSync(path, 'r'))
+    try {
+      diskCall('fsync', path, () => fs.fsyncSync(descriptor))
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  }
+
+  readText(path: string): string {
+    return diskCall('read', path, () => fs.readFileSync(path, 'utf8'))
+  }
+}
+
+/** Writes a small text file so that a crash leaves the old or the new content, never a mixture. */
+export function replaceText(disk: Disk, path: string, text: string): void {
+  const temporary = `${path}.tmp`
+  const file = disk.create(temporary)
+  try {
+    const bytes = Buffer.from(text, 'utf8')
+    file.write(bytes, 0, bytes.length)
+    file.sync()
+  } finally {
+    file.close()
+  }
+  disk.rename(temporary, path)
+  disk.syncDirectory(dirname(path))
+}

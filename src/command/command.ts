@@ -1,0 +1,2 @@
+// placeholder while the house is built
+export {}
