@@ -1,2 +1,70 @@
-// placeholder while the house is built
-export {}
+// What a command is: one row in a table and one function. The rows of all families form the command
+// table (table.ts), which is the only registration: dispatch, COMMAND, ACL categories and the test
+// matrices read it. Handlers are synchronous and allocate nothing on the common path; they read
+// their arguments from `Args` (borrowed bytes of the query buffer) and write into `Reply`.
+
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { Database } from '../keyspace/database.ts'
+import type { Args } from '../resp/args.ts'
+import type { Reply } from '../resp/reply.ts'
+
+/** What a command may do and where it may run; Redis's flags, by Redis's names. */
+export const Flag = {
+  Write: 1 << 0,
+  ReadOnly: 1 << 1,
+  DenyOom: 1 << 2,
+  Admin: 1 << 3,
+  PubSub: 1 << 4,
+  NoScript: 1 << 5,
+  Blocking: 1 << 6,
+  Loading: 1 << 7,
+  Stale: 1 << 8,
+  SkipMonitor: 1 << 9,
+  SkipSlowlog: 1 << 10,
+  Asking: 1 << 11,
+  Fast: 1 << 12,
+  NoAuth: 1 << 13,
+  MayReplicate: 1 << 14,
+  NoMulti: 1 << 15,
+  AllowBusy: 1 << 16,
+  NoAsyncLoading: 1 << 17,
+  NoMandatoryKeys: 1 << 18,
+  Protected: 1 << 19,
+  MovableKeys: 1 << 20,
+} as const
+
+/** Redis's groups, as COMMAND DOCS reports them. */
+export type Group = 'string' | 'generic' | 'connection' | 'server' | 'transactions' | 'pubsub'
+
+export type Handler = (context: Context, args: Args, reply: Reply) => void
+
+export interface Command {
+  /** Lower case; of a subcommand only its own word. */
+  readonly name: string
+  /** Count of arguments with the name; negative: at least that many. */
+  readonly arity: number
+  /** Bits of `Flag`. */
+  readonly flags: number
+  /** First key, last key (negative: from the end), step; [0, 0, 0] when there are none. */
+  readonly keys: readonly [number, number, number]
+  readonly group: Group
+  readonly since: string
+  readonly summary: string
+  readonly complexity: string
+  /** ACL categories beyond those that follow from flags and group, as `dangerous`. */
+  readonly categories?: readonly string[]
+  /** Missing for a container command whose subcommands do all. */
+  readonly run?: Handler
+  readonly subcommands?: readonly Command[]
+  /** Positions of the keys, for commands whose keys no [first, last, step] describes. */
+  readonly findKeys?: (args: Args, positions: number[]) => void
+}
+
+/** What handlers of data commands may see; the engine owns the one instance and fills it per call. */
+export interface Context {
+  readonly keyspace: Keyspace
+  /** The database that the calling client has selected. */
+  db: Database
+  /** Unix ms, read once per turn of the loop. */
+  nowMs: number
+}
