@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a clean clone on Debian ready: `sh tools/setup.sh [packages | peers]`; both without argument.
+# Makes a clean clone on Debian ready: sh tools/setup.sh [packages | peers]; without argument, both.
 #
 #   packages  npm packages by package-lock.json, among them the pinned Node 24
 #   peers     the Debian programs that tests compare with: redis-server, redis-cli, tclsh, …
