@@ -41,7 +41,7 @@ const fileLength = perSource(
 
 const header = perSource(
   'header',
-  `a source file starts with a comment of ${HEADER_LINES_MIN}–${HEADER_LINES_MAX} lines: its purpose`,
+  `a source file starts with a comment of ${HEADER_LINES_MIN}–${HEADER_LINES_MAX} lines`,
   (source, report) => {
     if (!isTypeScript(source)) return
     const minimum = source.path.endsWith('.test.ts') ? 1 : HEADER_LINES_MIN
