@@ -1,0 +1,27 @@
+// What a reader of RDB streams hands on: one key at a time, in one object, and a few facts around it.
+
+import { RdbString } from './rdb-input.ts'
+
+/** One key; the reader fills the same object again and again. All bytes are borrowed. */
+export class RdbEntry {
+  readonly key = new RdbString()
+  readonly value = new RdbString()
+  /** Unix ms; -1 without. */
+  deadlineMs = -1
+  /** Seconds since the last access, from files saved under an LRU policy; -1 without. */
+  idleSeconds = -1
+  /** LFU counter, 0 to 255; -1 without. */
+  frequency = -1
+}
+
+/** Takes what is in a file, in the order of the file. */
+export interface RdbTarget {
+  onAux(name: string, value: string): void
+  /** The keys that follow belong to this database. */
+  onDatabase(id: number): void
+  /** What the database will hold: hints, not to be trusted. */
+  onResize(keys: number, expires: number): void
+  /** The source of a library of functions. */
+  onFunction(code: string): void
+  onString(entry: RdbEntry): void
+}

@@ -1,0 +1,45 @@
+// The value types of RDB, one row each: this table is their only registration. A row without `read`
+// is known by name, so that a file that holds one is refused with a message that says what it is.
+
+import type { RdbInput } from './rdb-input.ts'
+import type { RdbEntry, RdbTarget } from './rdb-target.ts'
+
+export interface RdbType {
+  readonly name: string
+  /** Reads the value behind the key, and hands the entry to the target. */
+  readonly read: ((input: RdbInput, entry: RdbEntry, target: RdbTarget) => void) | null
+}
+
+/** By type byte. Numbers that are missing were never given out. */
+export const rdbTypes: ReadonlyMap<number, RdbType> = new Map([
+  [0, { name: 'string', read: readString }],
+  [1, { name: 'list', read: null }],
+  [2, { name: 'set', read: null }],
+  [3, { name: 'sorted set with text scores', read: null }],
+  [4, { name: 'hash', read: null }],
+  [5, { name: 'sorted set', read: null }],
+  [6, { name: 'module value of a preview release', read: null }],
+  [7, { name: 'module value', read: null }],
+  [9, { name: 'hash as zipmap', read: null }],
+  [10, { name: 'list as ziplist', read: null }],
+  [11, { name: 'set as intset', read: null }],
+  [12, { name: 'sorted set as ziplist', read: null }],
+  [13, { name: 'hash as ziplist', read: null }],
+  [14, { name: 'list as quicklist of ziplists', read: null }],
+  [15, { name: 'stream', read: null }],
+  [16, { name: 'hash as listpack', read: null }],
+  [17, { name: 'sorted set as listpack', read: null }],
+  [18, { name: 'list as quicklist of listpacks', read: null }],
+  [19, { name: 'stream, second form', read: null }],
+  [20, { name: 'set as listpack', read: null }],
+  [21, { name: 'stream, third form', read: null }],
+  [22, { name: 'hash with field expiry of a preview release', read: null }],
+  [23, { name: 'hash with field expiry as listpack of a preview release', read: null }],
+  [24, { name: 'hash with field expiry', read: null }],
+  [25, { name: 'hash with field expiry as listpack', read: null }],
+])
+
+function readString(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  input.string(entry.value, 'string value')
+  target.onString(entry)
+}
