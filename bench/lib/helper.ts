@@ -2,7 +2,7 @@
 // their own, so that what one does cannot delay another inside one event loop.
 //
 // The driver starts a helper with its options as one JSON argument. The helper prints one JSON line
-// {"ready":true} when it is under way and {"result":…} when it ends; it ends when its work is done,
+// {"ready":true} when it is under way and {"result":…} at its end. It ends when its work is done,
 // when the driver writes a line to its standard input, or when that input closes.
 
 import { fileURLToPath } from 'node:url'

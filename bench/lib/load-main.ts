@@ -17,7 +17,7 @@ import { machineMs } from './time.ts'
 export interface LoadOptions extends RequestShape {
   readonly port: number
   readonly mode: 'fill' | 'storm' | 'paced'
-  /** Keys in the keyspace; `fill` starts at `firstKey`. */
+  /** Random keys lie below this; `fill` writes this many, from `firstKey` on. */
   readonly keys: number
   readonly firstKey?: number
   readonly connections: number

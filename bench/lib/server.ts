@@ -6,10 +6,10 @@
 // probed every `PROBE_MS`, which is the resolution of every start-up and load time.
 
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { exitOf, spawnChild } from './children.ts'
+import { exitOf, makeDirectory, removeDirectory, spawnChild } from './children.ts'
 import { Client } from './client.ts'
 import { machineMs, sleep, within } from './time.ts'
 
@@ -58,7 +58,7 @@ export class RunningServer {
     await within(ended, STOP_LIMIT_MS, 'SHUTDOWN NOSAVE').catch(() => this.#child.kill('SIGKILL'))
     await ended
     this.client.close()
-    rmSync(this.directory, { recursive: true, force: true })
+    removeDirectory(this.directory)
   }
 }
 
@@ -71,7 +71,7 @@ interface Started {
 /** Starts a server and waits until it answers PING. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const port = await freePort()
-  const directory = mkdtempSync(join(options.work, 'tidemark-bench-'))
+  const directory = makeDirectory(options.work)
   options.prepare?.(directory)
   const [program, ...leading] = options.command.split(' ').filter((word) => word !== '')
   if (!program) throw new Error('server: empty command')
@@ -94,7 +94,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return new RunningServer({ child, port, directory }, client, machineMs() - startMs)
   } catch (error) {
     child.kill('SIGKILL')
-    rmSync(directory, { recursive: true, force: true })
+    removeDirectory(directory)
     throw error
   } finally {
     probing.abort()

@@ -2,7 +2,10 @@
 // are numbers and stand right; cells are given as strings.
 
 /** Columns padded to their widest cell, two spaces between them. */
-export function plainTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function plainTable(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const widths = columnWidths(header, rows)
   const lines = [header, ...rows].map((cells) => alignRow(cells, widths).join('  ').trimEnd())
   return lines.join('\n')
@@ -20,7 +23,7 @@ export function markdownTable(
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** A number for people: thousands grouped, about four significant digits; '–' when there is none. */
+/** A number for people: thousands grouped, three or more digits shown; '–' when there is none. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return '–'
   const size = Math.abs(value)

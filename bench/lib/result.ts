@@ -1,0 +1,170 @@
+// The result of one benchmark run: JSON for machines, a table for people, the same everywhere
+// (terminal, docs/benchmarks.md). A result says on which machine, with which Node, servers and
+// command it was measured; without these a number is worth nothing.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { cpus, release, totalmem } from 'node:os'
+import { type Bench, type Measure, type Parameters, ROLES, type Role, type Setup } from './bench.ts'
+import { rounded, type Summary, summarize } from './stats.ts'
+import { formatNumber } from './table.ts'
+
+export interface Result {
+  readonly bench: string
+  readonly question: string
+  readonly date: string
+  /** What to type to measure it again. */
+  readonly command: string
+  readonly machine: Machine
+  readonly node: string
+  readonly servers: Record<Role, { name: string; command: string; version: string }>
+  readonly rounds: number
+  readonly parameters: Parameters
+  readonly rows: Row[]
+  readonly notes: string[]
+}
+
+export interface Machine {
+  readonly cpu: string
+  readonly cores: number
+  readonly memoryMiB: number
+  readonly kernel: string
+  readonly transparentHugePages: string
+  readonly overcommitMemory: string
+}
+
+export interface Row extends Measure {
+  readonly subject?: Summary
+  readonly reference?: Summary
+  /** Subject's median over the reference's. */
+  readonly ratio?: number
+  /** Whether the target is met; missing where there is no target or no value. */
+  readonly isMet?: boolean
+}
+
+/** Puts together what a finished run has found. */
+export function makeResult(
+  bench: Bench,
+  setup: Setup,
+  run: { command: string; parameters: Parameters },
+): Result {
+  return {
+    bench: bench.name,
+    question: bench.question,
+    date: new Date().toISOString(),
+    command: run.command,
+    machine: describeMachine(),
+    node: process.version,
+    servers: {
+      subject: describeServer(setup.commands.subject),
+      reference: describeServer(setup.commands.reference),
+    },
+    rounds: setup.rounds,
+    parameters: run.parameters,
+    rows: bench.measures.map((measure) => makeRow(measure, setup.values.get(measure.name)!)),
+    notes: setup.notes,
+  }
+}
+
+/** A measure with its values, ratio and verdict. */
+export function makeRow(measure: Measure, values: Readonly<Record<Role, number[]>>): Row {
+  const row: { -readonly [Field in keyof Row]: Row[Field] } = { ...measure }
+  for (const role of ROLES) {
+    if (values[role].length > 0) row[role] = summarize(values[role])
+  }
+  if (row.subject && row.reference && row.reference.median !== 0) {
+    row.ratio = rounded(row.subject.median / row.reference.median)
+  }
+  const { target } = measure
+  const value = target?.of === 'ratio' ? row.ratio : row.subject?.median
+  if (target && value !== undefined) {
+    row.isMet = measure.better === 'higher' ? value >= target.limit : value <= target.limit
+  }
+  return row
+}
+
+/** The column titles of a result's table. */
+export function tableHeader({ servers }: Result): string[] {
+  const isControl = servers.subject.name === servers.reference.name
+  const first = isControl ? `${servers.subject.name} A` : servers.subject.name
+  const second = isControl ? `${servers.reference.name} B` : servers.reference.name
+  const medians = [`${first} median`, `${second} median`, 'ratio']
+  const ranges = [`${first} min–max`, `${second} min–max`]
+  return ['measure', 'unit', ...medians, ...ranges, 'target', '']
+}
+
+/** The cells of a result's table, one list per measure that has values. */
+export function tableRows(result: Result): string[][] {
+  return result.rows
+    .filter((row) => row.subject || row.reference)
+    .map((row) => [
+      row.name,
+      row.unit,
+      formatNumber(row.subject?.median ?? Number.NaN),
+      formatNumber(row.reference?.median ?? Number.NaN),
+      row.ratio === undefined ? '–' : row.ratio.toFixed(2),
+      formatRange(row.subject),
+      formatRange(row.reference),
+      formatTarget(row),
+      row.isMet === undefined ? '' : row.isMet ? 'met' : 'missed',
+    ])
+}
+
+/** Machine, versions, date and command, in one line each. */
+export function describeRun(result: Result): string[] {
+  const { machine, servers } = result
+  const sizes = Object.entries(result.parameters).map(([name, value]) => `${name} ${value}`)
+  return [
+    `Measured ${result.date.slice(0, 16).replace('T', ' ')} UTC with \`${result.command}\`, ` +
+      `${result.rounds} rounds.`,
+    `${machine.cpu}, ${machine.cores} cores, ${formatNumber(machine.memoryMiB)} MiB, ` +
+      `Linux ${machine.kernel}, THP ${machine.transparentHugePages}, ` +
+      `overcommit ${machine.overcommitMemory}; Node ${result.node}.`,
+    ROLES.map((role) => `${role}: \`${servers[role].command}\` (${servers[role].version})`).join(
+      '; ',
+    ),
+    sizes.length === 0 ? '' : `Sizes: ${sizes.join(', ')}.`,
+  ].filter((line) => line !== '')
+}
+
+function formatRange(summary: Summary | undefined): string {
+  if (!summary) return '–'
+  return `${formatNumber(summary.min)}–${formatNumber(summary.max)}`
+}
+
+function formatTarget(row: Row): string {
+  if (!row.target) return ''
+  const sign = row.better === 'higher' ? '≥' : '≤'
+  const unit = row.target.of === 'ratio' ? '×' : row.unit
+  return `${sign} ${row.target.limit} ${unit}`
+}
+
+function describeServer(command: string): { name: string; command: string; version: string } {
+  const [program, ...leading] = command.split(' ').filter((word) => word !== '')
+  const name = (program ?? '').split('/').pop()!.replace(/-server$/, '')
+  const script = leading.filter((word) => word.endsWith('.ts'))
+  const text = execFileSync(program!, [...script, '--version'], { encoding: 'utf8' })
+  const version = /v=([^ ]+)/.exec(text)?.[1] ?? text.trim().split('\n')[0]!
+  return { name, command, version }
+}
+
+function describeMachine(): Machine {
+  const processors = cpus()
+  const hugePages = readOr('/sys/kernel/mm/transparent_hugepage/enabled', 'unknown')
+  return {
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+    memoryMiB: Math.round(totalmem() / (1 << 20)),
+    kernel: release(),
+    transparentHugePages: /\[(\w+)\]/.exec(hugePages)?.[1] ?? hugePages,
+    overcommitMemory: readOr('/proc/sys/vm/overcommit_memory', 'unknown'),
+  }
+}
+
+function readOr(path: string, fallback: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch {
+    return fallback
+  }
+}

@@ -1,0 +1,39 @@
+// A background save watched from outside, as any client would: BGSAVE, then INFO until it is over.
+
+import type { RunningServer } from './server.ts'
+import { machineMs, sleep } from './time.ts'
+
+export interface Save {
+  /** Machine time just before BGSAVE was sent. */
+  readonly startMs: number
+  /** Machine time at which the save was seen to be over. */
+  readonly endMs: number
+  /** `rdb_last_cow_size`: what the server itself says the save took in memory. */
+  readonly reportedCowBytes: number
+  /** `latest_fork_usec`: the freeze at the start, by the server's own account. */
+  readonly freezeUs: number
+}
+
+const SAVE_LIMIT_MS = 120_000
+
+/** Runs BGSAVE to its end, looking every `pollMs`. Throws when the save fails. */
+export async function backgroundSave(server: RunningServer, pollMs: number): Promise<Save> {
+  const startMs = machineMs()
+  await server.client.call(['BGSAVE'])
+  let info = await server.client.info('persistence')
+  while (info.get('rdb_bgsave_in_progress') !== '0') {
+    if (machineMs() - startMs > SAVE_LIMIT_MS) throw new Error('BGSAVE: no end in sight')
+    await sleep(pollMs)
+    info = await server.client.info('persistence')
+  }
+  const endMs = machineMs()
+  const status = info.get('rdb_last_bgsave_status')
+  if (status !== 'ok') throw new Error(`BGSAVE: rdb_last_bgsave_status is ${status}, expected ok`)
+  const stats = await server.client.info('stats')
+  return {
+    startMs,
+    endMs,
+    reportedCowBytes: Number(info.get('rdb_last_cow_size') ?? 0),
+    freezeUs: Number(stats.get('latest_fork_usec') ?? 0),
+  }
+}

@@ -1,0 +1,145 @@
+// The program behind `npm run bench`: runs benchmarks by name (all of them without names), prints a
+// table, writes JSON and brings docs/benchmarks.md up to date.
+//
+//   npm run bench -- memory throughput --rounds=3
+//   npm run bench -- startup --subject='bin/tidemark-server --hz 50' --reference=redis-server
+//
+// With the same command for both servers it is a control run: its results lie in results/control/.
+
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Bench, Setup, type SetupOptions } from './lib/bench.ts'
+import { describeRun, makeResult, type Result, tableHeader, tableRows } from './lib/result.ts'
+import { plainTable } from './lib/table.ts'
+import { memory } from './memory.ts'
+import { renderDocs } from './render.ts'
+import { saveLoad } from './save-load.ts'
+import { snapshotLatency } from './snapshot-latency.ts'
+import { snapshotMemory } from './snapshot-memory.ts'
+import { startup } from './startup.ts'
+import { throughput } from './throughput.ts'
+
+const BENCHES: readonly Bench[] = [
+  startup,
+  memory,
+  throughput,
+  snapshotMemory,
+  snapshotLatency,
+  saveLoad,
+]
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const USAGE = `usage: npm run bench -- [name …] [--subject=COMMAND] [--reference=COMMAND]
+         [--rounds=N] [--keys=N] [--quick] [--work=DIR] [--out=DIR] [--no-docs]
+names: ${BENCHES.map((bench) => bench.name).join(' ')}`
+
+/** No benchmark takes longer; a run that hangs ends here, and its servers with it. */
+const BENCH_LIMIT_MS = 45 * 60_000
+
+interface Options extends SetupOptions {
+  readonly benches: readonly Bench[]
+  readonly out: string
+  readonly hasDocs: boolean
+  readonly command: string
+}
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2))
+  for (const bench of options.benches) {
+    const watchdog = setTimeout(() => stopProgram(`${bench.name} hangs`), BENCH_LIMIT_MS)
+    const result = await runBench(bench, options)
+    clearTimeout(watchdog)
+    report(result, options)
+  }
+  if (options.hasDocs) renderDocs(ROOT)
+}
+
+async function runBench(bench: Bench, options: Options): Promise<Result> {
+  options.log(bench.question)
+  const setup = new Setup(bench, {
+    ...options,
+    log: (line) => options.log(`${bench.name}: ${line}`),
+  })
+  const parameters = await bench.run(setup)
+  return makeResult(bench, setup, { command: options.command, parameters })
+}
+
+function report(result: Result, options: Options): void {
+  const lines = [...describeRun(result), ...result.notes]
+  const table = plainTable(tableHeader(result), tableRows(result))
+  process.stdout.write(`\n${result.bench}: ${result.question}\n${table}\n${lines.join('\n')}\n\n`)
+  mkdirSync(options.out, { recursive: true })
+  const path = join(options.out, `${result.bench}.json`)
+  writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+function readOptions(words: readonly string[]): Options {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      subject: { type: 'string', default: 'bin/tidemark-server' },
+      reference: { type: 'string', default: 'redis-server' },
+      rounds: { type: 'string' },
+      keys: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      work: { type: 'string', default: tmpdir() },
+      out: { type: 'string' },
+      'no-docs': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) stopProgram(USAGE)
+  const folder = values.subject === values.reference ? 'results/control' : 'results'
+  const isSaved = values.out === undefined && !values.quick
+  const quickOut = join(tmpdir(), 'tidemark-bench-quick')
+  return {
+    benches: findBenches(positionals),
+    commands: { subject: locate(values.subject), reference: locate(values.reference) },
+    rounds: values.rounds === undefined ? null : readCount(values.rounds),
+    keys: values.keys === undefined ? null : readCount(values.keys),
+    isQuick: values.quick,
+    work: values.work,
+    out: values.out ?? (values.quick ? quickOut : join(ROOT, 'bench', folder)),
+    hasDocs: isSaved && !values['no-docs'],
+    command: ['npm run bench --', ...words.map(quoteWord)].join(' '),
+    log: (line) => process.stderr.write(`${line}\n`),
+  }
+}
+
+function findBenches(names: readonly string[]): readonly Bench[] {
+  if (names.length === 0) return BENCHES
+  return names.map((name) => {
+    const bench = BENCHES.find((each) => each.name === name)
+    return bench ?? stopProgram(`no benchmark '${name}'\n${USAGE}`)
+  })
+}
+
+/** Programs of this repository are found from any working directory. */
+function locate(command: string): string {
+  const program = command.split(' ')[0]!
+  if (!program.includes('/') || program.startsWith('/')) return command
+  process.chdir(ROOT)
+  if (!existsSync(join(ROOT, program))) stopProgram(`${program} does not exist`)
+  return command
+}
+
+function readCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1) stopProgram(`'${text}' is not a count`)
+  return count
+}
+
+function quoteWord(word: string): string {
+  return /^[\w=./,:-]+$/.test(word) ? word : `'${word}'`
+}
+
+function stopProgram(message: string): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(1)
+}
+
+await main()
