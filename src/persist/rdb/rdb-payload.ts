@@ -63,6 +63,7 @@ export class RdbPayload {
     this.length = 0
     this.#collected = EMPTY_BYTES
     this.#collectedLength = 0
+    this.#input.close()
   }
 
   /**
