@@ -128,7 +128,7 @@ function parseLine(scanner: Scanner, isTop: boolean): Pattern {
   if (kind === 'error') scanner.take('-')
   const isGlob = scanner.take('~')
   if (scanner.peek() === '"') return { form: 'text', kind, text: scanner.quoted(), glob: isGlob }
-  const text = isTop ? scanner.match(/.*/y).trimEnd() : scanner.bare()
+  const text = isTop ? scanner.match(/(?:(?! \| ).)*/y).trimEnd() : scanner.bare()
   return { form: 'text', kind, text, glob: isGlob }
 }
 
