@@ -1,0 +1,502 @@
+// The transport on Node's own event loop. Connections are bare libuv handles (node-handles.ts):
+// one receive buffer for all, one call per read, writes straight to the kernel, no stream, no event
+// emitter and no allocation per event. `PlainSocket` does the same on `net.Socket`, for a Node whose
+// inside has changed; the tests run on both.
+//
+// - A write is copied into the shared staging buffer and tried at once. What the kernel does not
+//   take stays with libuv, which keeps pointing at the staging buffer: then the transport takes a
+//   new one. Further writes queue in chunks of the socket's own until the kernel has all.
+// - A write that fails closes the socket on the loop's next turn, never inside `write`.
+// - A peer that ends its side is closed, as Redis does it, even if replies are still pending.
+
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import * as net from 'node:net'
+import { assert } from './assert.ts'
+import { EMPTY_BYTES } from './bytes.ts'
+import { ErrorCode, StoreError } from './errors.ts'
+import {
+  isUsable, loadStreamBinding, type PeerName, serverHandleOf, type StreamBinding,
+  type StreamHandle, type WriteRequest,
+} from './node-handles.ts'
+import type {
+  AcceptHandler, ListenAddress, Listener, Socket, SocketHandler, Transport,
+} from './socket.ts'
+
+/** One read takes at most this much; about four times what a pipeline of 64 commands needs. */
+const RECEIVE_LENGTH = 64 * 1024
+/** One write call hands over at most this much. */
+const STAGING_LENGTH = 64 * 1024
+/** Smallest chunk of a socket's queue. */
+const QUEUE_CHUNK_LENGTH = 16 * 1024
+/** Views of the staging buffer are kept by length, this many. */
+const VIEW_SLOTS = 1024
+
+export interface NetTransportOptions {
+  /** Uses `net.Socket` even where the handles could be used. */
+  readonly isPlain?: boolean
+}
+
+export class NetTransport implements Transport {
+  readonly #binding: StreamBinding | null
+  readonly #listeners = new Set<NetListener>()
+  readonly #sockets = new Set<Socket>()
+  readonly #shared: Shared | null
+
+  constructor(options: NetTransportOptions = {}) {
+    this.#binding = options.isPlain ? null : loadStreamBinding()
+    this.#shared = this.#binding ? new Shared(this.#binding, this.#sockets) : null
+  }
+
+  /** Whether connections bypass `net.Socket`. */
+  get isFast(): boolean {
+    return this.#shared !== null
+  }
+
+  listen(
+    address: ListenAddress,
+    handler: AcceptHandler,
+    done: (error: Error | null) => void,
+  ): Listener {
+    const listener = new NetListener(address, this.#listeners)
+    const server = listener.server
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      this.#listeners.delete(listener)
+      done(listenError(address, cause))
+    })
+    server.once('listening', () => {
+      server.removeAllListeners('error')
+      // An accept that fails (no descriptors left) is tried again by libuv.
+      server.on('error', () => {})
+      try {
+        if ('path' in address && address.mode !== 0) chmodSync(address.path, address.mode)
+      } catch (cause) {
+        listener.close()
+        return done(listenError(address, cause as NodeJS.ErrnoException))
+      }
+      this.#takeOver(server, address, handler)
+      done(null)
+    })
+    listener.listen()
+    return listener
+  }
+
+  close(): void {
+    for (const listener of this.#listeners) listener.close()
+    for (const socket of this.#sockets) socket.close()
+  }
+
+  /** Makes new connections of `server` sockets of ours. */
+  #takeOver(server: net.Server, address: ListenAddress, handler: AcceptHandler): void {
+    const path = 'path' in address ? address.path : ''
+    const handle = this.#shared ? serverHandleOf(server) : null
+    if (!handle || !this.#shared) {
+      server.on('connection', (socket) => this.#acceptPlain(socket, path, handler))
+      return
+    }
+    const shared = this.#shared
+    const original = handle.onconnection
+    handle.onconnection = (error, client) => {
+      if (error !== 0 || client === undefined) return
+      if (isUsable(client)) HandleSocket.accept(client, { shared, path, handler })
+      else original.call(handle, error, client)
+    }
+    // Only reached by way of `original`.
+    server.on('connection', (socket) => this.#acceptPlain(socket, path, handler))
+  }
+
+  #acceptPlain(socket: net.Socket, path: string, handler: AcceptHandler): void {
+    const plain = new PlainSocket(socket, path, this.#sockets)
+    plain.start(handler.onAccept(plain))
+  }
+}
+
+class NetListener implements Listener {
+  readonly server: net.Server
+  readonly #address: ListenAddress
+  readonly #owner: Set<NetListener>
+
+  constructor(address: ListenAddress, owner: Set<NetListener>) {
+    this.#address = address
+    this.#owner = owner
+    this.server = net.createServer({ noDelay: true })
+    owner.add(this)
+  }
+
+  listen(): void {
+    const address = this.#address
+    if ('path' in address) {
+      removeStaleSocket(address.path)
+      this.server.listen({ path: address.path, backlog: address.backlog })
+      return
+    }
+    const host = hostOf(address.host)
+    const ipv6Only = net.isIPv6(host)
+    this.server.listen({
+      host, port: address.port, backlog: address.backlog, ipv6Only, exclusive: true,
+    })
+  }
+
+  get port(): number {
+    const found = this.server.address()
+    return found && typeof found === 'object' ? found.port : 0
+  }
+
+  close(): void {
+    this.#owner.delete(this)
+    // Throws nothing when it is not listening; connections stay open.
+    this.server.close()
+  }
+}
+
+/** redis.conf writes `*` for all IPv4 addresses and `::*` for all IPv6 ones. */
+function hostOf(host: string): string {
+  if (host === '*') return '0.0.0.0'
+  return host === '::*' ? '::' : host
+}
+
+/** A socket file that a dead server left behind blocks the path; anything else is not ours. */
+function removeStaleSocket(path: string): void {
+  try {
+    if (lstatSync(path).isSocket()) unlinkSync(path)
+  } catch {
+    // Nothing there, or not allowed: listen reports it.
+  }
+}
+
+function listenError(address: ListenAddress, cause: NodeJS.ErrnoException): StoreError {
+  const place = 'path' in address ? address.path : `${address.host}:${address.port}`
+  const message = `listen ${place}: ${cause.code ?? cause.message}`
+  return new StoreError(ErrorCode.ListenFailed, message, { cause })
+}
+
+/** What all fast sockets of a transport use: the buffers and the write request. */
+class Shared {
+  readonly sockets: Set<Socket>
+  readonly receive = new Uint8Array(RECEIVE_LENGTH)
+  readonly state: Int32Array
+  readonly readCount: number
+  readonly wasAsync: number
+  readonly #binding: StreamBinding
+  /** The request of the next write; writes that finish at once never use it up. */
+  request: WriteRequest
+  #staging = new Uint8Array(STAGING_LENGTH)
+  #views: (Uint8Array | undefined)[] = new Array(VIEW_SLOTS).fill(undefined)
+
+  constructor(binding: StreamBinding, sockets: Set<Socket>) {
+    this.#binding = binding
+    this.sockets = sockets
+    this.state = binding.streamBaseState
+    this.readCount = binding.kReadBytesOrError
+    this.wasAsync = binding.kLastWriteWasAsync
+    this.request = new binding.WriteWrap()
+  }
+
+  /** A copy of the range in the staging buffer, valid until the next call. */
+  stage(bytes: Uint8Array, start: number, length: number): Uint8Array {
+    assert(length > 0 && length <= STAGING_LENGTH, 'a staged write fits the buffer')
+    const staging = this.#staging
+    if (length <= 32) {
+      for (let i = 0; i < length; i++) staging[i] = bytes[start + i]!
+    } else {
+      staging.set(bytes.subarray(start, start + length))
+    }
+    // Replies of the same length are common; a kept view saves making one.
+    const slot = length & (VIEW_SLOTS - 1)
+    const kept = this.#views[slot]
+    if (kept !== undefined && kept.length === length) return kept
+    const view = staging.subarray(0, length)
+    this.#views[slot] = view
+    return view
+  }
+
+  /** libuv keeps `bytes` and the request: others take their place. */
+  giveAway(bytes: Uint8Array, oncomplete: (status: number) => void): void {
+    this.request.bytes = bytes
+    this.request.oncomplete = oncomplete
+    this.request = new this.#binding.WriteWrap()
+    if (bytes.buffer !== this.#staging.buffer) return
+    this.#staging = new Uint8Array(STAGING_LENGTH)
+    this.#views.fill(undefined)
+  }
+}
+
+interface AcceptContext {
+  readonly shared: Shared
+  /** Of the listening unix socket, or ''. */
+  readonly path: string
+  readonly handler: AcceptHandler
+}
+
+/** A connection on a bare handle. */
+class HandleSocket implements Socket {
+  readonly remoteAddress: string
+  readonly localAddress: string
+  readonly isLocal: boolean
+  readonly #handle: StreamHandle
+  readonly #shared: Shared
+  #handler: SocketHandler | null = null
+  #isClosed = false
+  /** `end` was called: closes when nothing is pending. */
+  #isEnding = false
+  /** A write failed: no further one is tried. */
+  #hasFailed = false
+  #isPaused = false
+  /** libuv holds a part of an earlier write. */
+  #isWaiting = false
+  #queue: Uint8Array[] = []
+  /** Bytes used in the last chunk of the queue; all others are full. */
+  #tailLength = 0
+  #queuedBytes = 0
+
+  /** Wraps an accepted handle and starts to read. */
+  static accept(handle: StreamHandle, context: AcceptContext): void {
+    const socket = new HandleSocket(handle, context.shared, context.path)
+    socket.#handler = context.handler.onAccept(socket)
+    if (socket.#isClosed) socket.#handler.onClose()
+    else socket.#start()
+  }
+
+  constructor(handle: StreamHandle, shared: Shared, path: string) {
+    this.#handle = handle
+    this.#shared = shared
+    const remote = path === '' ? nameOf(handle, 'getpeername') : null
+    this.remoteAddress = remote ? formatAddress(remote) : `${path}:0`
+    this.localAddress = remote ? formatAddress(nameOf(handle, 'getsockname')) : `${path}:0`
+    this.isLocal = remote === null || isLoopback(remote.address ?? '')
+    // Replies must not wait for the acknowledgement of earlier ones.
+    handle.setNoDelay?.(true)
+    shared.sockets.add(this)
+  }
+
+  get descriptor(): number {
+    return this.#isClosed ? -1 : this.#handle.fd
+  }
+
+  get pendingBytes(): number {
+    if (!this.#isWaiting || this.#isClosed) return 0
+    return this.#handle.writeQueueSize + this.#queuedBytes
+  }
+
+  write(bytes: Uint8Array, start: number, length: number): void {
+    assert(start >= 0 && length >= 0 && start + length <= bytes.length, 'write outside of bytes')
+    if (this.#isClosed || this.#isEnding || this.#hasFailed) return
+    let at = start
+    const limit = start + length
+    while (at < limit && !this.#isWaiting && !this.#hasFailed) {
+      const step = Math.min(limit - at, STAGING_LENGTH)
+      this.#send(this.#shared.stage(bytes, at, step))
+      at += step
+    }
+    if (at < limit && !this.#hasFailed) this.#enqueue(bytes, at, limit - at)
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#isClosed) return
+    this.#isPaused = true
+    this.#handle.readStop()
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#isClosed || this.#isEnding) return
+    this.#isPaused = false
+    // Before `onAccept` has returned there is nobody to read for.
+    if (this.#handler) this.#handle.readStart()
+  }
+
+  setKeepAlive(seconds: number): void {
+    if (!this.#isClosed) this.#handle.setKeepAlive?.(seconds > 0, seconds)
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#isEnding) return
+    if (!this.#isWaiting) return this.close()
+    this.#isEnding = true
+    this.#handle.readStop()
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#shared.sockets.delete(this)
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#handle.onread = ignoreRead
+    this.#handle.close()
+    this.#handler?.onClose()
+  }
+
+  #start(): void {
+    const { state, readCount, receive } = this.#shared
+    const handler = this.#handler!
+    this.#handle.useUserBuffer(receive)
+    this.#handle.onread = () => {
+      const count = state[readCount]!
+      if (count > 0) handler.onData(receive, 0, count)
+      else if (count < 0) this.close()
+    }
+    if (!this.#isPaused && !this.#isEnding) this.#handle.readStart()
+  }
+
+  /** Writes what the kernel takes; libuv keeps the rest. */
+  #send(bytes: Uint8Array): void {
+    const shared = this.#shared
+    const status = this.#handle.writeBuffer(shared.request, bytes)
+    if (status !== 0) return this.#fail()
+    if (shared.state[shared.wasAsync]! === 0) return
+    this.#isWaiting = true
+    shared.giveAway(bytes, (result) => this.#onSent(result))
+  }
+
+  #onSent(status: number): void {
+    if (this.#isClosed) return
+    this.#isWaiting = false
+    if (status < 0) return this.close()
+    while (this.#queue.length > 0 && !this.#isWaiting && !this.#hasFailed) {
+      const chunk = this.#queue.shift()!
+      const length = this.#queue.length === 0 ? this.#tailLength : chunk.length
+      this.#queuedBytes -= length
+      this.#send(length === chunk.length ? chunk : chunk.subarray(0, length))
+    }
+    if (this.#isWaiting || this.#hasFailed) return
+    assert(this.#queuedBytes === 0, 'queue and its count disagree')
+    if (this.#isEnding) this.close()
+    else this.#handler?.onDrain()
+  }
+
+  #enqueue(bytes: Uint8Array, start: number, length: number): void {
+    let at = start
+    let left = length
+    const tail = this.#queue.at(-1) ?? EMPTY_BYTES
+    const fitting = this.#queue.length > 0 ? Math.min(tail.length - this.#tailLength, left) : 0
+    if (fitting > 0) {
+      tail.set(bytes.subarray(at, at + fitting), this.#tailLength)
+      this.#tailLength += fitting
+      at += fitting
+      left -= fitting
+    }
+    if (left > 0) {
+      const chunk = new Uint8Array(Math.max(QUEUE_CHUNK_LENGTH, left))
+      chunk.set(bytes.subarray(at, at + left))
+      this.#queue.push(chunk)
+      this.#tailLength = left
+    }
+    this.#queuedBytes += length
+  }
+
+  #fail(): void {
+    this.#hasFailed = true
+    setImmediate(() => this.close())
+  }
+}
+
+function ignoreRead(): void {}
+
+function nameOf(handle: StreamHandle, method: 'getpeername' | 'getsockname'): PeerName {
+  const name: PeerName = {}
+  // A peer that is gone already has no name; Redis writes ?:0 then.
+  const status = handle[method]?.(name) ?? -1
+  return status === 0 ? name : { address: '?', port: 0 }
+}
+
+function formatAddress(name: PeerName): string {
+  const address = name.address ?? '?'
+  return address.includes(':') ? `[${address}]:${name.port ?? 0}` : `${address}:${name.port ?? 0}`
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
+}
+
+/** A connection on `net.Socket`: the same contract by documented means. */
+class PlainSocket implements Socket {
+  readonly remoteAddress: string
+  readonly localAddress: string
+  readonly isLocal: boolean
+  readonly #socket: net.Socket
+  readonly #owner: Set<Socket>
+  #handler: SocketHandler | null = null
+  #isClosed = false
+  #isEnding = false
+  #isPaused = false
+  #isWaiting = false
+
+  constructor(socket: net.Socket, path: string, owner: Set<Socket>) {
+    this.#socket = socket
+    this.#owner = owner
+    const remote = { address: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 }
+    const local = { address: socket.localAddress ?? '?', port: socket.localPort ?? 0 }
+    this.remoteAddress = path === '' ? formatAddress(remote) : `${path}:0`
+    this.localAddress = path === '' ? formatAddress(local) : `${path}:0`
+    this.isLocal = path !== '' || isLoopback(remote.address)
+    owner.add(this)
+    socket.on('error', () => this.close())
+    socket.on('end', () => this.close())
+    socket.on('close', () => this.close())
+  }
+
+  /** Attaches the handler that `onAccept` returned. */
+  start(handler: SocketHandler): void {
+    this.#handler = handler
+    if (this.#isClosed) return handler.onClose()
+    this.#socket.on('drain', () => this.#onDrain())
+    this.#socket.on('data', (chunk: Buffer) => {
+      if (!this.#isClosed) handler.onData(chunk, 0, chunk.length)
+    })
+    if (this.#isPaused) this.#socket.pause()
+  }
+
+  get descriptor(): number {
+    return -1
+  }
+
+  get pendingBytes(): number {
+    return this.#isClosed ? 0 : this.#socket.writableLength
+  }
+
+  write(bytes: Uint8Array, start: number, length: number): void {
+    assert(start >= 0 && length >= 0 && start + length <= bytes.length, 'write outside of bytes')
+    if (this.#isClosed || this.#isEnding || length === 0) return
+    // `slice` of a shared array is shared, and a stream takes none: copy into bytes of our own.
+    const copy = new Uint8Array(length)
+    copy.set(bytes.subarray(start, start + length))
+    this.#socket.write(copy, () => this.#onDrain())
+    if (this.#socket.writableLength > 0) this.#isWaiting = true
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    if (this.#handler) this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#isEnding) return
+    this.#isPaused = false
+    if (this.#handler) this.#socket.resume()
+  }
+
+  setKeepAlive(seconds: number): void {
+    this.#socket.setKeepAlive(seconds > 0, seconds * 1000)
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#isEnding) return
+    if (this.#socket.writableLength === 0) return this.close()
+    this.#isEnding = true
+    this.#socket.pause()
+    this.#socket.end(() => this.close())
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#owner.delete(this)
+    this.#socket.destroy()
+    this.#handler?.onClose()
+  }
+
+  #onDrain(): void {
+    if (this.#isClosed || !this.#isWaiting || this.#socket.writableLength > 0) return
+    this.#isWaiting = false
+    this.#handler?.onDrain()
+  }
+}
