@@ -1,5 +1,5 @@
 // Goal: the process behaves as Redis's does towards shells, supervisors and the kernel. Method:
-// real child processes and files in a temporary directory; systemd's socket is played by a Python script
+// real child processes and files in a temporary directory; systemd's socket is played by Python
 // (skipped without systemd-notify or python3), the OOM score by an ordinary file.
 
 import assert from 'node:assert/strict'
