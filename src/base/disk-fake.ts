@@ -1,9 +1,9 @@
 // A disk in memory for tests and simulation. It fails where it is told to, and it can lose power:
 // `crash` leaves what a file system may leave. The model is the weakest that POSIX allows:
 //
-// - Bytes of a file are durable once `sync` returned after they were written. Of writes since then a
-//   crash keeps any subset, each whole, cut at a 512-byte sector, or not at all; a file extended by
-//   a later write than a lost one has zeros in between.
+// - Bytes of a file are durable once `sync` returned after they were written. Of writes since then
+//   a crash keeps any subset, each whole, cut at a 512-byte sector, or not at all; a file extended
+//   by a later write than a lost one has zeros in between.
 // - Creations, renames and unlinks in a directory are durable once `syncDirectory` returned. Of
 //   those since then a crash keeps any subset; a rename is kept whole or not at all.
 // - Directories themselves are durable at once.

@@ -36,7 +36,9 @@ const POLYNOMIAL: u64 = 0x95ac9329ac4bc9b5
 
 /** Scale of the hash table: the position of the next call's first byte. */
 let scale: u32 = WINDOW + 1
-/** What the last `lzfDecompressStep` read and wrote. */
+/** No copy reaches before this address. */
+let history: u32 = 0
+/** Where the last `lzfDecompressStep` ended. */
 let sourceStop: u32 = 0
 let targetStop: u32 = 0
 
@@ -147,7 +149,8 @@ export function lzfCompress(source: u32, length: u32, target: u32, capacity: u32
       continue
     }
     let length = 4 + commonLength(at + 4, at + 4 - distance, limit)
-    while (at > anchor && at - distance > source && load<u8>(at - 1) == load<u8>(at - distance - 1)) {
+    while (at > anchor && at - distance > source) {
+      if (load<u8>(at - 1) != load<u8>(at - distance - 1)) break
       at--
       length++
     }
@@ -171,13 +174,18 @@ export function lzfCompress(source: u32, length: u32, target: u32, capacity: u32
   return writeLiterals(out, anchor, literals) - target
 }
 
+/** Starts a stream whose output begins at `start`: copies from before it are errors. */
+export function lzfDecompressBegin(start: u32): void {
+  history = start
+}
+
 /**
  * Decompresses whole instructions until source or target end; `lzfSourceStop` and
- * `lzfTargetStop` tell where it stopped. Returns 0, or 1 if a copy reaches before `history`.
+ * `lzfTargetStop` tell where it stopped. Returns 0, or 1 if a copy reaches before the history.
  * Stops before an instruction that is incomplete or whose output does not fit.
  */
 export function lzfDecompressStep(
-  source: u32, sourceLimit: u32, target: u32, targetLimit: u32, history: u32,
+  source: u32, sourceLimit: u32, target: u32, targetLimit: u32,
 ): u32 {
   let at = source
   let out = target

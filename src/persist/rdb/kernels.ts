@@ -1,9 +1,9 @@
 // The inner loops of the RDB format (kernels.as.ts) and the memory that they work on.
 //
-// WebAssembly reaches only its own linear memory, so whoever encodes or decodes keeps its buffers in
-// there: take regions with `allocate` once, use `memory` as any other byte array, and pass
-// addresses. Then no value is copied on the way in or out. Regions are never freed; the memory never
-// grows, so `memory` stays valid for the life of the object.
+// WebAssembly reaches only its own linear memory, so whoever encodes or decodes keeps its buffers
+// in there: take regions with `allocate` once, use `memory` as any other byte array, and pass
+// addresses. Then no value is copied on the way in or out. Regions are never freed; the memory
+// never grows, so `memory` stays valid for the life of the object.
 //
 // Layout: the first 128 KiB belong to the kernels (tables); then one region after the other, each
 // aligned to 64 bytes and followed by at least SLACK bytes, because the kernels read and write in
@@ -35,13 +35,8 @@ interface Exports {
   encodeInteger(target: number, low: number, high: number): number
   encodeLength(target: number, length: number): number
   lzfCompress(source: number, length: number, target: number, capacity: number): number
-  lzfDecompressStep(
-    source: number,
-    sourceLimit: number,
-    target: number,
-    targetLimit: number,
-    history: number,
-  ): number
+  lzfDecompressBegin(start: number): void
+  lzfDecompressStep(source: number, limit: number, target: number, targetLimit: number): number
   lzfSourceStop(): number
   lzfTargetStop(): number
 }
@@ -140,9 +135,10 @@ export class Kernels {
   lzfDecompress(source: number, length: number, target: number, targetLength: number): boolean {
     this.#assertRange(source, length)
     this.#assertRange(target, targetLength)
-    const { lzfDecompressStep, lzfSourceStop, lzfTargetStop } = this.#exports
+    const { lzfDecompressBegin, lzfDecompressStep, lzfSourceStop, lzfTargetStop } = this.#exports
     const limit = target + targetLength
-    const bad = lzfDecompressStep(source, source + length, target, limit, target)
+    lzfDecompressBegin(target)
+    const bad = lzfDecompressStep(source, source + length, target, limit)
     return bad === 0 && lzfSourceStop() === source + length && lzfTargetStop() === limit
   }
 
@@ -193,6 +189,7 @@ export class Inflater {
   ): boolean {
     this.#pending = 0
     this.#out = this.#window
+    this.#exports.lzfDecompressBegin(this.#window)
     let done = 0
     for (;;) {
       const room = this.#sourceBytes - this.#pending
@@ -218,7 +215,7 @@ export class Inflater {
         this.#out = this.#window + WINDOW
       }
       const from = this.#out
-      if (lzfDecompressStep(source, sourceLimit, from, this.#windowLimit, this.#window)) return -1
+      if (lzfDecompressStep(source, sourceLimit, from, this.#windowLimit)) return -1
       source = lzfSourceStop()
       this.#out = lzfTargetStop()
       const produced = this.#out - from

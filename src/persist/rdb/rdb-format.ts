@@ -1,5 +1,6 @@
-// The numbers of the RDB format; docs/formats/rdb.md draws them. Facts as of RDB version 12; version
-// 80 is Valkey 9's, which differs in value types only. Names of types are what errors show.
+// The numbers of the RDB format; docs/formats/rdb.md draws them. Facts as of RDB version 12;
+// version 80 is Valkey 9's, which differs in value types only. Names of types are what errors
+// show.
 
 /** What Redis 7.0 writes and reads, and what is written unless told otherwise. */
 export const RDB_VERSION = 10

@@ -1,10 +1,10 @@
-// The bytes of an RDB stream as the reader of opcodes and types wants them: bytes, integers, lengths
-// and strings from a file or from memory, with position, checksum and errors. The buffer lies in
-// kernel memory, so that compressed strings are expanded in place; strings that fit the buffer are
-// never copied, longer ones go to one array that is kept for the next.
+// The bytes of an RDB stream as the reader of opcodes and types wants them: bytes, integers,
+// lengths and strings from a file or from memory, with position, checksum and errors. The buffer
+// lies in kernel memory, so that compressed strings are expanded in place; strings that fit the
+// buffer are never copied, longer ones go to one array that is kept for the next.
 //
-// Every length is compared with what remains of the file before anything is allocated or read: a bad
-// length costs nothing. Errors are `StoreError`s that say where, what was found and what was
+// Every length is compared with what remains of the file before anything is allocated or read: a
+// bad length costs nothing. Errors are `StoreError`s that say where, what was found and what was
 // expected: `dump.rdb: string length at byte 93, found 2000, expected at most 12`.
 //
 // Invariants:

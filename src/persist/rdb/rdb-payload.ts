@@ -1,9 +1,9 @@
 // The value of DUMP, RESTORE and MIGRATE: type byte, value, then two bytes of version and the
 // CRC-64 of all before it. Values come and go through the same encoder and decoder as files do.
 //
-// Usage of DUMP: `begin(type)`, the value into the writer it returns, `end()`, then `bytes`, `start`
-// and `length` are the payload. A short payload is never copied: it lies in the kernel's memory.
-// Owner: one thread; each call invalidates what the last one gave.
+// Usage of DUMP: `begin(type)`, the value into the writer it returns, `end()`, then `bytes`,
+// `start` and `length` are the payload. A short payload is never copied: it lies in the kernel's
+// memory. Owner: one thread; each call invalidates what the last one gave.
 
 import { assert } from '../../base/assert.ts'
 import { EMPTY_BYTES } from '../../base/bytes.ts'

@@ -3,10 +3,10 @@
 //
 //   begin ──► Body ──► Done        a thrown error leaves Failed; nothing more is read
 //
-// Read are versions 1 to 12, and 80 (Valkey 9). A key's value type is a row of rdb-types.ts. The target
-// learns of each key as it comes, before the checksum at the end is known: it must drop all of it
-// when the reader throws. Whatever is wrong – a bad byte, a cut, a wrong checksum, bytes behind the
-// end – throws; there is no partial success.
+// Read are versions 1 to 12, and 80 (Valkey 9). A key's value type is a row of rdb-types.ts. The
+// target learns of each key as it comes, before the checksum at the end is known: it must drop all
+// of it when the reader throws. Whatever is wrong – a bad byte, a cut, a wrong checksum, bytes
+// behind the end – throws; there is no partial success.
 
 import { assert } from '../../base/assert.ts'
 import type { Kernels } from './kernels.ts'
@@ -36,13 +36,22 @@ const MODULE_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 const State = { Idle: 'idle', Body: 'body', Done: 'done', Failed: 'failed' } as const
 type State = (typeof State)[keyof typeof State]
 
+const nothing = (): void => {}
+const NO_TARGET: RdbTarget = {
+  onAux: nothing,
+  onDatabase: nothing,
+  onResize: nothing,
+  onFunction: nothing,
+  onString: nothing,
+}
+
 const DEFAULTS: RdbReaderOptions = { checksum: true, databases: DATABASES_DEFAULT, mayTrail: false }
 
 export class RdbReader {
   readonly #input: RdbInput
   readonly #entry = new RdbEntry()
   readonly #slot = new RdbString()
-  #target: RdbTarget | null = null
+  #target: RdbTarget = NO_TARGET
   #options = DEFAULTS
   #state: State = State.Idle
   #version = 0
@@ -132,7 +141,7 @@ export class RdbReader {
   /** Reads one opcode, or one key with its value; returns true at the end. */
   #readOne(): boolean {
     const input = this.#input
-    const target = this.#target!
+    const target = this.#target
     const position = input.position
     const code = input.byte('opcode')
     if (code < Opcode.SlotInfo) {
@@ -200,7 +209,7 @@ export class RdbReader {
       )
     }
     input.key(this.#entry.key, 'key')
-    type.read(input, this.#entry, this.#target!)
+    type.read(input, this.#entry, this.#target)
     this.#keys++
     this.#clearEntry()
   }

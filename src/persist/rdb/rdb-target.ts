@@ -1,4 +1,8 @@
-// What a reader of RDB streams hands on: one key at a time, in one object, and a few facts around it.
+// What a reader of RDB streams hands on: one key at a time, always in the same object, and the
+// facts that stand between the keys. Loading implements `RdbTarget` over the keyspace, tools and
+// tests over whatever they need.
+//
+// Invariant: bytes of an entry are borrowed, valid until the call that handed them over returns.
 
 import { RdbString } from './rdb-input.ts'
 
