@@ -66,9 +66,7 @@ function readResults(folder: string): Result[] {
   } catch {
     return []
   }
-  return names
-    .sort()
-    .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Result)
+  return names.sort().map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Result)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

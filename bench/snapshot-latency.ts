@@ -7,7 +7,7 @@
 // shows what the same prober finds with no server at all (it only wakes up), with an idle server,
 // and how late the prober itself woke in the windows it measured.
 
-import { type Bench, type Role, type Setup } from './lib/bench.ts'
+import type { Bench, Role, Setup } from './lib/bench.ts'
 import { runHelper, startHelper } from './lib/helper.ts'
 import { type Dataset, fill, operationsPerSecond, startPaced } from './lib/load.ts'
 import type { ProbeOptions, ProbeResult } from './lib/prober-main.ts'

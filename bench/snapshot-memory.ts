@@ -6,7 +6,7 @@
 // Each round saves twice: once with the sampler running, for the memory, and once without, for the
 // storm's rate and the duration: reading the PSS of a gigabyte every 20 ms takes half a core.
 
-import { type Bench, type Role, type Setup } from './lib/bench.ts'
+import type { Bench, Role, Setup } from './lib/bench.ts'
 import { startHelper } from './lib/helper.ts'
 import { type Dataset, fill, operationsPerSecond, startStorm } from './lib/load.ts'
 import type { SampleResult } from './lib/sampler-main.ts'

@@ -64,7 +64,10 @@ function pssBytes(pid: number): number {
 /** Fields of /proc/PID/stat after the command name, which may itself hold spaces. */
 function statFields(pid: number): string[] {
   const text = readOrEmpty(`/proc/${pid}/stat`)
-  return text.slice(text.lastIndexOf(')') + 2).trim().split(' ')
+  return text
+    .slice(text.lastIndexOf(')') + 2)
+    .trim()
+    .split(' ')
 }
 
 function readOrEmpty(path: string): string {

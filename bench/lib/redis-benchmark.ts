@@ -1,4 +1,6 @@
 // Redis's own load generator, where it is installed: numbers that others can repeat without ours.
+// Its random keys have the form of ours (requests.ts), so it finds the keys that we have written.
+// Its resolution is a millisecond: runs below that report an infinite rate and count as failed.
 
 import { execFile, execFileSync } from 'node:child_process'
 

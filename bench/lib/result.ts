@@ -141,7 +141,10 @@ function formatTarget(row: Row): string {
 
 function describeServer(command: string): { name: string; command: string; version: string } {
   const [program, ...leading] = command.split(' ').filter((word) => word !== '')
-  const name = (program ?? '').split('/').pop()!.replace(/-server$/, '')
+  const name = (program ?? '')
+    .split('/')
+    .pop()!
+    .replace(/-server$/, '')
   const script = leading.filter((word) => word.endsWith('.ts'))
   const text = execFileSync(program!, [...script, '--version'], { encoding: 'utf8' })
   const version = /v=([^ ]+)/.exec(text)?.[1] ?? text.trim().split('\n')[0]!

@@ -1,4 +1,6 @@
 // A background save watched from outside, as any client would: BGSAVE, then INFO until it is over.
+// Redis looks after its child in a timer ten times a second, so that up to 100 ms of a duration
+// are waiting; that is what its clients see, and it is left in.
 
 import type { RunningServer } from './server.ts'
 import { machineMs, sleep } from './time.ts'

@@ -116,11 +116,7 @@ export async function withServer<T>(
 }
 
 /** A connected client, once the server answers PONG to it. */
-async function waitReady(
-  port: number,
-  limitMs: number,
-  signal: AbortSignal,
-): Promise<Client> {
+async function waitReady(port: number, limitMs: number, signal: AbortSignal): Promise<Client> {
   const limit = machineMs() + limitMs
   while (machineMs() < limit && !signal.aborted) {
     const client = await Client.open(port).catch(() => null)
