@@ -29,11 +29,13 @@ type Form = (typeof Form)[keyof typeof Form]
 
 const INITIAL_BYTES = 64
 
-/** Whether `text` matches `pattern`, regardless of ASCII case; for short texts such as names. */
-export function globMatches(pattern: string, text: string): boolean {
+export type AsciiCase = 'exact' | 'ignore'
+
+/** Whether `text` matches `pattern`; for few and short texts, such as names of parameters. */
+export function globMatches(pattern: string, text: string, asciiCase: AsciiCase): boolean {
   const patternBytes = Buffer.from(pattern, 'utf8')
   const textBytes = Buffer.from(text, 'utf8')
-  const glob = new Glob('ignore')
+  const glob = new Glob(asciiCase)
   glob.set(patternBytes, 0, patternBytes.length)
   return glob.matches(textBytes, 0, textBytes.length)
 }
@@ -46,7 +48,7 @@ export class Glob {
   #plainLength = 0
 
   /** A pattern that matches only the empty text until `set`. */
-  constructor(asciiCase: 'exact' | 'ignore' = 'exact') {
+  constructor(asciiCase: AsciiCase = 'exact') {
     this.#ignoresCase = asciiCase === 'ignore'
   }
 

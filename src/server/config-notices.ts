@@ -1,0 +1,28 @@
+// Why directives have no effect here, or are refused. One text per subsystem: when the subsystem
+// is there, its constant and the rows that name it go.
+
+export const NO_AOF = 'there is no append only file yet; RDB snapshots are the only persistence'
+export const NO_REPLICATION = 'there is no replication yet'
+export const NO_CLUSTER = 'there is no cluster mode yet'
+export const NO_TLS = 'there is no TLS yet; put a TLS proxy in front of the server'
+export const NO_SCRIPTS = 'there are no scripts and functions yet'
+export const NO_PUBSUB = 'there are no keyspace notifications yet'
+export const NO_TRACKING = 'there is no client side caching yet'
+export const NO_ACL = 'there are no access control lists yet; use requirepass'
+export const NO_EVICTION = 'keys are not evicted yet; writes are refused when maxmemory is reached'
+export const NO_SLOWLOG = 'there is no slow log yet'
+export const NO_LATENCY_MONITOR = 'there is no latency monitor yet'
+export const NO_TYPES = 'there are only strings yet'
+export const NO_CLIENT_EVICTION = 'clients are not evicted yet'
+export const NO_MODULES =
+  'modules are native code for another server and cannot be loaded by Tidemark'
+export const NO_JEMALLOC = 'memory is managed in an arena, not by jemalloc'
+export const NO_DEFRAG = 'the arena does not fragment as jemalloc does; there is no defragmenter'
+export const NO_REHASH = 'the dict grows one segment at a time; there is no rehashing to spread out'
+export const NO_IO_THREADS = 'one engine thread serves all sockets'
+export const NO_SYSLOG = 'there is no syslog client; send standard output to systemd or logger'
+export const NO_CPU_LISTS = 'threads are not bound to processors; start with taskset instead'
+export const NO_CRASH_LOG = 'crashes are reported by the runtime, not by a signal handler'
+export const NO_SOCKET_MARK = 'sockets are opened by the runtime, which cannot mark them'
+export const NO_SANITIZE = 'payloads of RESTORE and files are always checked in full'
+export const NO_TEST_HOOK = 'it is a test hook of the original that has no counterpart here'
