@@ -248,14 +248,14 @@ export function formatDouble(value: number): string {
   if (value === -Infinity) return '-inf'
   if (Number.isNaN(value)) return 'nan'
   if (value === 0) return Object.is(value, -0) ? '-0' : '0'
-  const [mantissa, power] = value.toExponential(16).split('e')
+  const [mantissa = '', power = ''] = value.toExponential(16).split('e')
   const exponent = Number(power)
   if (exponent >= -4 && exponent < 17) {
     // toPrecision prints −5 and −6 without exponent, but those do not get here.
     return trimFraction(value.toPrecision(17))
   }
   const sign = exponent < 0 ? '-' : '+'
-  return `${trimFraction(mantissa!)}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`
+  return `${trimFraction(mantissa)}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`
 }
 
 function trimFraction(text: string): string {

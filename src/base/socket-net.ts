@@ -1,6 +1,6 @@
-// The transport on Node's own event loop. Connections are bare libuv handles (node-handles.ts):
-// one receive buffer for all, one call per read, writes straight to the kernel, no stream, no event
-// emitter and no allocation per event. `PlainSocket` does the same on `net.Socket`, for a Node whose
+// The transport on Node's own event loop. Connections are bare libuv handles (node-handles.ts): one
+// receive buffer for all, one call per read, writes straight to the kernel; no stream, no emitter,
+// no allocation per event. `PlainSocket` does the same on `net.Socket`, for a Node whose
 // inside has changed; the tests run on both.
 //
 // - A write is copied into the shared staging buffer and tried at once. What the kernel does not
@@ -253,7 +253,7 @@ class HandleSocket implements Socket {
     const socket = new HandleSocket(handle, context.shared, context.path)
     socket.#handler = context.handler.onAccept(socket)
     if (socket.#isClosed) socket.#handler.onClose()
-    else socket.#start()
+    else socket.#start(socket.#handler)
   }
 
   constructor(handle: StreamHandle, shared: Shared, path: string) {
@@ -325,9 +325,8 @@ class HandleSocket implements Socket {
     this.#handler?.onClose()
   }
 
-  #start(): void {
+  #start(handler: SocketHandler): void {
     const { state, readCount, receive } = this.#shared
-    const handler = this.#handler!
     this.#handle.useUserBuffer(receive)
     this.#handle.onread = () => {
       const count = state[readCount]!
@@ -351,8 +350,9 @@ class HandleSocket implements Socket {
     if (this.#isClosed) return
     this.#isWaiting = false
     if (status < 0) return this.close()
-    while (this.#queue.length > 0 && !this.#isWaiting && !this.#hasFailed) {
-      const chunk = this.#queue.shift()!
+    while (!this.#isWaiting && !this.#hasFailed) {
+      const chunk = this.#queue.shift()
+      if (chunk === undefined) break
       const length = this.#queue.length === 0 ? this.#tailLength : chunk.length
       this.#queuedBytes -= length
       this.#send(length === chunk.length ? chunk : chunk.subarray(0, length))

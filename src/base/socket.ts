@@ -8,7 +8,11 @@
 
 export interface Transport {
   /** Starts to listen. Reports failure (busy port, bad address) through `done(error)`. */
-  listen(address: ListenAddress, handler: AcceptHandler, done: (error: Error | null) => void): Listener
+  listen(
+    address: ListenAddress,
+    handler: AcceptHandler,
+    done: (error: Error | null) => void,
+  ): Listener
   /** Ends all listeners and sockets. */
   close(): void
 }
@@ -26,7 +30,7 @@ export interface AcceptHandler {
 export interface SocketHandler {
   /** Bytes arrived in `bytes[start, start + length)`, borrowed until the call returns. */
   onData(bytes: Uint8Array, start: number, length: number): void
-  /** All bytes given to `write` so far are with the kernel. */
+  /** After bytes were pending: all given to `write` so far are with the kernel. */
   onDrain(): void
   /** The peer ended, the connection failed, or `close` was called; no event follows. */
   onClose(): void
@@ -56,6 +60,6 @@ export interface Socket {
   setKeepAlive(seconds: number): void
   /** Sends what is pending, then closes. */
   end(): void
-  /** Closes at once; pending bytes are lost. `onClose` is called once, before or after the return. */
+  /** Closes at once; pending bytes are lost. `onClose` is called once, before the return. */
   close(): void
 }

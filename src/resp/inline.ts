@@ -1,6 +1,6 @@
-// Inline commands: a line of words as typed into telnet. Quoting is Redis's: "…" with \n \r \t \b \a
-// \xHH and \<char>, '…' with \' only; a closing quote must end its word. An opening quote may stand
-// inside a word. The whole of the line is looked at once.
+// Inline commands: a line of words as typed into telnet. Quoting is Redis's: "…" with \n \r \t \b
+// \a \xHH and \<char>, '…' with \' only; a closing quote must end its word. An opening quote may
+// stand inside a word.
 
 import { hexDigit, isSpace } from '../base/bytes.ts'
 import type { Args } from './args.ts'

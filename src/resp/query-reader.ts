@@ -76,6 +76,9 @@ const TOO_LONG = -4
 /** Up to nine digits fit a small integer. */
 const FAST_DIGITS = 9
 
+/** Stands for "no incomplete command yet", so that idle connections hold no arrays. */
+const NO_ARGS = new Args()
+
 export class QueryReader {
   /** Set while a password is required and has not been given: smaller limits hold. */
   isUnauthenticated = false
@@ -106,7 +109,7 @@ export class QueryReader {
   #heldLength = 0
   #isHeld = false
   /** Arguments of an incomplete command, offsets from its start; in use while `#isPartial`. */
-  #partial: Args | null = null
+  #partial: Args = NO_ARGS
   #isPartial = false
 
   // The rest of the chunk while parsing goes on in the held buffer.
@@ -122,8 +125,9 @@ export class QueryReader {
 
   /** What `ProtocolError` is about. */
   get error(): ReplyError {
-    assert(this.#error !== null, 'no protocol error happened')
-    return this.#error!
+    const error = this.#error
+    assert(error !== null, 'no protocol error happened')
+    return error
   }
 
   /** Hands in bytes received, borrowed until `keep`. */
@@ -182,12 +186,12 @@ export class QueryReader {
   shrink(): void {
     if (this.#heldLength > 0 || this.#isPartial) return
     this.#held = EMPTY_BYTES
-    this.#partial = null
+    this.#partial = NO_ARGS
   }
 
   /** Bytes allocated for this connection's input. */
   get heldCapacity(): number {
-    return this.#held.length + (this.#partial ? this.#partial.starts.length * 8 : 0)
+    return this.#held.length + (this.#partial === NO_ARGS ? 0 : this.#partial.starts.length * 8)
   }
 
   /** Bytes in the buffer that is parsed now, the running command included (`qbuf`). */
@@ -202,7 +206,7 @@ export class QueryReader {
 
   /** Bytes of arguments known of an incomplete command (part of `argv-mem`). */
   get partialLength(): number {
-    return this.#isPartial && this.#partial ? this.#partial.size : 0
+    return this.#isPartial ? this.#partial.size : 0
   }
 
   /** Whether bytes wait that no command has used yet; they may be an incomplete one. */
@@ -266,7 +270,7 @@ export class QueryReader {
 
   /** Inside a multibulk: reads bulks until none is left or bytes run out. */
   #readArgs(args: Args): Read {
-    const target = this.#isPartial ? this.#partial! : args
+    const target = this.#isPartial ? this.#partial : args
     const origin = this.#isPartial ? this.#commandStart : 0
     while (this.#argsLeft > 0) {
       if (this.#bulkLength < 0) {
@@ -336,15 +340,19 @@ export class QueryReader {
     return typeof value === 'number' ? value : Infinity
   }
 
-  /** Offset of `end` in the line that starts at `#at`, or -1; a NUL hides what is behind it. */
+  /**
+   * Offset of `end` in the line that starts at `#at`, or -1. A NUL hides what is behind it. A line
+   * that is too long has no end either, so that its fate does not depend on the chunks.
+   */
   #findLineEnd(end: number): number {
-    for (let i = this.#at + this.#scanned; i < this.#limit; i++) {
+    const limit = Math.min(this.#limit, this.#at + LINE_LENGTH_MAX + 1)
+    for (let i = this.#at + this.#scanned; i < limit; i++) {
       const byte = this.#bytes[i]!
       if (byte !== end && byte !== 0) continue
       this.#scanned = i - this.#at
       return byte === end ? i : -1
     }
-    this.#scanned = this.#limit - this.#at
+    this.#scanned = limit - this.#at
     return -1
   }
 
@@ -365,7 +373,7 @@ export class QueryReader {
   /** Bytes ran out inside a multibulk: moves what is known of it to `#partial`. */
   #suspend(args: Args): Read {
     if (this.#isPartial) return Read.Incomplete
-    this.#partial ??= new Args()
+    if (this.#partial === NO_ARGS) this.#partial = new Args()
     this.#partial.adopt(args, -this.#commandStart)
     this.#isPartial = true
     args.count = 0
@@ -374,7 +382,7 @@ export class QueryReader {
 
   /** The incomplete command is complete: its arguments go to `args`. */
   #resume(args: Args): void {
-    const partial = this.#partial!
+    const partial = this.#partial
     args.adopt(partial, this.#commandStart)
     partial.count = 0
     partial.shrink()

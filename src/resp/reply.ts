@@ -1,9 +1,9 @@
-// Values to bytes: the one writer of replies, RESP2 or RESP3 by `version`. The engine owns one, sets
-// `version` to the client's before a command runs, and flushes once per read, so that the replies
-// of a pipeline leave in one write.
+// Values to bytes: the one writer of replies, RESP2 or RESP3 by `version`. The engine owns one,
+// sets `version` to the client's before a command runs, and flushes once per read, so that the
+// replies of a pipeline leave in one write.
 //
-// - A full buffer goes to the sink and is used again; large bulks go to the sink as they are, uncopied.
-//   The sink must have taken or copied the bytes when it returns.
+// - A full buffer goes to the sink and is used again; large bulks go to the sink as they are. The
+//   sink must have taken or copied the bytes when it returns.
 // - While an array of unknown length is open (`beginArray`), or replies are muted, nothing is sent:
 //   the buffer grows, and `flush` gives the memory back.
 // - Nothing here allocates for integers, headers and bulks; texts and errors made of texts do.
