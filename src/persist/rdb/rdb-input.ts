@@ -34,6 +34,8 @@ const INFLATER_BYTES = 64 * 1024
 /** Keys up to this length are kept in kernel memory; longer ones are copied out. */
 const KEY_BYTES = 64 * 1024
 const DIGITS_MAX = 11
+/** Longest metadata and function library. */
+const TEXT_BYTES_MAX = 64 * 1024 * 1024
 /** Arrays for strings larger than the buffer are given back above this length. */
 const LARGE_KEPT_BYTES = 16 * 1024 * 1024
 const TWO_32 = 0x100000000
@@ -206,9 +208,14 @@ export class RdbInput {
     for (let i = 0; i < length; i++) this.memory[this.#key + i] = this.memory[start + i]!
   }
 
-  /** A short string as text. */
+  /** A string as text, read as UTF-8. */
   text(slot: RdbString, what: string): string {
+    const position = this.position
     this.string(slot, what)
+    if (slot.length > TEXT_BYTES_MAX) {
+      const found = `${slot.length} bytes`
+      throw this.corrupt(what, position, found, `at most ${TEXT_BYTES_MAX}`)
+    }
     return Buffer.from(
       slot.bytes.buffer,
       slot.bytes.byteOffset + slot.start,

@@ -171,7 +171,7 @@ export class RdbReader {
       }
       case Opcode.Aux: {
         const name = input.text(this.#slot, 'aux name')
-        target.onAux(name, input.text(this.#slot, `aux ${name}`))
+        target.onAux(name, input.text(this.#slot, 'aux value'))
         break
       }
       case Opcode.SlotInfo:
