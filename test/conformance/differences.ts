@@ -20,7 +20,8 @@ export function differencesTable(): string {
     }
   }
   if (rows.length === 0) return 'None so far.\n'
-  const head = '| file | case | Redis 7.0 answers | Tidemark answers | why |\n|---|---|---|---|---|\n'
+  const head =
+    '| file | case | Redis 7.0 answers | Tidemark answers | why |\n|---|---|---|---|---|\n'
   return `${head}${rows.join('\n')}\n`
 }
 
@@ -38,7 +39,8 @@ export function writeDifferences(): void {
 
 function rowsOf(test: Case): string[] {
   const title = cell(test.title)
-  if (test.referenceOnly !== '') return [`${title} | as the case says | not checked | ${cell(test.referenceOnly)}`]
+  if (test.referenceOnly !== '')
+    return [`${title} | as the case says | not checked | ${cell(test.referenceOnly)}`]
   const rows: string[] = []
   for (const step of test.steps) {
     if (step.do !== 'expect' || !step.ours) continue

@@ -1,7 +1,7 @@
 // Conformance files to steps. The format is in README.md; every step keeps its line number, which is
 // what a failure names.
 
-import { parsePattern, type Pattern, type Protocol } from './pattern.ts'
+import { type Pattern, type Protocol, parsePattern } from './pattern.ts'
 import { FormatError, type Piece, splitWords } from './scanner.ts'
 
 export interface CaseFile {

@@ -42,7 +42,9 @@ async function runFile(file: CaseFile, side: Side): Promise<string[]> {
       for (const protocol of test.protocols) {
         const problem = await runCase(server, test, { side, protocol })
         if (problem === '') continue
-        problems.push(`${side} RESP${protocol} ${file.name}.txt:${test.line} ${test.title}: ${problem}`)
+        problems.push(
+          `${side} RESP${protocol} ${file.name}.txt:${test.line} ${test.title}: ${problem}`,
+        )
       }
     }
   } finally {

@@ -4,7 +4,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { RawClient } from '../lib/client.ts'
+import type { RawClient } from '../lib/client.ts'
 import { showValue, type Value } from '../lib/resp.ts'
 import { TestServer } from '../lib/server.ts'
 import { sleep } from '../lib/wait.ts'
@@ -142,7 +142,11 @@ class CaseRun {
   }
 
   /** Sends a command again and again until its reply matches. */
-  async #repeat(send: Step | undefined, wanted: Step | undefined, limitMs: number): Promise<string> {
+  async #repeat(
+    send: Step | undefined,
+    wanted: Step | undefined,
+    limitMs: number,
+  ): Promise<string> {
     if (send?.do !== 'send' || wanted?.do !== 'expect') return 'no command and reply below @until'
     const deadline = Date.now() + limitMs
     for (;;) {

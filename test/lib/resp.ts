@@ -68,7 +68,8 @@ export function parseValue(bytes: Buffer, start: number): Parsed | null {
   const lineKind = LINE_KINDS[tag]
   if (lineKind) return { value: scalar(lineKind, line), next }
   if (tag === '_') return { value: scalar('null'), next }
-  if (!/^-?\d+$/.test(line)) throw new Error(`no RESP at byte ${start}: ${JSON.stringify(tag + line)}`)
+  if (!/^-?\d+$/.test(line))
+    throw new Error(`no RESP at byte ${start}: ${JSON.stringify(tag + line)}`)
   const count = Number(line)
   const blobKind = BLOB_KINDS[tag]
   if (blobKind) return parseBlob(bytes, next, { kind: blobKind, length: count })
@@ -77,15 +78,24 @@ export function parseValue(bytes: Buffer, start: number): Parsed | null {
   throw new Error(`no RESP type at byte ${start}: ${JSON.stringify(tag + line)}`)
 }
 
-function parseBlob(bytes: Buffer, start: number, blob: { kind: Kind; length: number }): Parsed | null {
+function parseBlob(
+  bytes: Buffer,
+  start: number,
+  blob: { kind: Kind; length: number },
+): Parsed | null {
   if (blob.length < 0) return { value: scalar('nil'), next: start }
   const end = start + blob.length
   if (bytes.length < end + 2) return null
-  if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a) throw new Error(`no CRLF after a blob at ${end}`)
+  if (bytes[end] !== 0x0d || bytes[end + 1] !== 0x0a)
+    throw new Error(`no CRLF after a blob at ${end}`)
   return { value: scalar(blob.kind, bytes.toString('latin1', start, end)), next: end + 2 }
 }
 
-function parseList(bytes: Buffer, start: number, list: { kind: Kind; count: number }): Parsed | null {
+function parseList(
+  bytes: Buffer,
+  start: number,
+  list: { kind: Kind; count: number },
+): Parsed | null {
   if (list.count < 0) return { value: scalar('nilArray'), next: start }
   const isPairs = list.kind === 'map' || list.kind === 'attribute'
   const total = isPairs ? list.count * 2 : list.count

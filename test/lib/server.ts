@@ -37,9 +37,12 @@ export interface ServerOptions {
 }
 
 const running = new Set<ChildProcess>()
-process.on('exit', () => {
+process.on('exit', stopAll)
+
+/** Kills every server that a failed test left behind; test files call it in a root `after`. */
+export function stopAll(): void {
   for (const child of running) child.kill('SIGKILL')
-})
+}
 
 export class TestServer {
   readonly port: number
