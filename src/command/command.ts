@@ -5,6 +5,7 @@
 
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Database } from '../keyspace/database.ts'
+import type { Slice } from '../base/slice.ts'
 import type { Args } from '../resp/args.ts'
 import type { Reply } from '../resp/reply.ts'
 
@@ -63,8 +64,29 @@ export interface Command {
 /** What handlers of data commands may see; the engine owns the one instance and fills it per call. */
 export interface Context {
   readonly keyspace: Keyspace
-  /** The database that the calling client has selected. */
+  /** The database that the calling client has selected; `session.database` follows it. */
   db: Database
   /** Unix ms, read once per turn of the loop. */
   nowMs: number
+  readonly session: Session
+  readonly limits: CommandLimits
+  /** Scratch for keys and values; whoever calls something that may fill them says so. */
+  readonly key: Slice
+  readonly value: Slice
+}
+
+/** The calling client, as far as data commands care. */
+export interface Session {
+  /** Number of the selected database. */
+  database: number
+}
+
+/** Bounds from the configuration, as numbers. The engine changes them in place on CONFIG SET. */
+export interface CommandLimits {
+  /** Longest string, `proto-max-bulk-len`. */
+  stringLengthMax: number
+  /** `lazyfree-lazy-user-flush`: FLUSHALL without an option is ASYNC. */
+  isUserFlushLazy: boolean
+  /** `rdbcompression`: DUMP compresses. */
+  isRdbCompressed: boolean
 }

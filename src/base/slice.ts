@@ -1,0 +1,62 @@
+// A range of bytes as a small mutable object that is made once and filled again and again: the way
+// keys and values travel on the hot path, where a view per call would be an allocation per call.
+
+const EMPTY = new Uint8Array(0)
+
+export class Slice {
+  bytes: Uint8Array = EMPTY
+  start = 0
+  length = 0
+
+  /** Points at `bytes[start, start + length)`; returns itself. */
+  set(bytes: Uint8Array, start: number, length: number): this {
+    this.bytes = bytes
+    this.start = start
+    this.length = length
+    return this
+  }
+
+  /** Points at the same bytes as `other`; returns itself. */
+  setTo(other: Slice): this {
+    return this.set(other.bytes, other.start, other.length)
+  }
+
+  /** A copy of the bytes. Allocates. */
+  toBytes(): Uint8Array {
+    return this.bytes.slice(this.start, this.start + this.length)
+  }
+
+  /** The bytes as text, one character a byte. Allocates; for logs, tests and rare paths. */
+  toLatin1(): string {
+    return Buffer.from(this.bytes.buffer, this.bytes.byteOffset + this.start, this.length).toString(
+      'latin1',
+    )
+  }
+
+  /** A slice over the UTF-8 bytes of a text. Allocates. */
+  static ofText(text: string): Slice {
+    const bytes = Buffer.from(text, 'utf8')
+    return new Slice().set(bytes, 0, bytes.length)
+  }
+}
+
+/** Copies a slice into `target` from `at`; by loop when short, as that is faster. */
+export function copySlice(source: Slice, target: Uint8Array, at: number): void {
+  const { bytes, start, length } = source
+  if (length <= 32) {
+    for (let i = 0; i < length; i++) target[at + i] = bytes[start + i]!
+  } else if (start === 0 && length === bytes.length) {
+    target.set(bytes, at)
+  } else {
+    target.set(bytes.subarray(start, start + length), at)
+  }
+}
+
+/** Whether two slices hold the same bytes. */
+export function slicesEqual(a: Slice, b: Slice): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) {
+    if (a.bytes[a.start + i] !== b.bytes[b.start + i]) return false
+  }
+  return true
+}

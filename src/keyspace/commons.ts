@@ -1,0 +1,41 @@
+// What all databases of a keyspace share. Made by Keyspace, never by anybody else.
+
+import type { Arena } from '../memory/arena.ts'
+import type { Ptr } from '../memory/layout.ts'
+import type { AccessClock } from './access-clock.ts'
+import type { Database } from './database.ts'
+import type { KeyHash } from './key-hash.ts'
+import type { RecordStore } from './record-store.ts'
+
+export interface Commons {
+  readonly arena: Arena
+  readonly hash: KeyHash
+  readonly store: RecordStore
+  readonly clock: AccessClock
+  readonly stats: KeyspaceStats
+  readonly expiry: Expiry
+  /** True while a client with NO-TOUCH runs: accesses leave no trace. */
+  isClockStopped: boolean
+}
+
+/** Counts since the start or the last CONFIG RESETSTAT. */
+export interface KeyspaceStats {
+  hits: number
+  misses: number
+  expired: number
+  /** Share of keys whose deadline passed but that still lie there, by sampling, 0 to 1. */
+  staleShare: number
+  /** Times that active expiry ran out of its time budget. */
+  timeCapReached: number
+}
+
+export interface Expiry {
+  /** Unix ms of this turn; what deadlines are compared with. */
+  nowMs: number
+  /** False while loading: nothing expires. */
+  isOn: boolean
+  /** True on a replica: expired keys are hidden, not removed. */
+  isPaused: boolean
+  /** Called before an expired record is removed. */
+  onExpire: ((database: Database, record: Ptr) => void) | null
+}

@@ -1,0 +1,420 @@
+// One numbered database: keys to records, and the list of those that expire.
+//
+// All reads and writes of commands go through here. A `Ptr` that a method returns is valid until the
+// next change of the keyspace: commands find a record, use it, and forget it. Keys and values travel
+// as `Slice`s, filled by the caller.
+//
+// A record whose deadline has passed is removed by whoever meets it (lazy expiry), except while
+// `expiry.isPaused` (loading, a replica): then it is hidden.
+// Invariants: every record in the dict lies in a slab of this database's space · records with the
+// flag Deadline, and no others, are in `deadlines`.
+
+import { assert } from '../base/assert.ts'
+import type { Random } from '../base/random.ts'
+import { Slice } from '../base/slice.ts'
+import { NULL, type Ptr } from '../memory/layout.ts'
+import { Deadlines } from './deadlines.ts'
+import { Dict } from './dict.ts'
+import type { Commons } from './commons.ts'
+import {
+  clockOfWord,
+  DEADLINE_INDEX_WORD,
+  EMBSTR_LENGTH_MAX,
+  Encoding,
+  encodingOfWord,
+  flagsOf,
+  headWord,
+  RecordFlag,
+  readDeadline,
+  Type,
+  typeOfWord,
+} from './record.ts'
+import { readKey, readValue, wordOf, wordsOf } from './record-access.ts'
+import { isCanonicalInteger } from './string/integer-text.ts'
+
+/** A deadline of 0 means none. */
+export const NO_DEADLINE = 0
+/** For `putString`: the key keeps the deadline it has. */
+export const KEEP_DEADLINE = -1
+
+/** What SWAPDB exchanges between two databases. */
+interface Content {
+  readonly space: number
+  readonly dict: Dict
+  readonly deadlines: Deadlines
+}
+
+export class Database {
+  readonly id: number
+  readonly #commons: Commons
+  #space = 0
+  #dict: Dict
+  #deadlines: Deadlines
+  readonly #scratch = new Slice()
+  /** Average time to live of the keys sampled by active expiry, ms; 0 before the first sample. */
+  averageTtlMs = 0
+  /** Where active expiry goes on in the list of deadlines. */
+  expireCursor = 0
+
+  constructor(id: number, commons: Commons, space: number) {
+    this.id = id
+    this.#commons = commons
+    this.#space = space
+    this.#dict = new Dict(commons.arena, commons.hash, new Slice())
+    this.#deadlines = new Deadlines(commons.arena)
+  }
+
+  /** Keys, those included whose deadline passed but that nobody has met since. */
+  get size(): number {
+    return this.#dict.count
+  }
+
+  get expiringCount(): number {
+    return this.#deadlines.count
+  }
+
+  /** Slots of the dict, used or free. */
+  get slotCount(): number {
+    return this.#dict.capacity
+  }
+
+  get space(): number {
+    return this.#space
+  }
+
+  get deadlines(): Deadlines {
+    return this.#deadlines
+  }
+
+  /** Bytes of the dict outside the arena. */
+  get directoryBytes(): number {
+    return this.#dict.directoryBytes
+  }
+
+  /** Bytes of the dict in all. */
+  get dictBytes(): number {
+    return this.#dict.bytes
+  }
+
+  /** The record for a read: counts a hit or a miss, and is an access for LRU/LFU. NULL: no key. */
+  find(key: Slice): Ptr {
+    const record = this.#findAlive(key)
+    if (record === NULL) {
+      this.#commons.stats.misses++
+      return NULL
+    }
+    this.#commons.stats.hits++
+    this.#access(record)
+    return record
+  }
+
+  /** The record for a write: an access, but neither hit nor miss. */
+  findForWrite(key: Slice): Ptr {
+    const record = this.#findAlive(key)
+    if (record !== NULL) this.#access(record)
+    return record
+  }
+
+  /** The record without any effect on its clock or the statistics. */
+  peek(key: Slice): Ptr {
+    return this.#findAlive(key)
+  }
+
+  typeOf(record: Ptr): Type {
+    return typeOfWord(wordsOf(this.#commons.arena, record)[wordOf(record)]!)
+  }
+
+  encodingOf(record: Ptr): Encoding {
+    return encodingOfWord(wordsOf(this.#commons.arena, record)[wordOf(record)]!)
+  }
+
+  clockOf(record: Ptr): number {
+    return clockOfWord(wordsOf(this.#commons.arena, record)[wordOf(record)]!)
+  }
+
+  setClock(record: Ptr, clock: number): void {
+    const words = wordsOf(this.#commons.arena, record)
+    const at = wordOf(record)
+    words[at] = ((words[at]! & 0xff) | (clock << 8)) >>> 0
+  }
+
+  /** Counts an access to the record, as TOUCH does. */
+  access(record: Ptr): void {
+    this.#access(record)
+  }
+
+  /** Points `out` at the key. Valid until the next change of the keyspace. */
+  readKey(record: Ptr, out: Slice): Slice {
+    return readKey(this.#commons.arena, record, out)
+  }
+
+  /** Points `out` at the value of a string. Valid until the next change of the keyspace. */
+  readString(record: Ptr, out: Slice): Slice {
+    return readValue(this.#commons.arena, record, out)
+  }
+
+  stringLength(record: Ptr): number {
+    return readValue(this.#commons.arena, record, this.#scratch).length
+  }
+
+  /** Bytes the record takes, with what it owns and its place in dict and deadlines. */
+  bytesOf(record: Ptr): number {
+    const shared = this.#dict.count > 0 ? this.#dict.bytes / this.#dict.count : 0
+    return this.#commons.store.bytesOf(record) + Math.ceil(Math.min(shared, 16))
+  }
+
+  /**
+   * Sets a key to a string, whatever it held before. `deadlineMs`: unix ms, NO_DEADLINE or
+   * KEEP_DEADLINE. The encoding follows from the value. O(key + value).
+   */
+  putString(key: Slice, value: Slice, deadlineMs: number): Ptr {
+    return this.putEncodedString(key, value, { deadlineMs, encoding: encodingFor(value) })
+  }
+
+  /** `putString` with a given encoding, for copies that keep theirs. */
+  putEncodedString(
+    key: Slice,
+    value: Slice,
+    options: { readonly deadlineMs: number; readonly encoding: Encoding },
+  ): Ptr {
+    const { deadlineMs, encoding } = options
+    const existing = this.#findAlive(key)
+    const { store, clock } = this.#commons
+    if (existing === NULL) {
+      const made = store.create(
+        {
+          space: this.#space,
+          type: Type.String,
+          encoding,
+          clock: clock.fresh(),
+          deadlineMs: Math.max(deadlineMs, 0),
+        },
+        key,
+        value,
+      )
+      this.#dict.insertHashed(made)
+      if (deadlineMs > 0) this.#deadlines.add(made)
+      return made
+    }
+    const oldDeadline = this.deadlineOf(existing)
+    const newDeadline = deadlineMs === KEEP_DEADLINE ? oldDeadline : deadlineMs
+    const head = headWord(Type.String, encoding, clock.fresh())
+    if ((newDeadline !== 0) === (oldDeadline !== 0) && store.overwrite(existing, value, head)) {
+      if (newDeadline !== oldDeadline) store.withDeadline(existing, newDeadline)
+      return existing
+    }
+    return this.#putAnew(existing, key, value, { deadlineMs: newDeadline, encoding })
+  }
+
+  /**
+   * Makes a string `length` bytes long, filled up with zeros; its encoding becomes raw. Returns the
+   * record, which may have moved.
+   */
+  growString(record: Ptr, length: number): Ptr {
+    const index = this.#deadlineIndex(record)
+    const slot = this.#dict.locate(record)
+    const next = this.#commons.store.grow(record, length, Encoding.Raw)
+    if (next === record) return record
+    this.#dict.store(slot, next)
+    if (index >= 0) this.#deadlines.replace(index, next)
+    return next
+  }
+
+  /** Writes into a string from `offset`; the range must exist (see `growString`). */
+  writeString(record: Ptr, offset: number, source: Slice): void {
+    this.#commons.store.write(record, offset, source)
+  }
+
+  /** Unix ms; 0 when the key does not expire. */
+  deadlineOf(record: Ptr): number {
+    const words = wordsOf(this.#commons.arena, record)
+    const at = wordOf(record)
+    if ((flagsOf(words[at + 1]!) & RecordFlag.Deadline) === 0) return NO_DEADLINE
+    return readDeadline(words, at)
+  }
+
+  /** Sets (unix ms > 0) or clears (NO_DEADLINE) a deadline. Returns the record, maybe moved. */
+  setDeadline(record: Ptr, deadlineMs: number): Ptr {
+    assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
+    const had = this.deadlineOf(record) !== NO_DEADLINE
+    if (had && deadlineMs === NO_DEADLINE) this.#deadlines.remove(record)
+    const slot = this.#dict.locate(record)
+    const next = this.#commons.store.withDeadline(record, deadlineMs)
+    if (next !== record) this.#dict.store(slot, next)
+    if (!had && deadlineMs !== NO_DEADLINE) this.#deadlines.add(next)
+    return next
+  }
+
+  /** Removes a key. O(1), but for the pages of a large value. */
+  remove(record: Ptr): void {
+    if (this.deadlineOf(record) !== NO_DEADLINE) this.#deadlines.remove(record)
+    this.#dict.remove(record)
+    this.#commons.store.free(record)
+  }
+
+  /** Gives the record another key, which must be free. Value, deadline and clock stay. */
+  rename(record: Ptr, key: Slice): Ptr {
+    return this.moveTo(record, this, key)
+  }
+
+  /** Moves the record to a free key of `target` (which may be this database). */
+  moveTo(record: Ptr, target: Database, key: Slice): Ptr {
+    const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
+    if (hasDeadline) this.#deadlines.remove(record)
+    this.#dict.remove(record)
+    const made = this.#commons.store.rebuild(record, { key, space: target.#space })
+    this.#commons.hash.of(key.bytes, key.start, key.length)
+    target.#dict.insertHashed(made)
+    if (hasDeadline) target.#deadlines.add(made)
+    return made
+  }
+
+  /** A key picked at random, expired ones removed on the way; NULL when there is none. */
+  random(random: Random): Ptr {
+    // Like Redis, give up on finding a live key when all seem expired and cannot be removed.
+    for (let turn = 0; turn < 100; turn++) {
+      const record = this.#dict.random(random)
+      if (record === NULL || !this.#isExpired(record)) return record
+      if (this.#commons.expiry.isPaused) return record
+      this.expire(record)
+    }
+    return this.#dict.random(random)
+  }
+
+  /**
+   * Visits about `count` records from `cursor` on; returns the next cursor, 0 at the end. Every key
+   * present during the whole scan is visited at least once. `visit` must not change the keyspace.
+   */
+  scan(cursor: number, count: number, visit: (record: Ptr) => void): number {
+    return this.#dict.scan(cursor, count, visit)
+  }
+
+  /** Visits every record, expired ones too. `visit` must not change the keyspace. */
+  forEach(visit: (record: Ptr) => void): void {
+    this.#dict.forEach(visit)
+  }
+
+  /** Whether the record's deadline has passed. */
+  isExpired(record: Ptr): boolean {
+    return this.#isExpired(record)
+  }
+
+  /** Removes a record because its deadline passed. */
+  expire(record: Ptr): void {
+    const { stats, expiry } = this.#commons
+    stats.expired++
+    expiry.onExpire?.(this, record)
+    this.remove(record)
+  }
+
+  /** Makes room for `count` keys in an empty database, before loading. */
+  reserve(count: number): void {
+    this.#dict.reserve(count)
+  }
+
+  /** Exchanges all keys with `other`. O(1). */
+  swapWith(other: Database): void {
+    const own = this.#content()
+    this.#setContent(other.#content())
+    other.#setContent(own)
+  }
+
+  /** Forgets all keys at once, and goes on in `space`; the old space's pages are the caller's. */
+  detach(space: number): number {
+    const old = this.#space
+    this.#dict.clear()
+    this.#deadlines.clear()
+    this.#space = space
+    this.averageTtlMs = 0
+    this.expireCursor = 0
+    return old
+  }
+
+  /** Walks dict, deadlines and records. O(n). */
+  check(): void {
+    this.#dict.check()
+    this.#deadlines.check()
+    let expiring = 0
+    this.#dict.forEach((record) => {
+      assert(this.#commons.arena.spaceOf(record) === this.#space, 'records lie in their space')
+      if (this.deadlineOf(record) !== NO_DEADLINE) expiring++
+    })
+    assert(expiring === this.#deadlines.count, 'every deadline is listed')
+  }
+
+  #content(): Content {
+    return { space: this.#space, dict: this.#dict, deadlines: this.#deadlines }
+  }
+
+  #setContent({ space, dict, deadlines }: Content): void {
+    this.#space = space
+    this.#dict = dict
+    this.#deadlines = deadlines
+    this.expireCursor = 0
+  }
+
+  /** Finds a live record. Leaves the key's hash in the shared KeyHash, for an insert to follow. */
+  #findAlive(key: Slice): Ptr {
+    const record = this.#dict.find(key)
+    if (record === NULL || !this.#isExpired(record)) return record
+    if (!this.#commons.expiry.isPaused) {
+      this.expire(record)
+      this.#commons.hash.of(key.bytes, key.start, key.length)
+    }
+    return NULL
+  }
+
+  #isExpired(record: Ptr): boolean {
+    const words = wordsOf(this.#commons.arena, record)
+    const at = wordOf(record)
+    if ((flagsOf(words[at + 1]!) & RecordFlag.Deadline) === 0) return false
+    return readDeadline(words, at) <= this.#commons.expiry.nowMs && this.#commons.expiry.isOn
+  }
+
+  #access(record: Ptr): void {
+    const words = wordsOf(this.#commons.arena, record)
+    const at = wordOf(record)
+    const word = words[at]!
+    if (this.#commons.isClockStopped) return
+    const clock = this.#commons.clock.accessed(word >>> 8)
+    // Most accesses fall into the second of the one before: spare the cache line the write.
+    if (clock !== word >>> 8) words[at] = ((word & 0xff) | (clock << 8)) >>> 0
+  }
+
+  /** Replaces a record whose cell does not suit the new value. */
+  #putAnew(
+    existing: Ptr,
+    key: Slice,
+    value: Slice,
+    options: { readonly deadlineMs: number; readonly encoding: Encoding },
+  ): Ptr {
+    const { deadlineMs, encoding } = options
+    const { store, clock } = this.#commons
+    const made = store.create(
+      { space: this.#space, type: Type.String, encoding, clock: clock.fresh(), deadlineMs },
+      key,
+      value,
+    )
+    if (this.deadlineOf(existing) !== NO_DEADLINE) this.#deadlines.remove(existing)
+    this.#dict.replace(existing, made)
+    store.free(existing)
+    if (deadlineMs !== NO_DEADLINE) this.#deadlines.add(made)
+    return made
+  }
+
+  /** Where the record stands in the list of deadlines; -1 when it has none. */
+  #deadlineIndex(record: Ptr): number {
+    const words = wordsOf(this.#commons.arena, record)
+    const at = wordOf(record)
+    if ((flagsOf(words[at + 1]!) & RecordFlag.Deadline) === 0) return -1
+    return words[at + DEADLINE_INDEX_WORD]!
+  }
+}
+
+/** The encoding Redis gives a string set by a command. */
+export function encodingFor(value: Slice): Encoding {
+  if (value.length <= 20 && isCanonicalInteger(value.bytes, value.start, value.length)) {
+    return Encoding.Int
+  }
+  return value.length <= EMBSTR_LENGTH_MAX ? Encoding.Embstr : Encoding.Raw
+}

@@ -1,0 +1,99 @@
+// The list of a database's records that have a deadline: what active expiry and samples walk.
+//
+// A vector of Ptrs in pages of 1024, in no order. A record holds its index here, so that adding,
+// removing (the last entry moves into the gap) and picking at random are O(1) and cost 8 bytes a
+// key in all, without a second hash table. docs/decisions/0003-deadline-vector.md has the reasons.
+//
+// Invariant: entry i is a record with flag Deadline whose index word is i.
+
+import { assert } from '../base/assert.ts'
+import type { Arena } from '../memory/arena.ts'
+import {
+  NULL,
+  PAGE_BYTES,
+  PTR_SEGMENT_MASK,
+  PTR_SEGMENT_SHIFT,
+  type Ptr,
+} from '../memory/layout.ts'
+import { wordOf, wordsOf } from './record-access.ts'
+import { DEADLINE_INDEX_WORD, flagsOf, RecordFlag } from './record.ts'
+
+const ENTRIES_PER_PAGE = PAGE_BYTES / 4
+
+export class Deadlines {
+  readonly #arena: Arena
+  #pages: Ptr[] = []
+  #count = 0
+
+  constructor(arena: Arena) {
+    this.#arena = arena
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** The record at `index` < count. O(1). */
+  at(index: number): Ptr {
+    const page = this.#pages[Math.floor(index / ENTRIES_PER_PAGE)]!
+    return this.#wordsAt(page)[this.#wordIn(page, index)]!
+  }
+
+  /** Adds a record that has the flag Deadline, and writes its index into it. O(1). */
+  add(record: Ptr): void {
+    if (this.#count === this.#pages.length * ENTRIES_PER_PAGE) {
+      this.#pages.push(this.#arena.allocateTable(1))
+    }
+    this.#put(this.#count++, record)
+  }
+
+  /** Takes a record out. The record's own bytes stay as they are. O(1). */
+  remove(record: Ptr): void {
+    const index = wordsOf(this.#arena, record)[wordOf(record) + DEADLINE_INDEX_WORD]!
+    assert(index < this.#count && this.at(index) === record, 'a record knows its index')
+    const last = --this.#count
+    if (index !== last) this.#put(index, this.at(last))
+    const pagesNeeded = Math.ceil(this.#count / ENTRIES_PER_PAGE)
+    // One spare page keeps a count that moves about a page's limit from allocating each time.
+    if (this.#pages.length > pagesNeeded + 1) this.#arena.freeTable(this.#pages.pop()!)
+    else if (this.#count === 0) this.clear()
+  }
+
+  /** Puts a record that moved in the arena in the place of its old self. O(1). */
+  replace(index: number, record: Ptr): void {
+    this.#put(index, record)
+  }
+
+  clear(): void {
+    for (const page of this.#pages) this.#arena.freeTable(page)
+    this.#pages = []
+    this.#count = 0
+  }
+
+  /** Walks the invariant. O(n). */
+  check(): void {
+    for (let i = 0; i < this.#count; i++) {
+      const record = this.at(i)
+      assert(record !== NULL, 'entries are records')
+      const words = wordsOf(this.#arena, record)
+      const at = wordOf(record)
+      assert((flagsOf(words[at + 1]!) & RecordFlag.Deadline) !== 0, 'entries have deadlines')
+      assert(words[at + DEADLINE_INDEX_WORD] === i, 'entries know their index')
+    }
+  }
+
+  #put(index: number, record: Ptr): void {
+    const page = this.#pages[Math.floor(index / ENTRIES_PER_PAGE)]!
+    this.#wordsAt(page)[this.#wordIn(page, index)] = record
+    this.#arena.touch(record)
+    wordsOf(this.#arena, record)[wordOf(record) + DEADLINE_INDEX_WORD] = index
+  }
+
+  #wordsAt(page: Ptr): Uint32Array {
+    return this.#arena.u32[page >>> PTR_SEGMENT_SHIFT]!
+  }
+
+  #wordIn(page: Ptr, index: number): number {
+    return ((page & PTR_SEGMENT_MASK) << 1) + (index % ENTRIES_PER_PAGE)
+  }
+}

@@ -1,0 +1,630 @@
+// The dict of one database: extendible hashing over segments of 64 buckets, each one page.
+//
+// Bucket, 64 bytes, one cache line:
+//    0                                     48                          60
+//    +-------------------------------------+---------------------------+------------+
+//    | 12 × Ptr of a record (0: free slot) | 12 fingerprints (8 bits)  | meta (u32) |
+//    +-------------------------------------+---------------------------+------------+
+// meta of a home bucket (0 … 59):  bits 0–11 slot holds an entry of the bucket before ("displaced")
+//                                  bits 12–15 entries of this bucket lie in stash bucket 60 … 63
+//                                  bits 16–19 count of this bucket's entries displaced to the next
+// meta of stash bucket 60: the segment's depth; of 61: its count of entries.
+//
+// A key's hash has two words. `high`, from its top bit on, finds the segment in the directory;
+// `low` gives home bucket (16 bits) and fingerprint (8 bits), so that neither depends on the depth.
+// An entry lies in its home bucket, else the next one, else a stash bucket; when all are full the
+// segment splits in two by the next bit of `high`: no rehash pause (about 0.1 ms a split), and the
+// load stays at 75 % or more on average of a growing table's life at about 88 % when splitting.
+// Two half-empty buddies merge again.
+//
+// SCAN's guarantee: a cursor is (prefix of `high`, home bucket, depth) and visits keys in that order.
+// A split keeps the order; a merge is seen by the smaller depth and starts the merged segment anew.
+//
+// Invariants: an entry's fingerprint, displaced bit and stash bit tell the truth · the directory's
+// 2^depth slots point to segments, 2^(depth − segment depth) neighbours to the same one.
+
+import { assert } from '../base/assert.ts'
+import type { Random } from '../base/random.ts'
+import type { Slice } from '../base/slice.ts'
+import type { Arena } from '../memory/arena.ts'
+import { NULL, PAGE_BYTES, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
+import type { KeyHash } from './key-hash.ts'
+import { readKey } from './record-access.ts'
+
+const SLOTS = 12
+const BUCKETS = 64
+const HOMES = 60
+const BUCKET_WORDS = 16
+const FINGERPRINT_BYTE = 48
+const META_WORD = 15
+const DEPTH_WORD = HOMES * BUCKET_WORDS + META_WORD
+const COUNT_WORD = (HOMES + 1) * BUCKET_WORDS + META_WORD
+const CAPACITY = SLOTS * BUCKETS
+const DEPTH_MAX = 24
+const DISPLACED_SHIFT = 0
+const STASH_SHIFT = 12
+const AWAY_SHIFT = 16
+const AWAY_ONE = 1 << AWAY_SHIFT
+/** Buddies merge when together they fill less than this. */
+const MERGE_COUNT = CAPACITY * 0.4
+/** Buckets one SCAN step visits at most, for each key asked for. */
+const SCAN_BUCKETS_PER_KEY = 10
+
+export class Dict {
+  readonly #arena: Arena
+  readonly #hash: KeyHash
+  #directory = new Uint32Array(0)
+  #depth = 0
+  #count = 0
+  #segments = 0
+  /** Segments at the directory's own depth; when none is left, the directory can halve. */
+  #deepest = 0
+  readonly #key: Slice
+
+  /** An empty dict; `key` is a scratch slice that the dict may use. */
+  constructor(arena: Arena, hash: KeyHash, key: Slice) {
+    this.#arena = arena
+    this.#hash = hash
+    this.#key = key
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Slots of all segments, used or free. */
+  get capacity(): number {
+    return this.#segments * CAPACITY
+  }
+
+  /** Bytes of segments and directory. */
+  get bytes(): number {
+    return this.#segments * PAGE_BYTES + this.#directory.byteLength
+  }
+
+  /** The directory's bytes, which are outside the arena. */
+  get directoryBytes(): number {
+    return this.#directory.byteLength
+  }
+
+  /** The record with the key, or NULL. Leaves the key's hash in the shared KeyHash. O(1). */
+  find(key: Slice): Ptr {
+    this.#hash.of(key.bytes, key.start, key.length)
+    return this.findHashed(key)
+  }
+
+  /** `find` for a key whose hash stands in the shared KeyHash. */
+  findHashed(key: Slice): Ptr {
+    const { high, low } = this.#hash
+    if (this.#count === 0) return NULL
+    const table = this.#segmentOf(high)
+    const words = this.#arena.u32[table >>> PTR_SEGMENT_SHIFT]!
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    const home = homeOf(low)
+    const at = base + home * BUCKET_WORDS
+    const pattern = Math.imul(low >>> 24, 0x01010101)
+    const found = this.#findIn(words, at, pattern, key)
+    if (found !== NULL) return found
+    const meta = words[at + META_WORD]!
+    if (meta >>> STASH_SHIFT === 0) return NULL
+    if (meta >>> AWAY_SHIFT !== 0) {
+      const next = base + nextHome(home) * BUCKET_WORDS
+      const away = this.#findIn(words, next, pattern, key)
+      if (away !== NULL) return away
+    }
+    for (let stash = 0; stash < BUCKETS - HOMES; stash++) {
+      if ((meta & (1 << (STASH_SHIFT + stash))) === 0) continue
+      const bucket = base + (HOMES + stash) * BUCKET_WORDS
+      const far = this.#findIn(words, bucket, pattern, key)
+      if (far !== NULL) return far
+    }
+    return NULL
+  }
+
+  /** Adds a record whose key is not in the dict; its hash stands in the shared KeyHash. O(1). */
+  insertHashed(record: Ptr): void {
+    const { high, low } = this.#hash
+    if (this.#segments === 0) this.#addFirstSegment()
+    while (!this.#place(this.#segmentOf(high), record, low)) {
+      this.#split(high)
+      this.#hash.high = high
+      this.#hash.low = low
+    }
+    this.#count++
+  }
+
+  /** Puts `replacement`, a record with the same key, in place of `record`. O(1). */
+  replace(record: Ptr, replacement: Ptr): void {
+    this.store(this.locate(record), replacement)
+  }
+
+  /** The slot of a record, for `store`; valid until the dict changes. O(1). */
+  locate(record: Ptr): Readonly<Slot> {
+    return this.#slotOf(record)
+  }
+
+  /** Puts a record with the same key into a slot, while the old one may be gone already. */
+  store(slot: Readonly<Slot>, record: Ptr): void {
+    this.#wordsAt(slot.table)[slot.word] = record
+  }
+
+  /** Takes the record out; its key is still readable. O(1). */
+  remove(record: Ptr): void {
+    const at = this.#slotOf(record)
+    this.#clearSlot(at)
+    this.#count--
+    if (this.#count === 0) this.clear()
+    else this.#mergeIfSparse(at.table, this.#hash.high)
+  }
+
+  /** Makes room for `count` entries at once, so that filling needs no split. */
+  reserve(count: number): void {
+    const segments = Math.ceil(count / (CAPACITY * 0.8))
+    const depth = Math.min(DEPTH_MAX, Math.ceil(Math.log2(Math.max(1, segments))))
+    if (this.#count > 0 || depth === 0) return
+    this.clear()
+    this.#directory = new Uint32Array(2 ** depth)
+    this.#depth = depth
+    for (let i = 0; i < this.#directory.length; i++) this.#directory[i] = this.#newSegment(depth)
+    this.#deepest = this.#segments
+  }
+
+  /** Frees all segments. The records are the caller's. */
+  clear(): void {
+    let last = NULL
+    for (const table of this.#directory) {
+      if (table !== last) this.#arena.freeTable(table)
+      last = table
+    }
+    this.#directory = new Uint32Array(0)
+    this.#depth = 0
+    this.#segments = 0
+    this.#deepest = 0
+    this.#count = 0
+  }
+
+  /** A record picked at random, NULL when empty; every key has a fair, not an equal chance. */
+  random(random: Random): Ptr {
+    if (this.#count === 0) return NULL
+    for (;;) {
+      const table = this.#segmentOf(random.u32())
+      const words = this.#wordsAt(table)
+      const base = (table & PTR_SEGMENT_MASK) << 1
+      if (words[base + COUNT_WORD] === 0) continue
+      // The first entry from a random slot on; slots of a segment are close to evenly filled.
+      const first = random.below(CAPACITY)
+      for (let i = 0; i < CAPACITY; i++) {
+        const slot = (first + i) % CAPACITY
+        const bucket = (slot / SLOTS) | 0
+        const record = words[base + bucket * BUCKET_WORDS + (slot - bucket * SLOTS)]!
+        if (record !== NULL) return record
+      }
+    }
+  }
+
+  /**
+   * Calls `visit` for the records of the buckets from `cursor` on, until about `count` were visited.
+   * Returns the next cursor (below 2^35), 0 at the end. `visit` must not change the dict.
+   */
+  scan(cursor: number, count: number, visit: (record: Ptr) => void): number {
+    if (this.#segments === 0) return 0
+    let prefix = Math.floor(cursor / 2048) % 2 ** DEPTH_MAX
+    let home = Math.min(HOMES - 1, (cursor >>> 5) & 63)
+    let depth = cursor & 31
+    let visited = 0
+    const bucketLimit = Math.max(HOMES, count * SCAN_BUCKETS_PER_KEY)
+    for (let buckets = 0; buckets < bucketLimit && visited < count; buckets++) {
+      const table = this.#segmentOf((prefix << (32 - DEPTH_MAX)) >>> 0)
+      const words = this.#wordsAt(table)
+      const base = (table & PTR_SEGMENT_MASK) << 1
+      const segmentDepth = words[base + DEPTH_WORD]!
+      const span = 2 ** (DEPTH_MAX - segmentDepth)
+      if (segmentDepth < depth) home = 0
+      visited += this.#visitHome(words, base, home, visit)
+      depth = segmentDepth
+      if (++home === HOMES) {
+        home = 0
+        prefix = (Math.floor(prefix / span) + 1) * span
+        depth = 0
+        if (prefix >= 2 ** DEPTH_MAX) return 0
+      }
+    }
+    return prefix * 2048 + home * 32 + depth
+  }
+
+  /** Calls `visit` for every record. `visit` must not change the dict. O(n). */
+  forEach(visit: (record: Ptr) => void): void {
+    let last = NULL
+    for (const table of this.#directory) {
+      if (table === last) continue
+      last = table
+      const words = this.#wordsAt(table)
+      const base = (table & PTR_SEGMENT_MASK) << 1
+      for (let bucket = 0; bucket < BUCKETS; bucket++) {
+        for (let slot = 0; slot < SLOTS; slot++) {
+          const record = words[base + bucket * BUCKET_WORDS + slot]!
+          if (record !== NULL) visit(record)
+        }
+      }
+    }
+  }
+
+  /** Walks every invariant named in the header. O(n). */
+  check(): void {
+    let count = 0
+    let segments = 0
+    let deepest = 0
+    for (let i = 0; i < this.#directory.length; ) {
+      const table = this.#directory[i]!
+      const words = this.#wordsAt(table)
+      const base = (table & PTR_SEGMENT_MASK) << 1
+      const depth = words[base + DEPTH_WORD]!
+      assert(depth <= this.#depth, 'a segment is at most as deep as the directory')
+      const span = 2 ** (this.#depth - depth)
+      assert(i % span === 0, 'a segment starts at a multiple of its span')
+      for (let j = 0; j < span; j++) {
+        assert(this.#directory[i + j] === table, 'neighbours point to the same segment')
+      }
+      count += this.#checkSegment(table, i / span)
+      segments++
+      if (depth === this.#depth) deepest++
+      i += span
+    }
+    assert(count === this.#count, 'entries are counted')
+    assert(segments === this.#segments, 'segments are counted')
+    assert(deepest === this.#deepest, 'segments of full depth are counted')
+  }
+
+  #checkSegment(table: Ptr, prefix: number): number {
+    const words = this.#wordsAt(table)
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    const depth = words[base + DEPTH_WORD]!
+    let count = 0
+    const away = new Uint32Array(HOMES)
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      for (let slot = 0; slot < SLOTS; slot++) {
+        const at = base + bucket * BUCKET_WORDS
+        const record = words[at + slot]!
+        if (record === NULL) continue
+        count++
+        this.#hashRecord(record)
+        const { high, low } = this.#hash
+        assert(depth === 0 || high >>> (32 - depth) === prefix, 'an entry is in its segment')
+        assert(fingerprintAt(words, at, slot) === low >>> 24, 'fingerprints are true')
+        const home = homeOf(low)
+        const meta = words[base + home * BUCKET_WORDS + META_WORD]!
+        if (bucket >= HOMES) {
+          assert((meta & (1 << (STASH_SHIFT + bucket - HOMES))) !== 0, 'stash bits are true')
+          continue
+        }
+        const isDisplaced = (words[at + META_WORD]! & (1 << slot)) !== 0
+        assert(bucket === (isDisplaced ? nextHome(home) : home), 'displaced bits are true')
+        if (isDisplaced) away[home] = away[home]! + 1
+      }
+    }
+    for (let home = 0; home < HOMES; home++) {
+      const meta = words[base + home * BUCKET_WORDS + META_WORD]!
+      assert(((meta >>> AWAY_SHIFT) & 15) === away[home], 'displaced entries are counted')
+    }
+    assert(words[base + COUNT_WORD] === count, 'a segment counts its entries')
+    return count
+  }
+
+  #segmentOf(high: number): Ptr {
+    return this.#depth === 0 ? this.#directory[0]! : this.#directory[high >>> (32 - this.#depth)]!
+  }
+
+  #wordsAt(table: Ptr): Uint32Array {
+    return this.#arena.u32[table >>> PTR_SEGMENT_SHIFT]!
+  }
+
+  #hashRecord(record: Ptr): void {
+    readKey(this.#arena, record, this.#key)
+    this.#hash.of(this.#key.bytes, this.#key.start, this.#key.length)
+  }
+
+  #findIn(words: Uint32Array, at: number, pattern: number, key: Slice): Ptr {
+    for (let group = 0; group < 3; group++) {
+      const mixed = words[at + SLOTS + group]! ^ pattern
+      let hits = (mixed - 0x01010101) & ~mixed & 0x80808080
+      while (hits !== 0) {
+        const bit = 31 - Math.clz32(hits & -hits)
+        hits &= hits - 1
+        const record = words[at + group * 4 + (bit >>> 3)]!
+        if (record !== NULL && this.#hasKey(record, key)) return record
+      }
+    }
+    return NULL
+  }
+
+  #hasKey(record: Ptr, key: Slice): boolean {
+    const own = readKey(this.#arena, record, this.#key)
+    const length = key.length
+    if (own.length !== length) return false
+    const { bytes, start } = own
+    const wanted = key.bytes
+    const from = key.start
+    for (let i = 0; i < length; i++) {
+      if (bytes[start + i] !== wanted[from + i]) return false
+    }
+    return true
+  }
+
+  /** Where a record's slot is. Leaves its key's hash in the shared KeyHash. */
+  #slotOf(record: Ptr): Slot {
+    this.#hashRecord(record)
+    const { high, low } = this.#hash
+    const table = this.#segmentOf(high)
+    const words = this.#wordsAt(table)
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    const home = homeOf(low)
+    for (let turn = 0; turn < 2 + BUCKETS - HOMES; turn++) {
+      const bucket = turn === 0 ? home : turn === 1 ? nextHome(home) : HOMES + turn - 2
+      const at = base + bucket * BUCKET_WORDS
+      for (let slot = 0; slot < SLOTS; slot++) {
+        if (words[at + slot] === record) {
+          SLOT.table = table
+          SLOT.word = at + slot
+          SLOT.bucket = bucket
+          SLOT.home = home
+          return SLOT
+        }
+      }
+    }
+    throw new Error('unreachable: a record of the dict has a slot')
+  }
+
+  #clearSlot({ table, word, bucket, home }: Slot): void {
+    const words = this.#wordsAt(table)
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    const at = base + bucket * BUCKET_WORDS
+    const homeMeta = base + home * BUCKET_WORDS + META_WORD
+    const slot = word - at
+    words[word] = NULL
+    setFingerprint(words, at, slot, 0)
+    words[base + COUNT_WORD] = words[base + COUNT_WORD]! - 1
+    if (bucket >= HOMES) {
+      if (!this.#hasStashed(words, base, { bucket, home })) {
+        words[homeMeta] = words[homeMeta]! & ~(1 << (STASH_SHIFT + bucket - HOMES))
+      }
+    } else if (bucket !== home) {
+      words[at + META_WORD] = words[at + META_WORD]! & ~(1 << (DISPLACED_SHIFT + slot))
+      words[homeMeta] = words[homeMeta]! - AWAY_ONE
+    }
+  }
+
+  /** Whether a stash bucket still holds an entry of `home`. Keeps the shared KeyHash. */
+  #hasStashed(
+    words: Uint32Array,
+    base: number,
+    where: { readonly bucket: number; readonly home: number },
+  ): boolean {
+    const { high, low } = this.#hash
+    let isFound = false
+    for (let slot = 0; slot < SLOTS && !isFound; slot++) {
+      const record = words[base + where.bucket * BUCKET_WORDS + slot]!
+      if (record === NULL) continue
+      this.#hashRecord(record)
+      isFound = homeOf(this.#hash.low) === where.home
+    }
+    this.#hash.high = high
+    this.#hash.low = low
+    return isFound
+  }
+
+  /** Stores an entry in a segment; false when home, next and stash are full. */
+  #place(table: Ptr, record: Ptr, low: number): boolean {
+    const words = this.#wordsAt(table)
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    const home = homeOf(low)
+    const homeAt = base + home * BUCKET_WORDS
+    let at = homeAt
+    let slot = freeSlot(words, at)
+    if (slot === SLOTS) {
+      at = base + nextHome(home) * BUCKET_WORDS
+      slot = freeSlot(words, at)
+      if (slot < SLOTS) {
+        words[at + META_WORD] = words[at + META_WORD]! | (1 << (DISPLACED_SHIFT + slot))
+        words[homeAt + META_WORD] = words[homeAt + META_WORD]! + AWAY_ONE
+      }
+    }
+    for (let stash = 0; slot === SLOTS && stash < BUCKETS - HOMES; stash++) {
+      at = base + (HOMES + stash) * BUCKET_WORDS
+      slot = freeSlot(words, at)
+      if (slot < SLOTS) {
+        words[homeAt + META_WORD] = words[homeAt + META_WORD]! | (1 << (STASH_SHIFT + stash))
+      }
+    }
+    if (slot === SLOTS) return false
+    words[at + slot] = record
+    setFingerprint(words, at, slot, low >>> 24)
+    words[base + COUNT_WORD] = words[base + COUNT_WORD]! + 1
+    return true
+  }
+
+  #visitHome(
+    words: Uint32Array,
+    base: number,
+    home: number,
+    visit: (record: Ptr) => void,
+  ): number {
+    let visited = 0
+    const at = base + home * BUCKET_WORDS
+    const meta = words[at + META_WORD]!
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const record = words[at + slot]!
+      if (record === NULL || (meta & (1 << slot)) !== 0) continue
+      visit(record)
+      visited++
+    }
+    const next = base + nextHome(home) * BUCKET_WORDS
+    const displaced = words[next + META_WORD]! & 0xfff
+    for (let slot = 0; displaced >>> slot !== 0; slot++) {
+      if ((displaced & (1 << slot)) === 0) continue
+      visit(words[next + slot]!)
+      visited++
+    }
+    for (let stash = 0; stash < BUCKETS - HOMES; stash++) {
+      if ((meta & (1 << (STASH_SHIFT + stash))) === 0) continue
+      for (let slot = 0; slot < SLOTS; slot++) {
+        const record = words[base + (HOMES + stash) * BUCKET_WORDS + slot]!
+        if (record === NULL) continue
+        this.#hashRecord(record)
+        if (homeOf(this.#hash.low) !== home) continue
+        visit(record)
+        visited++
+      }
+    }
+    return visited
+  }
+
+  #addFirstSegment(): void {
+    this.#directory = new Uint32Array([this.#newSegment(0)])
+    this.#depth = 0
+    this.#deepest = 1
+  }
+
+  #newSegment(depth: number): Ptr {
+    const table = this.#arena.allocateTable(1)
+    this.#wordsAt(table)[((table & PTR_SEGMENT_MASK) << 1) + DEPTH_WORD] = depth
+    this.#segments++
+    return table
+  }
+
+  /** Splits the segment that `high` leads to in two. Uses the shared KeyHash. */
+  #split(high: number): void {
+    const old = this.#segmentOf(high)
+    const oldBase = (old & PTR_SEGMENT_MASK) << 1
+    const depth = this.#wordsAt(old)[oldBase + DEPTH_WORD]! + 1
+    assert(depth <= DEPTH_MAX, 'a dict has up to 2^24 segments')
+    const tables = [this.#newSegment(depth), this.#newSegment(depth)] as const
+    if (depth > this.#depth) this.#doubleDirectory()
+    this.#deepest += depth === this.#depth ? 2 : 0
+    this.#pointTo(high, depth, tables)
+    this.#spread(old, (record, hash) => {
+      // A record that its half has no room for splits that half again: not seen with a keyed hash.
+      const { high: entryHigh, low } = hash
+      while (!this.#place(this.#segmentOf(entryHigh), record, low)) this.#split(entryHigh)
+    })
+    this.#dropSegment(old)
+  }
+
+  #doubleDirectory(): void {
+    const grown = new Uint32Array(this.#directory.length * 2)
+    for (let i = 0; i < grown.length; i++) grown[i] = this.#directory[i >>> 1]!
+    this.#directory = grown
+    this.#depth++
+    this.#deepest = 0
+  }
+
+  /** Lets the directory's slots of one segment of depth − 1 point to its two halves. */
+  #pointTo(high: number, depth: number, tables: readonly [Ptr, Ptr]): void {
+    const span = 2 ** (this.#depth - depth)
+    const slot = this.#depth === 0 ? 0 : high >>> (32 - this.#depth)
+    const first = Math.floor(slot / (2 * span)) * 2 * span
+    this.#directory.fill(tables[0], first, first + span)
+    this.#directory.fill(tables[1], first + span, first + 2 * span)
+  }
+
+  #spread(table: Ptr, add: (record: Ptr, hash: KeyHash) => void): void {
+    const words = this.#wordsAt(table)
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      for (let slot = 0; slot < SLOTS; slot++) {
+        const record = words[base + bucket * BUCKET_WORDS + slot]!
+        if (record === NULL) continue
+        this.#hashRecord(record)
+        add(record, this.#hash)
+      }
+    }
+  }
+
+  #dropSegment(table: Ptr): void {
+    this.#arena.freeTable(table)
+    this.#segments--
+  }
+
+  /** Merges the segment with its buddy when both are sparse; halves the directory when it can. */
+  #mergeIfSparse(table: Ptr, high: number): void {
+    const words = this.#wordsAt(table)
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    const depth = words[base + DEPTH_WORD]!
+    const count = words[base + COUNT_WORD]!
+    if (depth === 0 || count * 2 > MERGE_COUNT) return
+    const buddyHigh = (high ^ (1 << (32 - depth))) >>> 0
+    const buddy = this.#segmentOf(buddyHigh)
+    const buddyWords = this.#wordsAt(buddy)
+    const buddyBase = (buddy & PTR_SEGMENT_MASK) << 1
+    if (buddyWords[buddyBase + DEPTH_WORD] !== depth) return
+    if (count + buddyWords[buddyBase + COUNT_WORD]! > MERGE_COUNT) return
+    // Only an unlucky pair does not fit at 40 %; then both stay as they are.
+    const merged = this.#newSegment(depth - 1)
+    let fits = true
+    for (const half of [table, buddy]) {
+      this.#spread(half, (record, { low }) => {
+        fits = fits && this.#place(merged, record, low)
+      })
+    }
+    if (!fits) {
+      this.#dropSegment(merged)
+      return
+    }
+    if (depth === this.#depth) this.#deepest -= 2
+    this.#pointTo(high, depth, [merged, merged])
+    this.#dropSegment(table)
+    this.#dropSegment(buddy)
+    while (this.#deepest === 0 && this.#depth > 0) this.#halveDirectory()
+  }
+
+  #halveDirectory(): void {
+    const halved = new Uint32Array(this.#directory.length / 2)
+    this.#depth--
+    this.#deepest = 0
+    let last = NULL
+    for (let i = 0; i < halved.length; i++) {
+      const table = this.#directory[i * 2]!
+      halved[i] = table
+      const depth = this.#wordsAt(table)[((table & PTR_SEGMENT_MASK) << 1) + DEPTH_WORD]!
+      if (table !== last && depth === this.#depth) this.#deepest++
+      last = table
+    }
+    this.#directory = halved
+  }
+}
+
+/** Where an entry stands. */
+export interface Slot {
+  table: Ptr
+  /** Index of the slot's word in its arena segment. */
+  word: number
+  bucket: number
+  home: number
+}
+
+/** Result of the last slot search; one is enough, as a search is used up before the next. */
+const SLOT: Slot = { table: NULL, word: 0, bucket: 0, home: 0 }
+
+function homeOf(low: number): number {
+  return ((low & 0xffff) * HOMES) >>> 16
+}
+
+function nextHome(home: number): number {
+  return home === HOMES - 1 ? 0 : home + 1
+}
+
+/** The first free slot of a bucket, or SLOTS. */
+function freeSlot(words: Uint32Array, at: number): number {
+  let slot = 0
+  while (slot < SLOTS && words[at + slot] !== NULL) slot++
+  return slot
+}
+
+function fingerprintAt(words: Uint32Array, at: number, slot: number): number {
+  return (words[at + FINGERPRINT_BYTE / 4 + (slot >>> 2)]! >>> ((slot & 3) * 8)) & 0xff
+}
+
+function setFingerprint(words: Uint32Array, at: number, slot: number, value: number): void {
+  const word = at + FINGERPRINT_BYTE / 4 + (slot >>> 2)
+  const shift = (slot & 3) * 8
+  words[word] = ((words[word]! & ~(0xff << shift)) | (value << shift)) >>> 0
+}

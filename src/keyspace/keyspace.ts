@@ -1,0 +1,178 @@
+// The keyspace: all numbered databases over one arena. Front door of `keyspace/`.
+//
+//   database.ts       one database: find, put, grow, rename, expire, scan
+//   dict.ts           its hash table          deadlines.ts  its list of expiring records
+//   record.ts         a record's layout       record-access.ts, record-store.ts  reading, writing
+//   access-clock.ts   LRU and LFU bits        expire.ts     the active expire cycle
+//   string/           what is particular to strings
+//
+// Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a fresh
+// space and lets the old one go page by page (`reclaimStep`), at once or in the background, without
+// looking at keys. Owner: the engine.
+
+import { assert } from '../base/assert.ts'
+import { Random, secretWords } from '../base/random.ts'
+import { Arena } from '../memory/arena.ts'
+import { PageKind, type Ptr } from '../memory/layout.ts'
+import { AccessClock } from './access-clock.ts'
+import type { Commons, KeyspaceStats } from './commons.ts'
+import { Database } from './database.ts'
+import { KeyHash } from './key-hash.ts'
+import { RecordStore } from './record-store.ts'
+
+export interface KeyspaceOptions {
+  readonly databaseCount: number
+  readonly pageCapacity: number
+  /** Two words; from the system's secure source unless a test wants a run again. */
+  readonly hashSecret?: Uint32Array
+  readonly random?: Random
+}
+
+/** A space whose records are gone for the user and whose pages are being freed. */
+interface Condemned {
+  readonly space: number
+  /** The next page to look at. */
+  page: number
+  /** Keys it held, for lazyfree_pending_objects. */
+  readonly keyCount: number
+}
+
+/** Pages that one reclaim step looks at; about 0.2 ms. */
+const RECLAIM_PAGES = 8192
+
+export class Keyspace {
+  readonly arena: Arena
+  readonly random: Random
+  readonly clock: AccessClock
+  readonly stats: KeyspaceStats
+  readonly databases: readonly Database[]
+  /** Changes since the last save. */
+  dirty = 0
+  readonly #commons: Commons
+  #condemned: Condemned[] = []
+  #freeSpaces: number[] = []
+  /** Spaces without pages that an open cut may still know under their old meaning. */
+  #retiredSpaces: number[] = []
+  #spaceLimit: number
+  #lazyFreed = 0
+
+  constructor(options: KeyspaceOptions) {
+    this.arena = new Arena(options.pageCapacity)
+    this.random = options.random ?? Random.fromSystem()
+    this.clock = new AccessClock(this.random)
+    this.stats = { hits: 0, misses: 0, expired: 0, staleShare: 0, timeCapReached: 0 }
+    this.#commons = {
+      arena: this.arena,
+      hash: new KeyHash(options.hashSecret ?? secretWords(2)),
+      store: new RecordStore(this.arena),
+      clock: this.clock,
+      stats: this.stats,
+      expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null },
+      isClockStopped: false,
+    }
+    this.#spaceLimit = options.databaseCount
+    this.databases = Array.from(
+      { length: options.databaseCount },
+      (_, id) => new Database(id, this.#commons, id),
+    )
+  }
+
+  /** Bytes of all data and its index structures, exact. */
+  get usedBytes(): number {
+    let directories = 0
+    for (const database of this.databases) directories += database.directoryBytes
+    return this.arena.usedBytes + directories
+  }
+
+  /** Keys of all databases. */
+  get size(): number {
+    let size = 0
+    for (const database of this.databases) size += database.size
+    return size
+  }
+
+  /** Keys whose memory a FLUSH … ASYNC or UNLINK has yet to free. */
+  get lazyFreePending(): number {
+    let pending = 0
+    for (const { keyCount } of this.#condemned) pending += keyCount
+    return pending
+  }
+
+  /** Keys freed in the background since the start. */
+  get lazyFreed(): number {
+    return this.#lazyFreed
+  }
+
+  /** Hook that sees each record just before it expires; null: none. */
+  set onExpire(hook: ((database: Database, record: Ptr) => void) | null) {
+    this.#commons.expiry.onExpire = hook
+  }
+
+  /** Whether deadlines have effect; off while loading. */
+  set isExpiryOn(isOn: boolean) {
+    this.#commons.expiry.isOn = isOn
+  }
+
+  /** Whether accesses leave the clock bits alone (CLIENT NO-TOUCH). */
+  set isClockStopped(isStopped: boolean) {
+    this.#commons.isClockStopped = isStopped
+  }
+
+  /** Sets the time that deadlines and clocks are compared with; once per turn of the loop. */
+  advance(nowMs: number): void {
+    this.#commons.expiry.nowMs = nowMs
+    this.clock.advance(nowMs)
+  }
+
+  /**
+   * Removes all keys of a database. They are gone for every reader at once; their pages are freed
+   * by `reclaimStep`. Returns the keys removed.
+   */
+  flush(database: Database): number {
+    const keyCount = database.size
+    if (keyCount === 0) return 0
+    if (!this.arena.guard) this.#freeSpaces.push(...this.#retiredSpaces.splice(0))
+    const space = database.detach(this.#freeSpaces.pop() ?? this.#spaceLimit++)
+    this.#condemned.push({ space, page: 1, keyCount })
+    return keyCount
+  }
+
+  /** Frees pages of flushed databases; true while there are more. About 0.2 ms. */
+  reclaimStep(): boolean {
+    const condemned = this.#condemned[0]
+    if (!condemned) return false
+    const { kind, space } = this.arena.pages
+    const limit = Math.min(condemned.page + RECLAIM_PAGES, this.arena.pool.pageLimit)
+    for (let page = condemned.page; page < limit; page++) {
+      const isHead = kind[page] === PageKind.Record || kind[page] === PageKind.Span
+      if (isHead && space[page] === condemned.space) this.arena.dropRun(page)
+    }
+    condemned.page = limit
+    if (limit >= this.arena.pool.pageLimit) {
+      this.#condemned.shift()
+      this.#lazyFreed += condemned.keyCount
+      this.#retiredSpaces.push(condemned.space)
+    }
+    return this.#condemned.length > 0
+  }
+
+  /** Frees all pages of flushed databases before it returns, as FLUSHALL SYNC does. */
+  reclaimAll(): void {
+    while (this.reclaimStep()) continue
+  }
+
+  /** For each space that is alive now, the number of its database; -1 for others. */
+  databaseOfSpace(): Int32Array {
+    const map = new Int32Array(this.#spaceLimit).fill(-1)
+    for (const database of this.databases) map[database.space] = database.id
+    return map
+  }
+
+  /** Walks every invariant of arena and databases. O(n). */
+  check(): void {
+    this.arena.check()
+    for (const database of this.databases) database.check()
+    const spaces = new Set(this.databases.map((database) => database.space))
+    assert(spaces.size === this.databases.length, 'each database has a space of its own')
+  }
+}

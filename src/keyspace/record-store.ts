@@ -1,0 +1,352 @@
+// Makes, changes and frees records: the only writer of record cells and of the spans they own.
+// Knows layout and memory, not keys' uniqueness, deadlines' list or the dict: those are Database's.
+//
+// A change that needs another cell returns a new Ptr; the caller puts it in the old one's place.
+// Every write is preceded by `touch`. Owner: the engine.
+
+import { assert } from '../base/assert.ts'
+import { copySlice, Slice } from '../base/slice.ts'
+import type { Arena } from '../memory/arena.ts'
+import { PTR_SEGMENT_SHIFT, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
+import { CELL_BYTES_MAX } from '../memory/size-class.ts'
+import {
+  DEADLINE_HIGH_WORD,
+  DEADLINE_INDEX_WORD,
+  DEADLINE_LOW_WORD,
+  type Encoding,
+  flagsOf,
+  HEADER_BYTES,
+  headWord,
+  INLINE_KEY_MAX,
+  inlineKeyLength,
+  inlineValueLength,
+  keyRefWord,
+  RecordFlag,
+  readDeadline,
+  shapeWord,
+  type Type,
+  valueRefWord,
+} from './record.ts'
+import { readKey, readSpan, readValue, wordOf, wordsOf } from './record-access.ts'
+
+/** A string this long stays uncopied in its span when it grows within the span's room. */
+const GROWTH_MAX = 1024 * 1024
+const SPACE_NONE = -1
+
+/** What a record is made of, besides key and value. */
+export interface RecordHead {
+  readonly space: number
+  readonly type: Type
+  readonly encoding: Encoding
+  readonly clock: number
+  /** Unix ms; 0: none. */
+  readonly deadlineMs: number
+}
+
+export class RecordStore {
+  readonly #arena: Arena
+  readonly #key = new Slice()
+  readonly #value = new Slice()
+
+  constructor(arena: Arena) {
+    this.#arena = arena
+  }
+
+  /** A new record with a copy of key and value. O(key + value). */
+  create(head: RecordHead, key: Slice, value: Slice): Ptr {
+    const flags = flagsFor(key.length, value.length, head.deadlineMs !== 0)
+    const isKeyOut = (flags & RecordFlag.KeyOut) !== 0
+    const isValueOut = (flags & RecordFlag.ValueOut) !== 0
+    const keyLength = isKeyOut ? 0 : key.length
+    const valueLength = isValueOut ? 0 : value.length
+    const bytes = HEADER_BYTES[flags]! + keyLength + valueLength
+    const record = this.#arena.allocateCell(head.space, bytes)
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    words[at] = headWord(head.type, head.encoding, head.clock)
+    words[at + 1] = shapeWord(flags, keyLength, valueLength)
+    if (head.deadlineMs !== 0) writeDeadline(words, at, head.deadlineMs)
+    const target = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
+    const start = at * 4 + HEADER_BYTES[flags]!
+    if (isKeyOut) this.#createSpan(record, keyRefWord(flags), key)
+    else copySlice(key, target, start)
+    if (isValueOut) this.#createSpan(record, valueRefWord(flags), value)
+    else copySlice(value, target, start + keyLength)
+    return record
+  }
+
+  /**
+   * Overwrites a string's value where it lies. False, and nothing changed, when the new value wants
+   * another cell. Deadline and key stay. O(value).
+   */
+  overwrite(record: Ptr, value: Slice, head: number): boolean {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const shape = words[at + 1]!
+    const flags = flagsOf(shape)
+    if ((flags & RecordFlag.ValueOut) !== 0) return false
+    const keyLength = inlineKeyLength(shape)
+    const bytes = HEADER_BYTES[flags]! + keyLength + value.length
+    if (bytes > CELL_BYTES_MAX || !this.#fits(record, bytes)) return false
+    this.#arena.touch(record)
+    words[at] = head
+    words[at + 1] = shapeWord(flags, keyLength, value.length)
+    const target = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
+    copySlice(value, target, at * 4 + HEADER_BYTES[flags]! + keyLength)
+    return true
+  }
+
+  /** Frees the record with the spans it owns. */
+  free(record: Ptr): void {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const flags = flagsOf(words[at + 1]!)
+    if ((flags & RecordFlag.KeyOut) !== 0) this.#arena.freeSpan(words[at + keyRefWord(flags)]!)
+    if ((flags & RecordFlag.ValueOut) !== 0) this.#arena.freeSpan(words[at + valueRefWord(flags)]!)
+    this.#arena.freeCell(record)
+  }
+
+  /**
+   * The record with another deadline (0: none): itself, or a moved copy when it needs another cell;
+   * the old cell is free then. The index word of a new deadline is undefined.
+   */
+  withDeadline(record: Ptr, deadlineMs: number): Ptr {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const flags = flagsOf(words[at + 1]!)
+    const hasDeadline = (flags & RecordFlag.Deadline) !== 0
+    if (hasDeadline === (deadlineMs !== 0)) {
+      if (!hasDeadline) return record
+      this.#arena.touch(record)
+      writeDeadline(words, at, deadlineMs)
+      return record
+    }
+    const changed = this.#rebuilt(record, { deadlineMs, key: null, space: SPACE_NONE })
+    this.#arena.freeCell(record)
+    return changed
+  }
+
+  /** A record with the same value under another key or in another space; the old cell is free. */
+  rebuild(record: Ptr, change: { readonly key: Slice | null; readonly space: number }): Ptr {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const flags = flagsOf(words[at + 1]!)
+    const deadlineMs = (flags & RecordFlag.Deadline) !== 0 ? readDeadline(words, at) : 0
+    const changed = this.#rebuilt(record, { deadlineMs, ...change })
+    if (change.key && (flags & RecordFlag.KeyOut) !== 0) {
+      this.#arena.freeSpan(words[at + keyRefWord(flags)]!)
+    }
+    this.#arena.freeCell(record)
+    return changed
+  }
+
+  /**
+   * A string record whose value is `length` bytes: what it held, then zeros. Returns the record or
+   * a moved copy (the old cell is free). `length` is not less than before.
+   */
+  grow(record: Ptr, length: number, encoding: Encoding): Ptr {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const shape = words[at + 1]!
+    const flags = flagsOf(shape)
+    const head = ((words[at]! & ~0xf0) | (encoding << 4)) >>> 0
+    if ((flags & RecordFlag.ValueOut) !== 0) {
+      this.#arena.touch(record)
+      words[at] = head
+      this.#growSpan(record, at + valueRefWord(flags), length)
+      return record
+    }
+    const keyLength = inlineKeyLength(shape)
+    const oldLength = inlineValueLength(shape)
+    assert(length >= oldLength, 'strings grow')
+    const bytes = HEADER_BYTES[flags]! + keyLength + length
+    if (bytes <= CELL_BYTES_MAX && this.#fits(record, bytes)) {
+      this.#arena.touch(record)
+      words[at] = head
+      words[at + 1] = shapeWord(flags, keyLength, length)
+      const end = at * 4 + bytes
+      this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!.fill(0, end - length + oldLength, end)
+      return record
+    }
+    return this.#grownElsewhere(record, length, encoding)
+  }
+
+  /** Writes `source` into a string's value from `offset`; the range must exist. */
+  write(record: Ptr, offset: number, source: Slice): void {
+    const value = readValue(this.#arena, record, this.#value)
+    assert(offset + source.length <= value.length, 'writes stay inside the value')
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const flags = flagsOf(words[at + 1]!)
+    if ((flags & RecordFlag.ValueOut) !== 0) {
+      this.#arena.touchSpan(words[at + valueRefWord(flags)]!, offset, source.length)
+    } else this.#arena.touch(record)
+    copySlice(source, value.bytes, value.start + offset)
+  }
+
+  /** Bytes of the cell and of the spans that the record owns. */
+  bytesOf(record: Ptr): number {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const flags = flagsOf(words[at + 1]!)
+    let bytes = this.#arena.cellBytes(record)
+    if ((flags & RecordFlag.KeyOut) !== 0) {
+      bytes += this.#arena.spanCapacity(words[at + keyRefWord(flags)]!) + SPAN_HEADER_BYTES
+    }
+    if ((flags & RecordFlag.ValueOut) !== 0) {
+      bytes += this.#arena.spanCapacity(words[at + valueRefWord(flags)]!) + SPAN_HEADER_BYTES
+    }
+    return bytes
+  }
+
+  /** Whether `bytes` belong into the record's own cell: they fit, and waste less than half. */
+  #fits(record: Ptr, bytes: number): boolean {
+    const cellBytes = this.#arena.cellBytes(record)
+    return bytes <= cellBytes && (bytes * 2 > cellBytes || cellBytes <= 64)
+  }
+
+  /** Stores a slice in a new span of the record, and its Ptr and length in the record's words. */
+  #createSpan(record: Ptr, refWord: number, source: Slice): void {
+    const span = this.#arena.allocateSpan(record, source.length)
+    const words = wordsOf(this.#arena, record)
+    words[wordOf(record) + refWord] = span
+    words[wordOf(record) + refWord + 1] = source.length
+    const target = readSpan(this.#arena, span, this.#value, source.length)
+    copySlice(source, target.bytes, target.start)
+  }
+
+  /** A new record with key or deadline changed; takes over the old one's spans. */
+  #rebuilt(
+    record: Ptr,
+    change: {
+      readonly deadlineMs: number
+      readonly key: Slice | null
+      readonly space: number
+    },
+  ): Ptr {
+    const oldWords = wordsOf(this.#arena, record)
+    const oldAt = wordOf(record)
+    const oldFlags = flagsOf(oldWords[oldAt + 1]!)
+    const key = change.key ?? readKey(this.#arena, record, this.#key)
+    const isKeptOut = change.key === null && (oldFlags & RecordFlag.KeyOut) !== 0
+    const isValueOut = (oldFlags & RecordFlag.ValueOut) !== 0
+    const inline = isValueOut ? 0 : inlineValueLength(oldWords[oldAt + 1]!)
+    let flags = flagsFor(key.length, inline, change.deadlineMs !== 0)
+    if (isValueOut) flags |= RecordFlag.ValueOut
+    const isMadeOut = !isValueOut && (flags & RecordFlag.ValueOut) !== 0
+    const keyLength = (flags & RecordFlag.KeyOut) !== 0 ? 0 : key.length
+    const valueLength = isMadeOut ? 0 : inline
+    const space = change.space === SPACE_NONE ? this.#arena.spaceOf(record) : change.space
+    const bytes = HEADER_BYTES[flags]! + keyLength + valueLength
+    const made = this.#arena.allocateCell(space, bytes)
+    const words = wordsOf(this.#arena, made)
+    const at = wordOf(made)
+    words[at] = oldWords[oldAt]!
+    words[at + 1] = shapeWord(flags, keyLength, valueLength)
+    if (change.deadlineMs !== 0) {
+      writeDeadline(words, at, change.deadlineMs)
+      if ((oldFlags & RecordFlag.Deadline) !== 0) {
+        words[at + DEADLINE_INDEX_WORD] = oldWords[oldAt + DEADLINE_INDEX_WORD]!
+      }
+    }
+    const target = this.#arena.u8[made >>> PTR_SEGMENT_SHIFT]!
+    const start = at * 4 + HEADER_BYTES[flags]!
+    if (isKeptOut) this.#handOver(record, made, keyRefWord(oldFlags), keyRefWord(flags))
+    else if (keyLength === 0 && key.length > 0) this.#createSpan(made, keyRefWord(flags), key)
+    else copySlice(key, target, start)
+    const value = isValueOut ? null : readValue(this.#arena, record, this.#key)
+    if (!value) this.#handOver(record, made, valueRefWord(oldFlags), valueRefWord(flags))
+    else if (isMadeOut) this.#createSpan(made, valueRefWord(flags), value)
+    else copySlice(value, target, start + keyLength)
+    return made
+  }
+
+  /** Moves the reference to a span from one record to another. */
+  #handOver(from: Ptr, to: Ptr, fromWord: number, toWord: number): void {
+    const source = wordsOf(this.#arena, from)
+    const target = wordsOf(this.#arena, to)
+    const span = source[wordOf(from) + fromWord]!
+    target[wordOf(to) + toWord] = span
+    target[wordOf(to) + toWord + 1] = source[wordOf(from) + fromWord + 1]!
+    this.#arena.setOwner(span, to)
+  }
+
+  /** `grow` of an inline value that wants another cell or a span. */
+  #grownElsewhere(record: Ptr, length: number, encoding: Encoding): Ptr {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const shape = words[at + 1]!
+    const oldFlags = flagsOf(shape)
+    const hasDeadline = (oldFlags & RecordFlag.Deadline) !== 0
+    const key = readKey(this.#arena, record, this.#key)
+    const flags = flagsFor(key.length, length, hasDeadline)
+    const isValueOut = (flags & RecordFlag.ValueOut) !== 0
+    const keyLength = (flags & RecordFlag.KeyOut) !== 0 ? 0 : key.length
+    const bytes = HEADER_BYTES[flags]! + keyLength + (isValueOut ? 0 : length)
+    const made = this.#arena.allocateCell(this.#arena.spaceOf(record), bytes)
+    const target = wordsOf(this.#arena, made)
+    const to = wordOf(made)
+    target[to] = ((words[at]! & ~0xf0) | (encoding << 4)) >>> 0
+    target[to + 1] = shapeWord(flags, keyLength, isValueOut ? 0 : length)
+    if (hasDeadline) {
+      for (let i = DEADLINE_LOW_WORD; i <= DEADLINE_INDEX_WORD; i++) target[to + i] = words[at + i]!
+    }
+    if ((flags & RecordFlag.KeyOut) !== 0) {
+      this.#handOver(record, made, keyRefWord(oldFlags), keyRefWord(flags))
+    } else {
+      copySlice(key, this.#arena.u8[made >>> PTR_SEGMENT_SHIFT]!, to * 4 + HEADER_BYTES[flags]!)
+    }
+    if (isValueOut) {
+      const span = this.#arena.allocateSpan(made, withSlack(length))
+      target[to + valueRefWord(flags)] = span
+      target[to + valueRefWord(flags) + 1] = length
+    }
+    const old = readValue(this.#arena, record, this.#key)
+    const value = readValue(this.#arena, made, this.#value)
+    copySlice(old, value.bytes, value.start)
+    value.bytes.fill(0, value.start + old.length, value.start + length)
+    this.#arena.freeCell(record)
+    return made
+  }
+
+  /** Makes a value in a span longer; `refWord` is the absolute index of its Ptr in the words. */
+  #growSpan(record: Ptr, refWord: number, length: number): void {
+    const words = wordsOf(this.#arena, record)
+    const span = words[refWord]!
+    const oldLength = words[refWord + 1]!
+    assert(length >= oldLength, 'strings grow')
+    if (length <= this.#arena.spanCapacity(span)) {
+      this.#arena.touchSpan(span, oldLength, length - oldLength)
+      const value = readSpan(this.#arena, span, this.#value, length)
+      value.bytes.fill(0, value.start + oldLength, value.start + length)
+      words[refWord + 1] = length
+      return
+    }
+    const made = this.#arena.allocateSpan(record, withSlack(length))
+    const value = readSpan(this.#arena, made, this.#value, length)
+    copySlice(readSpan(this.#arena, span, this.#key, oldLength), value.bytes, value.start)
+    value.bytes.fill(0, value.start + oldLength, value.start + length)
+    words[refWord] = made
+    words[refWord + 1] = length
+    this.#arena.freeSpan(span)
+  }
+}
+
+/** Flags of a record with key and value of these lengths. */
+function flagsFor(keyLength: number, valueLength: number, hasDeadline: boolean): number {
+  let flags = hasDeadline ? RecordFlag.Deadline : 0
+  if (keyLength > INLINE_KEY_MAX) flags |= RecordFlag.KeyOut
+  const key = (flags & RecordFlag.KeyOut) !== 0 ? 0 : keyLength
+  if (HEADER_BYTES[flags]! + key + valueLength > CELL_BYTES_MAX) flags |= RecordFlag.ValueOut
+  return flags
+}
+
+/** Room for a growing string: twice its length, at most 1 MiB more. */
+function withSlack(length: number): number {
+  return length + Math.min(length, GROWTH_MAX)
+}
+
+function writeDeadline(words: Uint32Array, at: number, deadlineMs: number): void {
+  words[at + DEADLINE_LOW_WORD] = deadlineMs >>> 0
+  words[at + DEADLINE_HIGH_WORD] = Math.floor(deadlineMs / 0x100000000)
+}

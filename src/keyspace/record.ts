@@ -1,0 +1,97 @@
+// A record: one key with its value, or with the place of its value. Lies in a cell of the arena.
+//
+//    0            4                    8                          then, each only with its flag
+//    +------------+--------------------+------------------------+---------------+---------------+--
+//    | type:4     | keyLength:10       | deadline lo, hi (u32)  | key ptr       | value ptr     | key
+//    | encoding:4 | valueLength:15     | index in Deadlines     | key length    | value length  | value
+//    | clock:24   | flags:7            |  (Deadline, 12 bytes)  | (KeyOut, 8)   | (ValueOut, 8) |
+//    +------------+--------------------+------------------------+---------------+---------------+--
+//
+// The lowest bits of a word come first in the drawing. keyLength counts only an inline key,
+// valueLength only an inline value; what does not fit lies in a span of its own, which names this
+// record as its owner. Strings that are whole numbers (encoding Int) are kept as their text.
+// All functions take the words or bytes of the record's segment and the record's index in them, so
+// that the engine (arena) and the scanner (private copy of a page) read records by the same code.
+// Invariant: clock bytes are the upper three of the first word; they may change without touch.
+
+/** What the user sees; the numbers are RDB's. */
+export const Type = { String: 0, List: 1, Set: 2, Zset: 3, Hash: 4, Stream: 6 } as const
+export type Type = (typeof Type)[keyof typeof Type]
+
+export const Encoding = { Int: 0, Embstr: 1, Raw: 2 } as const
+export type Encoding = (typeof Encoding)[keyof typeof Encoding]
+
+export const ENCODING_NAMES = ['int', 'embstr', 'raw'] as const
+/** Longest string that Redis keeps in one allocation with its object. */
+export const EMBSTR_LENGTH_MAX = 44
+
+export const RecordFlag = { Deadline: 1, KeyOut: 2, ValueOut: 4 } as const
+
+export const INLINE_KEY_MAX = 1023
+const INLINE_VALUE_MAX = 32767
+const FLAGS_SHIFT = 25
+const VALUE_LENGTH_SHIFT = 10
+
+/** Bytes before the key, by flags. */
+export const HEADER_BYTES = Uint8Array.from({ length: 8 }, (_, flags) => {
+  const deadline = flags & RecordFlag.Deadline ? 12 : 0
+  const key = flags & RecordFlag.KeyOut ? 8 : 0
+  const value = flags & RecordFlag.ValueOut ? 8 : 0
+  return 8 + deadline + key + value
+})
+
+/** The second word of a record. */
+export function shapeWord(flags: number, keyLength: number, valueLength: number): number {
+  return ((flags << FLAGS_SHIFT) | (valueLength << VALUE_LENGTH_SHIFT) | keyLength) >>> 0
+}
+
+export function flagsOf(shape: number): number {
+  return shape >>> FLAGS_SHIFT
+}
+
+/** Length of the inline key; 0 when the key is out of line. */
+export function inlineKeyLength(shape: number): number {
+  return shape & INLINE_KEY_MAX
+}
+
+/** Length of the inline value; 0 when the value is out of line. */
+export function inlineValueLength(shape: number): number {
+  return (shape >>> VALUE_LENGTH_SHIFT) & INLINE_VALUE_MAX
+}
+
+/** Word index, from the record's first word, of the key's Ptr and length. */
+export function keyRefWord(flags: number): number {
+  return flags & RecordFlag.Deadline ? 5 : 2
+}
+
+/** Word index of the value's Ptr and length. */
+export function valueRefWord(flags: number): number {
+  return keyRefWord(flags) + (flags & RecordFlag.KeyOut ? 2 : 0)
+}
+
+/** Word indexes of the deadline and of the index in Deadlines. */
+export const DEADLINE_LOW_WORD = 2
+export const DEADLINE_HIGH_WORD = 3
+export const DEADLINE_INDEX_WORD = 4
+
+/** The deadline in unix ms of the record whose first word is `words[at]`. */
+export function readDeadline(words: Uint32Array, at: number): number {
+  return words[at + DEADLINE_HIGH_WORD]! * 0x100000000 + words[at + DEADLINE_LOW_WORD]!
+}
+
+export function typeOfWord(word: number): Type {
+  return (word & 15) as Type
+}
+
+export function encodingOfWord(word: number): Encoding {
+  return ((word >>> 4) & 15) as Encoding
+}
+
+export function clockOfWord(word: number): number {
+  return word >>> 8
+}
+
+/** The first word of a record. */
+export function headWord(type: Type, encoding: Encoding, clock: number): number {
+  return ((clock << 8) | (encoding << 4) | type) >>> 0
+}

@@ -1,0 +1,422 @@
+// The arena: all off-heap bytes of the dataset. Front door of `memory/`.
+//
+//   cells   record cells in slabs, 16 bytes to 16 KiB; a slab belongs to one *space* (a database's
+//           present content), so the snapshot reads a record's database from its page, and FLUSHDB
+//           frees pages, not keys
+//   spans   one value larger than a cell: whole pages, with the Ptr of the record that owns it
+//   tables  pages of index structures, which no snapshot reads
+//
+// **No byte of a cell or span changes before `touch(ptr)`.** While no cut is open that is one load
+// and a branch. `touch` may preserve the page (and with a full reserve wait for the scanner); after
+// it the page may be written until the next command. LRU/LFU clock bytes are the one exemption.
+//
+// Slab, a run of 1 to 8 pages (size-class.ts); preserved and scanned as one:
+//    0         2        4       8                 40
+//    +---------+--------+-------+-----------------+--------+--------+--
+//    | cell    | cell   | space | bitmap of live  | cell 0 | cell 1 | …
+//    | bytes   | count  |       | cells, 256 bits |        |        |
+//    +---------+--------+-------+-----------------+--------+--------+--
+//
+// Invariants: a page's state is stored before its kind · a page is Free only when no cut still needs
+// it (else it is held) · `usedBytes` is the exact sum of live cells, spans and tables.
+// Owner: the engine; the snapshot thread reads pages through `FrozenPages` only.
+
+import { assert } from '../base/assert.ts'
+import { ErrorCode, StoreError } from '../base/errors.ts'
+import {
+  GRANULE_BYTES,
+  PAGE_BYTES,
+  PAGE_SEGMENT_SHIFT,
+  PAGES_PER_SEGMENT,
+  PageKind,
+  PTR_PAGE_SHIFT,
+  PTR_SEGMENT_MASK,
+  PTR_SEGMENT_SHIFT,
+  type Ptr,
+  ptrOfPage,
+  SEGMENT_BYTES,
+  SPAN_HEADER_BYTES,
+} from './layout.ts'
+import { PagePool } from './page-pool.ts'
+import { PageTable, pagesFor } from './page-table.ts'
+import {
+  CLASS_CELL_BYTES,
+  CLASS_CELL_COUNT,
+  CLASS_COUNT,
+  CLASS_RUN_PAGES,
+  classOfBytes,
+  SLAB_HEADER_BYTES,
+} from './size-class.ts'
+
+/** What an open cut adds to `touch` and to freeing. */
+export interface Guard {
+  /** Makes the run of `page` writable: preserves it, or waits until the scanner has read it. */
+  touch(page: number): void
+  /** Takes over the freeing of a run that the cut still needs; false when it does not. */
+  hold(page: number, pageCount: number): boolean
+  /** Called before `pageCount` pages are allocated; waits when held pages pass the reserve. */
+  admit(pageCount: number): void
+}
+
+/** One buffer behind one segment number. */
+export interface SegmentBuffer {
+  readonly buffer: SharedArrayBuffer
+  /** Where the segment starts in the buffer; not 0 only in buffers of several segments. */
+  readonly offset: number
+}
+
+const NO_PAGE = 0xffffffff
+/** The space of runs that are freed, or held for a cut. */
+const NO_SPACE = 0xffffffff
+const NO_BYTES = new Uint8Array(0)
+const NO_WORDS = new Uint32Array(0)
+const ARENA_FULL = new StoreError(
+  ErrorCode.OutOfMemory,
+  'arena: no memory left for this allocation, expected free pages below the arena limit',
+)
+
+export class Arena {
+  readonly pages: PageTable
+  readonly pool: PagePool
+  /** Views of each segment, by segment number; empty where nothing is mapped. */
+  readonly u8: Uint8Array[] = []
+  readonly u32: Uint32Array[] = []
+  readonly segments: (SegmentBuffer | null)[] = []
+  /** The page state that lets writes pass; changes when a cut opens. */
+  doneState = 0
+  readonly #state: Uint8Array
+  #wide: Uint8Array[] = []
+  #guard: Guard | null = null
+  #partial = new Uint32Array(0)
+  #cellBytes = 0
+  #spanBytes = 0
+  #tableBytes = 0
+
+  /** An arena of up to `pageCapacity` pages; memory is taken as it is needed. */
+  constructor(pageCapacity: number) {
+    this.pages = new PageTable(pageCapacity)
+    this.#state = this.pages.state
+    this.pool = new PagePool(this.pages, {
+      map: (first, count) => this.#map(first, count),
+      unmap: (first, count) => this.#unmap(first, count),
+    })
+  }
+
+  /** Bytes of live cells, spans and tables, with the page table's rows for pages in use. */
+  get usedBytes(): number {
+    const rows = PageTable.bytesFor(this.pool.pagesUsed)
+    return this.#cellBytes + this.#spanBytes + this.#tableBytes + rows
+  }
+
+  /** Bytes of live records and their spans alone. */
+  get datasetBytes(): number {
+    return this.#cellBytes + this.#spanBytes
+  }
+
+  get guard(): Guard | null {
+    return this.#guard
+  }
+
+  setGuard(guard: Guard | null): void {
+    this.#guard = guard
+  }
+
+  /** Must be called before any byte of the cell or span page at `ptr` changes. */
+  touch(ptr: Ptr): void {
+    if (this.#state[ptr >>> PTR_PAGE_SHIFT] !== this.doneState) this.#touchGuarded(ptr)
+  }
+
+  /** `touch` for every page of a span's range of bytes, counted from the span's data. */
+  touchSpan(span: Ptr, start: number, length: number): void {
+    const first = SPAN_HEADER_BYTES + start
+    const page = span >>> PTR_PAGE_SHIFT
+    const last = page + Math.floor((first + Math.max(length, 1) - 1) / PAGE_BYTES)
+    for (let at = page + Math.floor(first / PAGE_BYTES); at <= last; at++) {
+      if (this.#state[at] !== this.doneState) this.#touchGuarded(ptrOfPage(at))
+    }
+  }
+
+  /** A cell of at least `bytes` (≤ 16 KiB) in a slab of `space`; content undefined. O(1). */
+  allocateCell(space: number, bytes: number): Ptr {
+    const sizeClass = classOfBytes(bytes)
+    const list = space * CLASS_COUNT + sizeClass
+    if (list >= this.#partial.length) this.#growLists(space)
+    let head = this.#partial[list]!
+    if (head === NO_PAGE) head = this.#newSlab(space, sizeClass)
+    else this.touch(ptrOfPage(head))
+    const words = this.u32[head >>> PAGE_SEGMENT_SHIFT]!
+    let word = ((ptrOfPage(head) & PTR_SEGMENT_MASK) << 1) + 2
+    const firstWord = word
+    while (words[word] === 0xffffffff) word++
+    const free = ~words[word]!
+    const bit = 31 - Math.clz32(free & -free)
+    const index = (word - firstWord) * 32 + bit
+    assert(index < CLASS_CELL_COUNT[sizeClass]!, 'a listed slab has a free cell')
+    words[word] = (words[word]! | (1 << bit)) >>> 0
+    const live = this.pages.live[head]! + 1
+    this.pages.live[head] = live
+    if (live === CLASS_CELL_COUNT[sizeClass]!) this.#unlist(head, list)
+    const cellBytes = CLASS_CELL_BYTES[sizeClass]!
+    this.#cellBytes += cellBytes
+    return ptrOfPage(head) + (SLAB_HEADER_BYTES + index * cellBytes) / GRANULE_BYTES
+  }
+
+  /** Gives a cell back. Its slab goes back when it was the last. O(1). */
+  freeCell(ptr: Ptr): void {
+    const head = this.pages.headOf(ptr >>> PTR_PAGE_SHIFT)
+    assert(this.pages.kind[head] === PageKind.Record, 'a cell lies in a slab')
+    this.touch(ptr)
+    const sizeClass = this.pages.sizeClass[head]!
+    const cellBytes = CLASS_CELL_BYTES[sizeClass]!
+    const base = ptrOfPage(head)
+    const index = ((ptr - base) * GRANULE_BYTES - SLAB_HEADER_BYTES) / cellBytes
+    const words = this.u32[head >>> PAGE_SEGMENT_SHIFT]!
+    const header = (base & PTR_SEGMENT_MASK) << 1
+    const word = header + 2 + (index >>> 5)
+    const mask = 1 << (index & 31)
+    assert((words[word]! & mask) !== 0, 'a freed cell was live')
+    words[word] = (words[word]! & ~mask) >>> 0
+    this.#cellBytes -= cellBytes
+    const live = this.pages.live[head]! - 1
+    this.pages.live[head] = live
+    const list = this.pages.space[head]! * CLASS_COUNT + sizeClass
+    const wasFull = live === CLASS_CELL_COUNT[sizeClass]! - 1
+    if (live === 0) {
+      if (!wasFull) this.#unlist(head, list)
+      this.#releaseRun(head, CLASS_RUN_PAGES[sizeClass]!)
+    } else if (wasFull) this.#list(head, list)
+  }
+
+  /** Bytes of the cell at `ptr`, at least what was asked for. O(1). */
+  cellBytes(ptr: Ptr): number {
+    return CLASS_CELL_BYTES[this.pages.sizeClass[this.pages.headOf(ptr >>> PTR_PAGE_SHIFT)]!]!
+  }
+
+  /** The space that the cell at `ptr` belongs to. O(1). */
+  spaceOf(ptr: Ptr): number {
+    return this.pages.space[this.pages.headOf(ptr >>> PTR_PAGE_SHIFT)]!
+  }
+
+  /** A span for `bytes` of data, owned by the record at `owner`. O(pages), content undefined. */
+  allocateSpan(owner: Ptr, bytes: number): Ptr {
+    const pageCount = pagesFor(SPAN_HEADER_BYTES + bytes)
+    const page = this.#allocateRun(pageCount, PageKind.Span)
+    this.#spanBytes += pageCount * PAGE_BYTES
+    const ptr = ptrOfPage(page)
+    this.u32[ptr >>> PTR_SEGMENT_SHIFT]![(ptr & PTR_SEGMENT_MASK) << 1] = owner
+    this.pages.space[page] = this.spaceOf(owner)
+    return ptr
+  }
+
+  /** Gives a span back; its pages are held while a cut still needs them. O(pages). */
+  freeSpan(span: Ptr): void {
+    const page = span >>> PTR_PAGE_SHIFT
+    assert(this.pages.kind[page] === PageKind.Span, 'a span starts here')
+    const pageCount = this.pages.run[page]!
+    this.#spanBytes -= pageCount * PAGE_BYTES
+    this.#releaseRun(page, pageCount)
+  }
+
+  /** Bytes of data that the span has room for. */
+  spanCapacity(span: Ptr): number {
+    return this.pages.run[span >>> PTR_PAGE_SHIFT]! * PAGE_BYTES - SPAN_HEADER_BYTES
+  }
+
+  /** The record that owns the span. */
+  ownerOf(span: Ptr): Ptr {
+    return this.u32[span >>> PTR_SEGMENT_SHIFT]![(span & PTR_SEGMENT_MASK) << 1]!
+  }
+
+  /** Hands the span to the record at `owner`, of whatever space. */
+  setOwner(span: Ptr, owner: Ptr): void {
+    this.touch(span)
+    this.pages.space[span >>> PTR_PAGE_SHIFT] = this.spaceOf(owner)
+    this.u32[span >>> PTR_SEGMENT_SHIFT]![(span & PTR_SEGMENT_MASK) << 1] = owner
+  }
+
+  /** Zeroed pages for an index structure. O(pages). */
+  allocateTable(pageCount: number): Ptr {
+    const page = this.#allocateRun(pageCount, PageKind.Table)
+    this.#tableBytes += pageCount * PAGE_BYTES
+    const ptr = ptrOfPage(page)
+    const start = (ptr & PTR_SEGMENT_MASK) << 3
+    this.u8[ptr >>> PTR_SEGMENT_SHIFT]!.fill(0, start, start + pageCount * PAGE_BYTES)
+    return ptr
+  }
+
+  freeTable(table: Ptr): void {
+    const page = table >>> PTR_PAGE_SHIFT
+    assert(this.pages.kind[page] === PageKind.Table, 'a table starts here')
+    const pageCount = this.pages.run[page]!
+    this.#tableBytes -= pageCount * PAGE_BYTES
+    this.freeRun(page, pageCount)
+  }
+
+  /** A view in which all bytes of the span at `ptr` are contiguous; see `contiguousStart`. */
+  contiguousBytes(ptr: Ptr): Uint8Array {
+    return this.#wide[ptr >>> PTR_SEGMENT_SHIFT]!
+  }
+
+  /** Index of the granule `ptr` in `contiguousBytes(ptr)`. */
+  contiguousStart(ptr: Ptr): number {
+    const segment = this.segments[ptr >>> PTR_SEGMENT_SHIFT]!
+    return segment.offset + ((ptr & PTR_SEGMENT_MASK) << 3)
+  }
+
+  /**
+   * Frees one slab with all its cells, or one span whole, as FLUSHDB does; walks no cell. O(pages).
+   */
+  dropRun(head: number): void {
+    if (this.pages.kind[head] === PageKind.Span) {
+      this.freeSpan(ptrOfPage(head))
+      return
+    }
+    assert(this.pages.kind[head] === PageKind.Record, 'a slab or a span starts here')
+    const sizeClass = this.pages.sizeClass[head]!
+    const list = this.pages.space[head]! * CLASS_COUNT + sizeClass
+    const live = this.pages.live[head]!
+    if (live < CLASS_CELL_COUNT[sizeClass]!) this.#unlist(head, list)
+    this.pages.live[head] = 0
+    this.#cellBytes -= live * CLASS_CELL_BYTES[sizeClass]!
+    this.#releaseRun(head, CLASS_RUN_PAGES[sizeClass]!)
+  }
+
+  /** Returns pages to the pool at once. Only for runs that no cut needs. */
+  freeRun(page: number, pageCount: number): void {
+    this.pages.kind.fill(PageKind.Free, page, page + pageCount)
+    this.pool.free(page, pageCount)
+  }
+
+  /** Walks every slab and span: bitmaps, counts, lists and the byte accounting agree. */
+  check(): void {
+    this.pool.check()
+    let cellBytes = 0
+    let spanBytes = 0
+    for (let page = 1; page < this.pool.pageLimit; page++) {
+      const kind = this.pages.kind[page]!
+      if (kind === PageKind.Record && this.pages.live[page]! > 0) {
+        cellBytes += this.#checkSlab(page)
+      }
+      if (kind === PageKind.Span && !this.#guard) spanBytes += this.pages.run[page]! * PAGE_BYTES
+    }
+    assert(cellBytes === this.#cellBytes, 'live cells are counted')
+    if (!this.#guard) assert(spanBytes === this.#spanBytes, 'spans are counted')
+  }
+
+  #checkSlab(head: number): number {
+    const base = ptrOfPage(head)
+    const words = this.u32[base >>> PTR_SEGMENT_SHIFT]!
+    const header = (base & PTR_SEGMENT_MASK) << 1
+    const sizeClass = this.pages.sizeClass[head]!
+    const cellCount = CLASS_CELL_COUNT[sizeClass]!
+    const expected = CLASS_CELL_BYTES[sizeClass]! | (cellCount << 16)
+    assert(words[header] === expected >>> 0, 'the slab header tells its class')
+    let live = 0
+    for (let i = 0; i < cellCount; i++) {
+      if ((words[header + 2 + (i >>> 5)]! & (1 << (i & 31))) !== 0) live++
+    }
+    assert(live === this.pages.live[head], 'the bitmap tells the live cells')
+    const list = words[header + 1]! * CLASS_COUNT + sizeClass
+    let isListed = false
+    for (let at = this.#partial[list]!; at !== NO_PAGE; at = this.pages.next[at]!) {
+      if (at === head) isListed = true
+    }
+    assert(isListed === live < cellCount, 'slabs with free cells are listed')
+    return live * CLASS_CELL_BYTES[sizeClass]!
+  }
+
+  #touchGuarded(ptr: Ptr): void {
+    const guard = this.#guard
+    assert(guard !== null, 'only a cut makes pages unread')
+    guard.touch(ptr >>> PTR_PAGE_SHIFT)
+  }
+
+  #newSlab(space: number, sizeClass: number): number {
+    const runPages = CLASS_RUN_PAGES[sizeClass]!
+    const head = this.#allocateRun(runPages, PageKind.Record)
+    const base = ptrOfPage(head)
+    const words = this.u32[base >>> PTR_SEGMENT_SHIFT]!
+    const header = (base & PTR_SEGMENT_MASK) << 1
+    words[header] = CLASS_CELL_BYTES[sizeClass]! | (CLASS_CELL_COUNT[sizeClass]! << 16)
+    words[header + 1] = space
+    for (let i = 2; i < 10; i++) words[header + i] = 0
+    this.pages.live[head] = 0
+    this.pages.sizeClass[head] = sizeClass
+    this.pages.space[head] = space
+    this.#list(head, space * CLASS_COUNT + sizeClass)
+    return head
+  }
+
+  /** A run whose pages are born done, so that the open cut ignores them. */
+  #allocateRun(pageCount: number, kind: PageKind): number {
+    this.#guard?.admit(pageCount)
+    const page = this.pool.allocate(pageCount)
+    if (page < 0) throw ARENA_FULL
+    const { state, run } = this.pages
+    state.fill(this.doneState, page, page + pageCount)
+    run[page] = pageCount
+    const kinds = this.pages.kind
+    if (pageCount > 1) kinds.fill(kind + 1, page + 1, page + pageCount)
+    for (let i = 1; i < pageCount; i++) run[page + i] = i
+    Atomics.store(kinds, page, kind)
+    return page
+  }
+
+  #releaseRun(page: number, pageCount: number): void {
+    // A held run keeps its kind until the scanner has read it, but belongs to nobody any more.
+    this.pages.space[page] = NO_SPACE
+    if (this.#guard?.hold(page, pageCount)) return
+    this.freeRun(page, pageCount)
+  }
+
+  #list(head: number, list: number): void {
+    const first = this.#partial[list]!
+    this.pages.next[head] = first
+    this.pages.prev[head] = NO_PAGE
+    if (first !== NO_PAGE) this.pages.prev[first] = head
+    this.#partial[list] = head
+  }
+
+  #unlist(head: number, list: number): void {
+    const after = this.pages.next[head]!
+    const before = this.pages.prev[head]!
+    if (after !== NO_PAGE) this.pages.prev[after] = before
+    if (before !== NO_PAGE) this.pages.next[before] = after
+    else this.#partial[list] = after
+  }
+
+  #growLists(space: number): void {
+    const grown = new Uint32Array(Math.max(16, (space + 1) * 2) * CLASS_COUNT).fill(NO_PAGE)
+    grown.set(this.#partial)
+    this.#partial = grown
+  }
+
+  #map(first: number, count: number): void {
+    let buffer: SharedArrayBuffer
+    try {
+      buffer = new SharedArrayBuffer(count * SEGMENT_BYTES)
+    } catch {
+      throw ARENA_FULL
+    }
+    const wide = new Uint8Array(buffer)
+    for (let i = 0; i < count; i++) {
+      const offset = i * SEGMENT_BYTES
+      while (this.u8.length <= first + i) this.#unmap(this.u8.length, 1)
+      this.u8[first + i] = new Uint8Array(buffer, offset, SEGMENT_BYTES)
+      this.u32[first + i] = new Uint32Array(buffer, offset, SEGMENT_BYTES / 4)
+      this.segments[first + i] = { buffer, offset }
+      this.#wide[first + i] = wide
+    }
+    const start = first * PAGES_PER_SEGMENT
+    this.pages.kind.fill(PageKind.Free, start, start + count * PAGES_PER_SEGMENT)
+  }
+
+  #unmap(first: number, count: number): void {
+    for (let segment = first; segment < first + count; segment++) {
+      this.u8[segment] = NO_BYTES
+      this.u32[segment] = NO_WORDS
+      this.segments[segment] = null
+      this.#wide[segment] = NO_BYTES
+    }
+  }
+}
