@@ -1,6 +1,6 @@
 // Compiles src/persist/rdb/kernels.as.ts with AssemblyScript into src/persist/rdb/kernels.wasm.ts,
 // a module that holds the WebAssembly as base64. The result depends only on the source and on the
-// compiler's version, which kernels.test.ts checks by compiling again.
+// compiler's version, which build-kernels.test.ts checks by compiling again.
 //
 //   node tools/build-kernels.ts
 
@@ -46,7 +46,7 @@ function moduleText(base64: string): string {
   return [
     '// The compiled kernels: WebAssembly as base64, so that a start needs neither a compiler',
     '// nor a file besides the sources. Do not edit: tools/build-kernels.ts writes this file',
-    '// from kernels.as.ts, and kernels.test.ts fails when the two differ.',
+    '// from kernels.as.ts, and build-kernels.test.ts fails when the two differ.',
     '//',
     '// Imports `env.memory`; what it exports is the interface `Exports` in kernels.ts.',
     '',

@@ -1,6 +1,6 @@
 // The compiled kernels: WebAssembly as base64, so that a start needs neither a compiler
 // nor a file besides the sources. Do not edit: tools/build-kernels.ts writes this file
-// from kernels.as.ts, and kernels.test.ts fails when the two differ.
+// from kernels.as.ts, and build-kernels.test.ts fails when the two differ.
 //
 // Imports `env.memory`; what it exports is the interface `Exports` in kernels.ts.
 
