@@ -5,15 +5,17 @@
 // Only leaves count: a suite (`describe`) has no result of its own, unless it fails itself. A file
 // that contains no test at all is a failure: it would look like a pass for ever.
 
-import { relative } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { run } from 'node:test'
 import type { Tally } from './tally.ts'
 
 export interface FileOptions {
   /** How many files run at a time. */
   readonly concurrency: number
-  /** The longest that one file may take. */
+  /** The longest that one test may take. */
   readonly timeoutMs: number
+  /** The longest that all files together may take; what still runs then is killed. */
+  readonly limitMs: number
 }
 
 /** What node:test tells about one test; the part of its event that is used here. */
@@ -33,10 +35,18 @@ const OUTPUT_CHARACTERS_MAX = 8000
 /** Runs the files; prints failures and skipped tests; returns the counts. */
 export async function runTestFiles(
   files: readonly string[],
-  { concurrency, timeoutMs }: FileOptions,
+  { concurrency, timeoutMs, limitMs }: FileOptions,
 ): Promise<Tally> {
   const report = new Report()
-  const stream = run({ files: [...files], concurrency, timeout: timeoutMs })
+  const stream = run({
+    files: [...files],
+    concurrency,
+    timeout: timeoutMs,
+    // A test that timed out may have left timers or servers that keep its process alive; one in an
+    // endless loop does not even notice its timeout.
+    execArgv: ['--test-force-exit'],
+    signal: AbortSignal.timeout(limitMs),
+  })
   stream.on('test:start', (data) => report.start(data))
   stream.on('test:pass', (data) => report.pass(data))
   stream.on('test:fail', (data) => report.fail(data))
@@ -44,6 +54,7 @@ export async function runTestFiles(
   stream.on('test:stderr', ({ file, message }) => report.output(file, message))
   // The stream ends only when it is read.
   for await (const _ of stream);
+  report.checkComplete(files)
   report.printOutputs()
   return report.tally
 }
@@ -55,6 +66,8 @@ class Report {
   readonly #outputs = new Map<string, string>()
   readonly #failedFiles = new Set<string>()
   readonly #reasons = new Set<string>()
+  /** Files with at least one result of any kind. */
+  readonly #seenFiles = new Set<string>()
 
   start({ name, nesting }: { name: string; nesting: number }): void {
     this.#names.length = nesting
@@ -62,6 +75,7 @@ class Report {
   }
 
   pass(result: Result): void {
+    this.#seenFiles.add(result.file ?? '')
     if (result.details.type === 'suite') return
     if (result.skip || result.todo) this.#skip(result)
     else if (isFileItself(result)) this.#failure(result, 'the file contains no test')
@@ -69,6 +83,7 @@ class Report {
   }
 
   fail(result: Result): void {
+    this.#seenFiles.add(result.file ?? '')
     const error = result.details.error as (Error & { failureType?: string }) | undefined
     // A suite fails because a test in it did, which has been reported.
     if (error?.failureType === 'subtestsFailed') return
@@ -80,6 +95,16 @@ class Report {
     if (file === undefined) return
     const all = (this.#outputs.get(file) ?? '') + message
     this.#outputs.set(file, all.slice(-OUTPUT_CHARACTERS_MAX))
+  }
+
+  /** Counts a failure for each file that said nothing at all. */
+  checkComplete(files: readonly string[]): void {
+    for (const path of files) {
+      const file = resolve(path)
+      if (this.#seenFiles.has(file)) continue
+      this.#names.length = 0
+      this.#failure({ name: 'the file', nesting: 0, file, details: {} }, 'it gave no result')
+    }
   }
 
   /** Prints what the files with failures wrote. */
