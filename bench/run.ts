@@ -12,7 +12,14 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Bench, Setup, type SetupOptions } from './lib/bench.ts'
-import { describeRun, makeResult, type Result, tableHeader, tableRows } from './lib/result.ts'
+import {
+  describeRun,
+  makeResult,
+  type Result,
+  tableHeader,
+  tableRows,
+  watchMachine,
+} from './lib/result.ts'
 import { plainTable } from './lib/table.ts'
 import { memory } from './memory.ts'
 import { renderDocs } from './render.ts'
@@ -63,8 +70,10 @@ async function runBench(bench: Bench, options: Options): Promise<Result> {
     ...options,
     log: (line) => options.log(`${bench.name}: ${line}`),
   })
+  const readDisturbance = watchMachine()
   const parameters = await bench.run(setup)
-  return makeResult(bench, setup, { command: options.command, parameters })
+  const disturbance = readDisturbance()
+  return makeResult(bench, setup, { command: options.command, parameters, disturbance })
 }
 
 function report(result: Result, options: Options): void {
@@ -96,14 +105,17 @@ function readOptions(words: readonly string[]): Options {
   const folder = values.subject === values.reference ? 'results/control' : 'results'
   const isSaved = values.out === undefined && !values.quick
   const quickOut = join(tmpdir(), 'tidemark-bench-quick')
+  // Before `locate`, which may change the working directory.
+  const work = resolve(values.work)
+  const out = values.out === undefined ? null : resolve(values.out)
   return {
     benches: findBenches(positionals),
     commands: { subject: locate(values.subject), reference: locate(values.reference) },
     rounds: values.rounds === undefined ? null : readCount(values.rounds),
     keys: values.keys === undefined ? null : readCount(values.keys),
     isQuick: values.quick,
-    work: values.work,
-    out: values.out ?? (values.quick ? quickOut : join(ROOT, 'bench', folder)),
+    work,
+    out: out ?? (values.quick ? quickOut : join(ROOT, 'bench', folder)),
     hasDocs: isSaved && !values['no-docs'],
     command: ['npm run bench --', ...words.map(quoteWord)].join(' '),
     log: (line) => process.stderr.write(`${line}\n`),

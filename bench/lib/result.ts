@@ -4,8 +4,9 @@
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { type Bench, type Measure, type Parameters, ROLES, type Role, type Setup } from './bench.ts'
+import { machineTicks } from './proc.ts'
 import { rounded, type Summary, summarize } from './stats.ts'
 import { formatNumber } from './table.ts'
 
@@ -16,6 +17,7 @@ export interface Result {
   /** What to type to measure it again. */
   readonly command: string
   readonly machine: Machine
+  readonly disturbance: Disturbance
   readonly node: string
   readonly servers: Record<Role, { name: string; command: string; version: string }>
   readonly rounds: number
@@ -33,6 +35,14 @@ export interface Machine {
   readonly overcommitMemory: string
 }
 
+/** What else went on: a run on a busy machine or a busy host is to be repeated, not believed. */
+export interface Disturbance {
+  /** Load average of the last minute when the run began. */
+  readonly loadBefore: number
+  /** Part of the machine's CPU time that the hypervisor gave to others during the run. */
+  readonly stolenPercent: number
+}
+
 export interface Row extends Measure {
   readonly subject?: Summary
   readonly reference?: Summary
@@ -46,7 +56,7 @@ export interface Row extends Measure {
 export function makeResult(
   bench: Bench,
   setup: Setup,
-  run: { command: string; parameters: Parameters },
+  run: { command: string; parameters: Parameters; disturbance: Disturbance },
 ): Result {
   return {
     bench: bench.name,
@@ -54,6 +64,7 @@ export function makeResult(
     date: new Date().toISOString(),
     command: run.command,
     machine: describeMachine(),
+    disturbance: run.disturbance,
     node: process.version,
     servers: {
       subject: describeServer(setup.commands.subject),
@@ -63,6 +74,17 @@ export function makeResult(
     parameters: run.parameters,
     rows: bench.measures.map((measure) => makeRow(measure, setup.values.get(measure.name)!)),
     notes: setup.notes,
+  }
+}
+
+/** Starts to watch the machine; the returned function gives what it saw until then. */
+export function watchMachine(): () => Disturbance {
+  const before = machineTicks()
+  const loadBefore = rounded(loadavg()[0] ?? 0)
+  return () => {
+    const after = machineTicks()
+    const stolen = (after.stolen - before.stolen) / Math.max(1, after.total - before.total)
+    return { loadBefore, stolenPercent: rounded(100 * stolen) }
   }
 }
 
@@ -112,14 +134,15 @@ export function tableRows(result: Result): string[][] {
 
 /** Machine, versions, date and command, in one line each. */
 export function describeRun(result: Result): string[] {
-  const { machine, servers } = result
+  const { machine, servers, disturbance } = result
   const sizes = Object.entries(result.parameters).map(([name, value]) => `${name} ${value}`)
   return [
     `Measured ${result.date.slice(0, 16).replace('T', ' ')} UTC with \`${result.command}\`, ` +
       `${result.rounds} rounds.`,
     `${machine.cpu}, ${machine.cores} cores, ${formatNumber(machine.memoryMiB)} MiB, ` +
       `Linux ${machine.kernel}, THP ${machine.transparentHugePages}, ` +
-      `overcommit ${machine.overcommitMemory}; Node ${result.node}.`,
+      `overcommit ${machine.overcommitMemory}; Node ${result.node}; ` +
+      `load before ${disturbance.loadBefore}, CPU stolen ${disturbance.stolenPercent} %.`,
     ROLES.map((role) => `${role}: \`${servers[role].command}\` (${servers[role].version})`).join(
       '; ',
     ),
