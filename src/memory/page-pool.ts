@@ -28,6 +28,8 @@ export interface SegmentSource {
 const NO_PAGE = 0xffffffff
 const EXACT_LISTS = 32
 const LISTS = EXACT_LISTS + 4 * 15
+/** Extents looked at in a list whose extents may be too short, before a segment is added. */
+const OWN_LIST_SEARCH = 64
 /** Wholly free segments kept for the next allocation; one more is given back. */
 const SPARE_SEGMENTS = 1
 const SegmentUse = { None: 0, Shared: 1, Own: 2, OwnTail: 3 } as const
@@ -127,8 +129,8 @@ export class PagePool {
 
   #take(count: number): number {
     const list = this.#findList(count)
-    if (list < 0) return NO_PAGE
-    const page = this.#heads[list]!
+    const page = list < 0 ? this.#searchOwnList(count) : this.#heads[list]!
+    if (page === NO_PAGE) return NO_PAGE
     const length = this.#table.run[page]!
     this.#remove(page, length)
     if (length > count) this.#insert(page + count, length - count)
@@ -146,6 +148,16 @@ export class PagePool {
       list = (list & ~31) + 32
     }
     return -1
+  }
+
+  /** An extent that is long enough in the list of `count` itself; looks at a few, then gives up. */
+  #searchOwnList(count: number): number {
+    const { run, next } = this.#table
+    let page = this.#heads[listOf(count)]!
+    for (let i = 0; i < OWN_LIST_SEARCH && page !== NO_PAGE; i++, page = next[page]!) {
+      if (run[page]! >= count) return page
+    }
+    return NO_PAGE
   }
 
   #insertMerged(page: number, count: number): void {

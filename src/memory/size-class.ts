@@ -1,4 +1,4 @@
-// Size classes of record cells: 16 bytes to 16 KiB, at most 12.5 % apart (8 bytes apart up to 128).
+// Size classes of record cells: 16 bytes to almost 16 KiB, at most 12.5 % apart (8 bytes apart up to 128).
 // A slab is a run of 1 to 8 pages with a header of 40 bytes, cut into equal cells; each class takes
 // the shortest run that wastes at most 1/16 of it, or the run that wastes least.
 //
@@ -11,7 +11,8 @@ import { GRANULE_BYTES, PAGE_BYTES } from './layout.ts'
 export const SLAB_HEADER_BYTES = 40
 export const RUN_PAGES_MAX = 8
 export const CELL_BYTES_MIN = 16
-export const CELL_BYTES_MAX = 16 * 1024
+/** One fills a run of four pages. */
+export const CELL_BYTES_MAX = 16 * 1024 - 40
 /** Cells in a run: as many as the header's bitmap has bits. */
 export const CELLS_MAX = 256
 
@@ -52,12 +53,14 @@ function buildClasses(): SizeClass[] {
     const found = fit(bytes)
     // Fine classes keep their exact size; the rest of a run is a few granules.
     const entry = bytes <= STEP_FINE_LIMIT ? { ...found, cellBytes: bytes } : found
+    if (entry.cellBytes > CELL_BYTES_MAX) break
     classes.push(entry)
     const step = entry.cellBytes < STEP_FINE_LIMIT ? GRANULE_BYTES : entry.cellBytes / 8
     bytes = Math.floor((entry.cellBytes + step) / GRANULE_BYTES) * GRANULE_BYTES
   }
   const last = fit(CELL_BYTES_MAX)
-  classes.push({ ...last, cellBytes: CELL_BYTES_MAX })
+  assert(last.cellBytes === CELL_BYTES_MAX, 'the largest class fills its run')
+  if (classes.at(-1)!.cellBytes < CELL_BYTES_MAX) classes.push(last)
   return classes
 }
 
