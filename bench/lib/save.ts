@@ -2,6 +2,7 @@
 // Redis looks after its child in a timer ten times a second, so that up to 100 ms of a duration
 // are waiting; that is what its clients see, and it is left in.
 
+import { statSync } from 'node:fs'
 import type { RunningServer } from './server.ts'
 import { machineMs, sleep } from './time.ts'
 
@@ -20,6 +21,7 @@ const SAVE_LIMIT_MS = 120_000
 
 /** Runs BGSAVE to its end, looking every `pollMs`. Throws when the save fails. */
 export async function backgroundSave(server: RunningServer, pollMs: number): Promise<Save> {
+  const inodeBefore = inodeOf(server.rdbPath)
   const startMs = machineMs()
   await server.client.call(['BGSAVE'])
   let info = await server.client.info('persistence')
@@ -31,6 +33,8 @@ export async function backgroundSave(server: RunningServer, pollMs: number): Pro
   const endMs = machineMs()
   const status = info.get('rdb_last_bgsave_status')
   if (status !== 'ok') throw new Error(`BGSAVE: rdb_last_bgsave_status is ${status}, expected ok`)
+  // A server that says it is done must have put a new file in place.
+  if (inodeOf(server.rdbPath) === inodeBefore) throw new Error('BGSAVE: no new RDB file')
   const stats = await server.client.info('stats')
   return {
     startMs,
@@ -38,4 +42,9 @@ export async function backgroundSave(server: RunningServer, pollMs: number): Pro
     reportedCowBytes: Number(info.get('rdb_last_cow_size') ?? 0),
     freezeUs: Number(stats.get('latest_fork_usec') ?? 0),
   }
+}
+
+/** The inode of a file, 0 when there is none. A replaced file has another one. */
+function inodeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0
 }
