@@ -96,6 +96,9 @@ function collectTexts(args: readonly string[], source: ConfigSource, config: Con
   const isInput = (index: number) =>
     rest[index] === '-' && (index === rest.length - 1 || (index === 0 && !hasFile))
   if (rest.some((_, index) => isInput(index))) {
+    // One text goes on in the line in which the one before ended, as long as that is empty.
+    const last = texts.at(-1)
+    if (last?.text.endsWith('\n')) texts[0] = { ...last, text: last.text.slice(0, -1) }
     const text = decodeText(source.readStdin())
     texts.push({ origin: 'standard input', text, hasLines: true })
   }
@@ -141,7 +144,8 @@ function checkSystem(disk: Disk): Startup {
     return end(0, { stdout: `${unneeded}[clocksource]...skipped: ${systemCode(error)}\n` })
   }
   if (FAST_CLOCKS.includes(clock)) return end(0, { stdout: `${unneeded}[clocksource]...OK\n` })
-  const advice = `[clocksource]...WARNING: ${clock} is slow, expected one of ${FAST_CLOCKS.join(' ')}\n`
+  const expected = FAST_CLOCKS.join(' ')
+  const advice = `[clocksource]...WARNING: ${clock} is slow, expected one of ${expected}\n`
   return end(1, { stdout: unneeded + advice })
 }
 

@@ -1,4 +1,8 @@
 // Files of the configuration: read whole, found by patterns, replaced as a whole.
+//
+// A file is read as bytes and becomes text that keeps every byte (config-text.ts). What has no
+// size, a pipe or `/dev/fd/N`, is read as UTF-8. Replacing is writing beside it, fsync, rename and
+// fsync of the directory; whatever fails, the old file is still there and nothing else is.
 
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
@@ -9,7 +13,7 @@ import { decodeText, encodeText, systemMessage } from './config-text.ts'
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024
 
-/** The text of a configuration file. Throws the error that ends the start when it cannot be read. */
+/** The text of a file, or a `StoreError` with the message that ends the start. */
 export function openConfigFile(disk: Disk, path: string): string {
   try {
     return readConfigFile(disk, path)

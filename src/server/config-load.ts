@@ -92,7 +92,7 @@ export const configDirectives: Readonly<Record<string, Directive>> = {
   'lua-replicate-commands': ignored('effects of scripts are always what is replicated'),
 }
 
-/** Reads `texts` as one configuration into `config`. Throws a `StoreError` that says what is wrong. */
+/** Reads `texts` as one configuration into `config`. Throws a `StoreError` that says the error. */
 export function loadTexts(
   texts: readonly ConfigText[],
   config: Config,

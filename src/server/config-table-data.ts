@@ -1,6 +1,9 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
-// Rows: memory, encodings, expiry, snapshots, the append only file.
+// Rows of the configuration: memory, encodings, expiry, snapshots, the append only file.
+//
+// What a row holds is said in config-table-general.ts. `snapshot-reserve` and `snapshot-method` are
+// Tidemark's own: how much memory a snapshot may take for pages that change, and who takes it.
+// The test hooks at the end of the snapshot's rows are hidden, as in Redis.
+// biome-ignore-all format: rows of a table.
 
 import { savePoints } from './config-forms.ts'
 import {

@@ -1,6 +1,9 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
-// Rows: replication, cluster, TLS.
+// Rows of the configuration: replication, cluster, TLS.
+//
+// What a row holds is said in config-table-general.ts. Until a subsystem is there, its rows are
+// accepted with a notice; values that would promise safety (`tls-port`, `min-replicas-to-write`,
+// `replicaof`, `cluster-enabled`) are refused, because nobody reads notices.
+// biome-ignore-all format: rows of a table.
 
 import { primaryAddress } from './config-forms.ts'
 import { NO_CLUSTER, NO_REPLICATION, NO_TLS } from './config-notices.ts'

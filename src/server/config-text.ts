@@ -70,7 +70,7 @@ export function encodeText(text: string): Buffer {
   if (text.isWellFormed()) return Buffer.from(text, 'utf8')
   const parts: Buffer[] = []
   for (const letter of text) {
-    const code = letter.codePointAt(0)!
+    const code = letter.codePointAt(0) ?? 0
     const isByte = code >= SURROGATE + 0x80 && code <= SURROGATE + 0xff
     parts.push(isByte ? Buffer.from([code - SURROGATE]) : Buffer.from(letter, 'utf8'))
   }
