@@ -1,5 +1,6 @@
-// Every case of the conformance files as one test: this server, and the reference beside it, in RESP2
-// and RESP3. TIDEMARK_CONFORMANCE=reference checks the files themselves, without this server.
+// Every case of the conformance files as one test: this server, and the reference beside it, in
+// RESP2 and RESP3. TIDEMARK_CONFORMANCE=reference checks the files themselves, without this
+// server.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'

@@ -1,5 +1,6 @@
-// The deliberate differences that the conformance files mark (`ours … because …`, `@only reference`),
-// as a table in docs/compatibility.md between two markers. A test compares the page with the files.
+// The deliberate differences that the conformance files mark (`ours … because …`, `@only
+// reference`), as a table in docs/compatibility.md between two markers. A test compares the page
+// with the files.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

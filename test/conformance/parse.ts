@@ -1,5 +1,5 @@
-// Conformance files to steps. The format is in README.md; every step keeps its line number, which is
-// what a failure names.
+// Conformance files to steps. The format is in README.md; every step keeps its line number, which
+// is what a failure names.
 
 import { type Pattern, type Protocol, parsePattern } from './pattern.ts'
 import { FormatError, type Piece, splitWords } from './scanner.ts'

@@ -1,6 +1,6 @@
 // The conformance files from the command line, with differences only:
 //   node test/conformance/run.ts [--reference-only] [--ours-only] [FILE…]
-//   node test/conformance/run.ts --write-docs     the deliberate differences into docs/compatibility.md
+//   node test/conformance/run.ts --write-docs     the differences into docs/compatibility.md
 
 import { REFERENCE, SERVER } from '../lib/server.ts'
 import { writeDifferences } from './differences.ts'

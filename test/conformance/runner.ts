@@ -1,6 +1,6 @@
 // Runs the cases of one file against one server. Each case starts with empty databases and new
-// connections; parameters it sets by @config are put back. A case yields the list of lines where the
-// reply was not the expected one; it stops at the first, as later replies follow from it.
+// connections; parameters it sets by @config are put back. A case yields the list of lines where
+// the reply was not the expected one; it stops at the first, as later replies follow from it.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

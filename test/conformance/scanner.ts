@@ -1,5 +1,5 @@
-// Splits lines of conformance files: words of commands, quoted strings with escapes, and the marks of
-// expected replies. Strings are latin1 text, one character per byte.
+// Splits lines of conformance files: words of commands, quoted strings with escapes, and the marks
+// of expected replies. Strings are latin1 text, one character per byte.
 
 export class FormatError extends Error {}
 
@@ -129,7 +129,7 @@ export function resolvePiece(piece: Piece, variables: Variables): string {
   return String(BigInt(value) + BigInt(piece.offset))
 }
 
-/** Whether `text` matches a glob with `*`, `?`, `[a-z]`, `[^…]` and `\` escapes; `*` spans lines. */
+/** Whether `text` matches a glob with `*`, `?`, `[a-z]`, `[^…]`, `\` escapes; `*` spans lines. */
 export function matchesGlob(glob: string, text: string): boolean {
   let source = ''
   for (let i = 0; i < glob.length; i++) {

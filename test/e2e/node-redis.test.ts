@@ -1,5 +1,5 @@
-// The client library node-redis against a real server, in RESP2 and RESP3: its types come out of the
-// protocol (a map in RESP3, a flat array in RESP2) and must be the same to the user.
+// The client library node-redis against a real server, in RESP2 and RESP3: its types come out of
+// the protocol (a map in RESP3, a flat array in RESP2) and must be the same to the user.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'

@@ -1,6 +1,6 @@
 // Saving as an operator meets it: save points, signals, SHUTDOWN's options, a save that cannot be
-// written (MISCONF) and recovers, and kill -9 in the middle of saves, after which dump.rdb must always
-// load – here and in redis-server.
+// written (MISCONF) and recovers, and kill -9 in the middle of saves, after which dump.rdb must
+// always load – here and in redis-server.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

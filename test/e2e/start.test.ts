@@ -41,7 +41,7 @@ describe('a start that must be refused', () => {
     await server.stop()
   })
 
-  it('unknown directive, bad value, wrong number of arguments: with the file and the line', async () => {
+  it('a bad directive or value: names the file and the line', async () => {
     const dir = temporaryDir()
     const cases = [
       ['bogus-directive yes', /Bad directive or wrong number of arguments/],

@@ -1,7 +1,7 @@
 // What strangers, broken clients and slow networks do to the port: random bytes, commands in single
-// bytes, frames too large, half commands left lying; and the limits that protect the server from it:
-// maxclients, timeout, output buffers, protected mode, a password, a unix socket.
-// SEED=N repeats a run of the random part.
+// bytes, frames too large, half commands left lying; and the limits that protect the server from
+// it: maxclients, timeout, output buffers, protected mode, a password, a unix socket. SEED=N
+// repeats a run of the random part.
 
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'

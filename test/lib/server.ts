@@ -1,7 +1,7 @@
 // Starts and stops servers for tests: ours (TIDEMARK_SERVER, by default bin/tidemark-server of this
 // checkout) and, for comparison, the installed redis-server. Every server gets a free port on
-// 127.0.0.1 and a temporary directory of its own, and is gone when the test is: a leftover is killed
-// when this process exits.
+// 127.0.0.1 and a temporary directory of its own, and is gone when the test is: a leftover is
+// killed when this process exits.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -8,7 +8,7 @@ export function sleep(ms: number): Promise<void> {
   })
 }
 
-/** Runs `probe` every few ms until it gives something truthy; throws with `what` after `limitMs`. */
+/** Runs `probe` every few ms until it gives something truthy; throws after `limitMs`. */
 export async function waitFor<T>(
   what: string,
   probe: () => T | Promise<T>,

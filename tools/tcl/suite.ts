@@ -1,0 +1,132 @@
+// Runs files ("units") of Redis's own Tcl test suite against a server. The suite itself is not
+// part of this repository: `prepare.sh` brings it from Debian's source package, and both that
+// script and the runner `tcl-suite.py` lie beside the checkout (SUITE_TOOLS). Where they are
+// absent, `missingTools` says so and callers skip.
+//
+// Everything is laid out below .cache/tcl/: one folder per use (`name`), so that npm test and a
+// run by hand do not meet, and `redis-source`, fetched once.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const SUITE_TOOLS = resolve(ROOT, '../shared/tools/redis-suite')
+const CACHE = join(ROOT, '.cache/tcl')
+const UNITS_FILE = join(ROOT, 'test/suite/units.tsv')
+
+/** One row of test/suite/units.tsv. */
+export interface Unit {
+  readonly name: string
+  /** Whether its commands exist by now. */
+  readonly applies: boolean
+  /** Tests that `npm test` expects to pass; -1 when it does not run the unit. */
+  readonly expected: number
+  readonly remark: string
+}
+
+/** How one unit ended. */
+export interface UnitResult {
+  readonly unit: string
+  readonly passed: number
+  readonly ignored: number
+  readonly failures: readonly Failure[]
+  readonly seconds: number
+}
+
+export interface Failure {
+  /** The test's name; '' when the unit broke off. */
+  readonly test: string
+  readonly detail: string
+}
+
+export interface SuiteOptions {
+  /** The server command. */
+  readonly server: string
+  /** The folder below .cache/tcl/. */
+  readonly name: string
+  readonly units: readonly string[]
+  readonly baseport?: number
+  /** Shows progress on stderr. */
+  readonly verbose?: boolean
+}
+
+const UNIT_LIMIT_SECONDS = 300
+const IDLE_LIMIT_SECONDS = 60
+
+/** What is missing for a run; '' when all is there. */
+export function missingTools(): string {
+  if (!existsSync(join(SUITE_TOOLS, 'prepare.sh'))) return `${SUITE_TOOLS} is not here`
+  for (const program of ['python3', 'tclsh', 'apt-get']) {
+    const found = spawnSync('sh', ['-c', `command -v ${program}`])
+    if (found.status !== 0) return `${program} is not installed`
+  }
+  return ''
+}
+
+/** Every unit of the suite that this project knows of. */
+export function readUnits(): Unit[] {
+  return rowsOf(UNITS_FILE).map(([name, applies, expected, remark]) => ({
+    name: name ?? '',
+    applies: applies === 'yes',
+    expected: expected === '-' ? -1 : Number(expected),
+    remark: remark ?? '',
+  }))
+}
+
+/** Tests that redis-server 7.0.15 passes, by unit. */
+export function readBaseline(): Map<string, number> {
+  const rows = rowsOf(join(SUITE_TOOLS, 'baseline-7.0.15.tsv'))
+  return new Map(rows.map(([unit, passed]) => [unit ?? '', Number(passed)]))
+}
+
+/** Lays the suite out for the server; throws with the reason when that fails. */
+export function prepareSuite(options: SuiteOptions): string {
+  const folder = join(CACHE, options.name)
+  const mark = join(folder, 'server')
+  const isReady = existsSync(mark) && readFileSync(mark, 'utf8') === options.server
+  if (isReady) return folder
+  mkdirSync(CACHE, { recursive: true })
+  const script = join(SUITE_TOOLS, 'prepare.sh')
+  const done = spawnSync('bash', [script, folder, options.server], { encoding: 'utf8' })
+  if (done.status !== 0) throw new Error(`prepare.sh: ${done.stderr}`)
+  writeFileSync(mark, options.server)
+  return folder
+}
+
+/** Runs the units, each with servers that the suite starts itself. */
+export function runSuite(options: SuiteOptions): UnitResult[] {
+  const folder = prepareSuite(options)
+  const out = `${folder}.tests.tsv`
+  const summary = `${folder}.summary.tsv`
+  const args = ['--suite', folder, '--spawn', '--out', out, '--summary', summary]
+  args.push('--logdir', `${folder}.logs`, '--baseport', `${options.baseport ?? 21111}`)
+  args.push('--timeout', `${UNIT_LIMIT_SECONDS}`, '--idle', `${IDLE_LIMIT_SECONDS}`)
+  args.push('--units', ...options.units)
+  const stdio = options.verbose ? 'inherit' : 'pipe'
+  const program = join(SUITE_TOOLS, 'tcl-suite.py')
+  const done = spawnSync('python3', [program, ...args], { stdio, encoding: 'utf8' })
+  if (done.status !== 0) throw new Error(`tcl-suite.py: ${done.stderr ?? done.status}`)
+  return collect(rowsOf(summary), rowsOf(out))
+}
+
+/** Rows of a TSV file without comments, empty lines and its head line. */
+export function rowsOf(path: string): string[][] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith('unit\t'))
+    .map((line) => line.split('\t'))
+}
+
+function collect(summary: string[][], tests: string[][]): UnitResult[] {
+  const BAD = new Set(['err', 'exception', 'timeout'])
+  return summary.map(([unit = '', passed, , , ignored, , , seconds]) => ({
+    unit,
+    passed: Number(passed),
+    ignored: Number(ignored),
+    seconds: Number(seconds),
+    failures: tests
+      .filter((row) => row[0] === unit && BAD.has(row[2] ?? ''))
+      .map((row) => ({ test: row[1] ?? '', detail: row[4] ?? '' })),
+  }))
+}
