@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { SystemDisk } from '../../src/base/disk.ts'
 import { Random } from '../../src/base/random.ts'
+import { RdbPayload } from '../../src/persist/rdb/rdb-payload.ts'
 import type { RawClient } from '../lib/client.ts'
 import { type CollectingTarget, makeReader, makeWriter, randomValue, readRdb } from '../lib/rdb.ts'
 import { findProgram, REFERENCE, TestServer } from '../lib/server.ts'
@@ -257,6 +258,29 @@ test('idle times and frequencies, both ways', options, async () => {
     } finally {
       await server.stop()
     }
+  }
+})
+
+test('DUMP payloads are the same bytes, and RESTORE takes ours', options, async () => {
+  const server = await TestServer.start({ command: REFERENCE, args: ['--rdbcompression', 'no'] })
+  const payload = new RdbPayload()
+  try {
+    const client = await server.connect()
+    for (const { value } of makeRows()) {
+      await client.text('SET', 'theirs', value)
+      const theirs = Buffer.from((await client.call('DUMP', 'theirs')).text, 'latin1')
+      for (const compress of [false, true]) {
+        payload.begin(0, compress).string(value, 0, value.length)
+        payload.end()
+        const ours = Buffer.from(payload.bytes.slice(payload.start, payload.start + payload.length))
+        if (!compress) assert.ok(ours.equals(theirs), value.toString('latin1').slice(0, 50))
+        await client.text('RESTORE', 'ours', '0', ours, 'REPLACE')
+        assert.ok((await client.text('GET', 'ours')) === value.toString('latin1'))
+      }
+    }
+    client.close()
+  } finally {
+    await server.stop()
   }
 })
 
