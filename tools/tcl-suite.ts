@@ -3,6 +3,7 @@
 //   UNIT…            as `unit/type/string`; without any, those test/suite/units.tsv says apply
 //   --server CMD     another server, /usr/bin/redis-server for a comparison
 //   --record         writes the results into test/suite/results.tsv and docs/compatibility.md
+//   --expect         units without a failure join npm test with what they passed
 //   --table          writes the page's table anew, runs nothing
 //   --list           shows the units and whether they apply
 //   --details        shows what each failing test found
@@ -12,13 +13,21 @@
 
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { missingTools, readBaseline, readUnits, runSuite, type UnitResult } from './tcl/suite.ts'
+import {
+  expectResults,
+  missingTools,
+  readBaseline,
+  readUnits,
+  runSuite,
+  type UnitResult,
+} from './tcl/suite.ts'
 import { recordResults, writeTable } from './tcl/table.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     server: { type: 'string', default: resolve(import.meta.dirname, '../bin/tidemark-server') },
+    expect: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     details: { type: 'boolean', default: false },
@@ -47,6 +56,7 @@ function run(): void {
     }
   }
   if (values.record) recordResults(results)
+  if (values.expect) console.log(`npm test now expects: ${expectResults(results).join(' ')}`)
   process.exitCode = short === 0 ? 0 : 1
 }
 

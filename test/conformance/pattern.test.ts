@@ -1,5 +1,5 @@
-// The expectations of conformance files must be able to fail: what each notation matches and what it
-// does not, in both protocols, and what the parser refuses.
+// The expectations of conformance files must be able to fail: what each notation matches and what
+// it does not, in both protocols, and what the parser refuses.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -74,6 +74,23 @@ export function readUnits(): Unit[] {
   }))
 }
 
+/**
+ * Makes `npm test` hold what these units passed: puts the counts into units.tsv. Only for units
+ * without a failure; others are left as they are. Gives the names of those it took.
+ */
+export function expectResults(results: readonly UnitResult[]): string[] {
+  const clean = results.filter((result) => result.failures.length === 0 && result.passed > 0)
+  const counts = new Map(clean.map((result) => [result.unit, result.passed]))
+  const lines = readFileSync(UNITS_FILE, 'utf8').split('\n')
+  const changed = lines.map((line) => {
+    const [name = '', applies = '', , ...remark] = line.split('\t')
+    const count = counts.get(name)
+    return count === undefined ? line : [name, applies, count, ...remark].join('\t')
+  })
+  writeFileSync(UNITS_FILE, changed.join('\n'))
+  return [...counts.keys()]
+}
+
 /** Tests that redis-server 7.0.15 passes, by unit. */
 export function readBaseline(): Map<string, number> {
   const rows = rowsOf(join(SUITE_TOOLS, 'baseline-7.0.15.tsv'))
