@@ -14,8 +14,8 @@ import { readFileSync } from 'node:fs'
 import * as net from 'node:net'
 import { cpus } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
-import { NetTransport } from '../src/base/socket-net.ts'
 import type { Socket, SocketHandler } from '../src/base/socket.ts'
+import { NetTransport } from '../src/base/socket-net.ts'
 import { Args, word } from '../src/resp/args.ts'
 import { QueryReader, Read } from '../src/resp/query-reader.ts'
 import { replyError } from '../src/resp/replies.ts'
@@ -128,8 +128,19 @@ function cpuUs(pid: number): number {
 
 function drive(port: number, test: string, pipeline: number, operations: number): void {
   execFileSync('redis-benchmark', [
-    '-p', String(port), '-h', '127.0.0.1', '-c', '50', '-P', String(pipeline),
-    '-n', String(operations), '-t', test, '-q',
+    '-p',
+    String(port),
+    '-h',
+    '127.0.0.1',
+    '-c',
+    '50',
+    '-P',
+    String(pipeline),
+    '-n',
+    String(operations),
+    '-t',
+    test,
+    '-q',
   ])
 }
 

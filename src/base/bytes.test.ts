@@ -4,8 +4,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  compareBytes, equalsAt, formatDouble, integerLength, latin1, matchesWord, parseDouble,
-  parseInteger, textOf, toLowerCase, writeDouble, writeInteger,
+  compareBytes,
+  equalsAt,
+  formatDouble,
+  integerLength,
+  latin1,
+  matchesWord,
+  parseDouble,
+  parseInteger,
+  textOf,
+  toLowerCase,
+  writeDouble,
+  writeInteger,
 } from './bytes.ts'
 import { Random } from './random.ts'
 
@@ -15,14 +25,35 @@ function inside<T>(text: string, parse: (b: Uint8Array, s: number, l: number) =>
 }
 
 const INTEGERS: [string, number | bigint | null][] = [
-  ['0', 0], ['1', 1], ['-1', -1], ['10', 10], ['123456789012345', 123456789012345],
-  ['9007199254740991', 9007199254740991], ['9007199254740992', 9007199254740992n],
-  ['9223372036854775807', 9223372036854775807n], ['9223372036854775808', null],
-  ['-9223372036854775808', -9223372036854775808n], ['-9223372036854775809', null],
-  ['99999999999999999999', null], ['123456789012345678901', null],
-  ['', null], ['-', null], ['+1', null], ['01', null], ['-0', null], ['-01', null], ['00', null],
-  [' 1', null], ['1 ', null], ['1a', null], ['1.0', null], ['0x10', null], ['--1', null],
-  ['1234567890123456a', null], ['-1234567890123456-', null], ['1\0', null],
+  ['0', 0],
+  ['1', 1],
+  ['-1', -1],
+  ['10', 10],
+  ['123456789012345', 123456789012345],
+  ['9007199254740991', 9007199254740991],
+  ['9007199254740992', 9007199254740992n],
+  ['9223372036854775807', 9223372036854775807n],
+  ['9223372036854775808', null],
+  ['-9223372036854775808', -9223372036854775808n],
+  ['-9223372036854775809', null],
+  ['99999999999999999999', null],
+  ['123456789012345678901', null],
+  ['', null],
+  ['-', null],
+  ['+1', null],
+  ['01', null],
+  ['-0', null],
+  ['-01', null],
+  ['00', null],
+  [' 1', null],
+  ['1 ', null],
+  ['1a', null],
+  ['1.0', null],
+  ['0x10', null],
+  ['--1', null],
+  ['1234567890123456a', null],
+  ['-1234567890123456-', null],
+  ['1\0', null],
 ]
 
 test('integers: canonical spelling, 64 bits', () => {
@@ -30,14 +61,50 @@ test('integers: canonical spelling, 64 bits', () => {
 })
 
 const DOUBLES: [string, number | null][] = [
-  ['0', 0], ['1', 1], ['-1', -1], ['+1', 1], ['007', 7], ['1.', 1], ['.5', 0.5], ['1e3', 1000],
-  ['1E-3', 0.001], ['3.1', 3.1], ['-0', -0], ['-0.0', -0], ['1e-320', 1e-320],
-  ['123456789012345678', 123456789012345680], ['0x10', 16], ['0x.8p1', 1], ['-0xAp-1', -5],
-  ['0x1.8P3', 12], ['0x1p-1074', 5e-324], ['0x1.fffffffffffff8p0', 2], ['0x', null],
-  ['0x1p', null], ['0x.p1', null], ['0x1p1024', null], ['0x1p-1080', null], ['inf', Infinity],
-  ['-iNf', -Infinity], ['+infinity', Infinity], ['infinit', null], ['nan', null], ['', null],
-  ['-', null], ['.', null], ['1e', null], ['1e400', null], ['-1e400', null], ['1e-400', null],
-  ['0e-400', 0], ['0e5', 0], [' 1', null], ['1 ', null], ['1_0', null], ['1,5', null], ['1\0', null],
+  ['0', 0],
+  ['1', 1],
+  ['-1', -1],
+  ['+1', 1],
+  ['007', 7],
+  ['1.', 1],
+  ['.5', 0.5],
+  ['1e3', 1000],
+  ['1E-3', 0.001],
+  ['3.1', 3.1],
+  ['-0', -0],
+  ['-0.0', -0],
+  ['1e-320', 1e-320],
+  ['123456789012345678', 123456789012345680],
+  ['0x10', 16],
+  ['0x.8p1', 1],
+  ['-0xAp-1', -5],
+  ['0x1.8P3', 12],
+  ['0x1p-1074', 5e-324],
+  ['0x1.fffffffffffff8p0', 2],
+  ['0x', null],
+  ['0x1p', null],
+  ['0x.p1', null],
+  ['0x1p1024', null],
+  ['0x1p-1080', null],
+  ['inf', Infinity],
+  ['-iNf', -Infinity],
+  ['+infinity', Infinity],
+  ['infinit', null],
+  ['nan', null],
+  ['', null],
+  ['-', null],
+  ['.', null],
+  ['1e', null],
+  ['1e400', null],
+  ['-1e400', null],
+  ['1e-400', null],
+  ['0e-400', 0],
+  ['0e5', 0],
+  [' 1', null],
+  ['1 ', null],
+  ['1_0', null],
+  ['1,5', null],
+  ['1\0', null],
 ]
 
 test('doubles: what strtod reads, whole, never NaN', () => {
@@ -47,11 +114,25 @@ test('doubles: what strtod reads, whole, never NaN', () => {
 })
 
 const FORMATS: [number, string][] = [
-  [0, '0'], [-0, '-0'], [1, '1'], [-5, '-5'], [3.1, '3.1000000000000001'], [0.5, '0.5'],
-  [1e16, '10000000000000000'], [1e17, '1e+17'], [123456789012345678, '1.2345678901234568e+17'],
-  [1e300, '1.0000000000000001e+300'], [0.0001, '0.0001'], [-1e-5, '-1.0000000000000001e-05'],
-  [0.00012, '0.00012'], [5e-324, '4.9406564584124654e-324'], [Infinity, 'inf'],
-  [-Infinity, '-inf'], [NaN, 'nan'], [100, '100'], [1e15 + 0.5, '1000000000000000.5'],
+  [0, '0'],
+  [-0, '-0'],
+  [1, '1'],
+  [-5, '-5'],
+  [3.1, '3.1000000000000001'],
+  [0.5, '0.5'],
+  [1e16, '10000000000000000'],
+  [1e17, '1e+17'],
+  [123456789012345680, '1.2345678901234568e+17'],
+  [1e300, '1.0000000000000001e+300'],
+  [0.0001, '0.0001'],
+  [-1e-5, '-1.0000000000000001e-05'],
+  [0.00012, '0.00012'],
+  [5e-324, '4.9406564584124654e-324'],
+  [Infinity, 'inf'],
+  [-Infinity, '-inf'],
+  [NaN, 'nan'],
+  [100, '100'],
+  [1e15 + 0.5, '1000000000000000.5'],
 ]
 
 test('doubles are written as %.17g', () => {
@@ -103,16 +184,22 @@ test('words match in any case, and nothing else folds', () => {
   assert.ok(inside('EX@[', (b, s, l) => matchesWord(b, s, l, word)))
   assert.ok(inside('eX@[', (b, s, l) => matchesWord(b, s, l, word)))
   for (const other of ['ex`[', 'ex@{', 'ex@', 'ex@[[', 'e\x18@[']) {
-    assert.equal(inside(other, (b, s, l) => matchesWord(b, s, l, word)), false, other)
+    assert.equal(
+      inside(other, (b, s, l) => matchesWord(b, s, l, word)),
+      false,
+      other,
+    )
   }
   assert.equal(textOf(toLowerCase(latin1('xAZ[@\xc0'), 1, 5), 0, 5), 'az[@\xc0')
 })
 
 test('comparison is memcmp, then length', () => {
   const sorted = ['', '\0', 'a', 'a\0', 'aa', 'b', '\xff'].map(latin1)
-  sorted.forEach((a, i) => sorted.forEach((b, k) => {
-    assert.equal(Math.sign(compareBytes(a, b)), Math.sign(i - k))
-  }))
+  for (const [i, a] of sorted.entries()) {
+    for (const [k, b] of sorted.entries()) {
+      assert.equal(Math.sign(compareBytes(a, b)), Math.sign(i - k))
+    }
+  }
   assert.ok(equalsAt(latin1('xabc'), 1, latin1('abc')))
   assert.ok(!equalsAt(latin1('xab'), 1, latin1('abc')))
 })

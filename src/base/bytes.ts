@@ -4,7 +4,7 @@
 // leading blanks, and never NaN.
 
 import { assert } from './assert.ts'
-import { toI64, type I64 } from './i64.ts'
+import { type I64, toI64 } from './i64.ts'
 
 export const EMPTY_BYTES = new Uint8Array(0)
 

@@ -4,13 +4,36 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  addI64, compareI64, I64_MAX, I64_MIN, type I64, multiplyI64, negateI64, subtractI64, toI64,
+  addI64,
+  compareI64,
+  type I64,
+  I64_MAX,
+  I64_MIN,
+  multiplyI64,
+  negateI64,
+  subtractI64,
+  toI64,
 } from './i64.ts'
 
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER)
 const EDGES: bigint[] = [
-  0n, 1n, -1n, 2n, 10n, -7n, SAFE, -SAFE, SAFE + 1n, -SAFE - 1n, SAFE + 2n,
-  3037000499n, 3037000500n, I64_MAX, I64_MIN, I64_MAX - 1n, I64_MIN + 1n,
+  0n,
+  1n,
+  -1n,
+  2n,
+  10n,
+  -7n,
+  SAFE,
+  -SAFE,
+  SAFE + 1n,
+  -SAFE - 1n,
+  SAFE + 2n,
+  3037000499n,
+  3037000500n,
+  I64_MAX,
+  I64_MIN,
+  I64_MAX - 1n,
+  I64_MIN + 1n,
 ]
 
 function expected(value: bigint): I64 | null {

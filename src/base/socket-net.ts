@@ -3,9 +3,9 @@
 // no allocation per event. `PlainSocket` does the same on `net.Socket`, for a Node whose
 // inside has changed; the tests run on both.
 //
-// - A write is copied into the shared staging buffer and tried at once. What the kernel does not
-//   take stays with libuv, which keeps pointing at the staging buffer: then the transport takes a
-//   new one. Further writes queue in chunks of the socket's own until the kernel has all.
+// - A write is copied into a shared staging buffer and tried at once. What the kernel does not take
+//   stays with libuv, which keeps pointing at the staging buffer: the transport takes a new one.
+//   Further writes queue in chunks of the socket's own until the kernel has all.
 // - A write that fails closes the socket on the loop's next turn, never inside `write`.
 // - A peer that ends its side is closed, as Redis does it, even if replies are still pending.
 
@@ -15,17 +15,29 @@ import { assert } from './assert.ts'
 import { EMPTY_BYTES } from './bytes.ts'
 import { ErrorCode, StoreError } from './errors.ts'
 import {
-  isUsable, loadStreamBinding, type PeerName, serverHandleOf, type StreamBinding,
-  type StreamHandle, type WriteRequest,
+  isUsable,
+  loadStreamBinding,
+  type PeerName,
+  type StreamBinding,
+  type StreamHandle,
+  serverHandleOf,
+  type WriteRequest,
 } from './node-handles.ts'
 import type {
-  AcceptHandler, ListenAddress, Listener, Socket, SocketHandler, Transport,
+  AcceptHandler,
+  ListenAddress,
+  Listener,
+  Socket,
+  SocketHandler,
+  Transport,
 } from './socket.ts'
 
 /** One read takes at most this much; about four times what a pipeline of 64 commands needs. */
 const RECEIVE_LENGTH = 64 * 1024
 /** One write call hands over at most this much. */
 const STAGING_LENGTH = 64 * 1024
+/** Most writes fit into this; a slow client then keeps a buffer of this size, not of the other. */
+const SMALL_STAGING_LENGTH = 4096
 /** Smallest chunk of a socket's queue. */
 const QUEUE_CHUNK_LENGTH = 16 * 1024
 /** Views of the staging buffer are kept by length, this many. */
@@ -132,7 +144,11 @@ class NetListener implements Listener {
     const host = hostOf(address.host)
     const ipv6Only = net.isIPv6(host)
     this.server.listen({
-      host, port: address.port, backlog: address.backlog, ipv6Only, exclusive: true,
+      host,
+      port: address.port,
+      backlog: address.backlog,
+      ipv6Only,
+      exclusive: true,
     })
   }
 
@@ -179,7 +195,8 @@ class Shared {
   readonly #binding: StreamBinding
   /** The request of the next write; writes that finish at once never use it up. */
   request: WriteRequest
-  #staging = new Uint8Array(STAGING_LENGTH)
+  #smallStaging = new Uint8Array(SMALL_STAGING_LENGTH)
+  #largeStaging = new Uint8Array(STAGING_LENGTH)
   #views: (Uint8Array | undefined)[] = new Array(VIEW_SLOTS).fill(undefined)
 
   constructor(binding: StreamBinding, sockets: Set<Socket>) {
@@ -191,10 +208,10 @@ class Shared {
     this.request = new binding.WriteWrap()
   }
 
-  /** A copy of the range in the staging buffer, valid until the next call. */
+  /** A copy of the range in a staging buffer, valid until the next call. */
   stage(bytes: Uint8Array, start: number, length: number): Uint8Array {
     assert(length > 0 && length <= STAGING_LENGTH, 'a staged write fits the buffer')
-    const staging = this.#staging
+    const staging = length <= SMALL_STAGING_LENGTH ? this.#smallStaging : this.#largeStaging
     if (length <= 32) {
       for (let i = 0; i < length; i++) staging[i] = bytes[start + i]!
     } else {
@@ -214,8 +231,13 @@ class Shared {
     this.request.bytes = bytes
     this.request.oncomplete = oncomplete
     this.request = new this.#binding.WriteWrap()
-    if (bytes.buffer !== this.#staging.buffer) return
-    this.#staging = new Uint8Array(STAGING_LENGTH)
+    if (bytes.buffer === this.#smallStaging.buffer) {
+      this.#smallStaging = new Uint8Array(SMALL_STAGING_LENGTH)
+    } else if (bytes.buffer === this.#largeStaging.buffer) {
+      this.#largeStaging = new Uint8Array(STAGING_LENGTH)
+    } else {
+      return
+    }
     this.#views.fill(undefined)
   }
 }
@@ -389,6 +411,7 @@ class HandleSocket implements Socket {
   }
 }
 
+/** What a closing handle calls, if it calls anything. */
 function ignoreRead(): void {}
 
 function nameOf(handle: StreamHandle, method: 'getpeername' | 'getsockname'): PeerName {

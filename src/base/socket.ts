@@ -60,6 +60,9 @@ export interface Socket {
   setKeepAlive(seconds: number): void
   /** Sends what is pending, then closes. */
   end(): void
-  /** Closes at once; pending bytes are lost. `onClose` is called once, before the return. */
+  /**
+   * Closes at once; pending bytes are lost. `onClose` is called once, before the return (inside of
+   * `onAccept`: right after it). `write` never closes: a failure shows on the loop's next turn.
+   */
   close(): void
 }

@@ -5,7 +5,13 @@
 
 import { assert } from '../base/assert.ts'
 import {
-  EMPTY_BYTES, latin1, matchesWord, parseDouble, parseInteger, textOf, writeLatin1,
+  EMPTY_BYTES,
+  latin1,
+  matchesWord,
+  parseDouble,
+  parseInteger,
+  textOf,
+  writeLatin1,
 } from '../base/bytes.ts'
 import type { I64 } from '../base/i64.ts'
 

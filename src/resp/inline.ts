@@ -13,12 +13,7 @@ const BACKSLASH = 0x5c
  * Splits `bytes[start, limit)` into `args`; false when quotes are not balanced. Without quotes the
  * arguments are ranges of `bytes`; with quotes, of a decoded copy of the line.
  */
-export function splitInline(
-  bytes: Uint8Array,
-  start: number,
-  limit: number,
-  args: Args,
-): boolean {
+export function splitInline(bytes: Uint8Array, start: number, limit: number, args: Args): boolean {
   for (let i = start; i < limit; i++) {
     const byte = bytes[i]!
     if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) {
@@ -93,7 +88,7 @@ function decodeDouble(line: Uint8Array, end: number): number {
       line[end++] = high * 16 + low
       at += 2
     } else {
-      line[end++] = unescape(escaped)
+      line[end++] = meaningOf(escaped)
     }
   }
   return -1
@@ -118,7 +113,8 @@ function decodeSingle(line: Uint8Array, end: number): number {
   return -1
 }
 
-function unescape(byte: number): number {
+/** The character that `\\<byte>` stands for. */
+function meaningOf(byte: number): number {
   switch (byte) {
     case 0x6e:
       return 0x0a

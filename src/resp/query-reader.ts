@@ -17,8 +17,15 @@ import { EMPTY_BYTES, parseInteger } from '../base/bytes.ts'
 import { Args } from './args.ts'
 import { splitInline } from './inline.ts'
 import {
-  expectedBulk, INVALID_BULK_LENGTH, INVALID_MULTIBULK_LENGTH, type ReplyError, TOO_BIG_BULK_COUNT,
-  TOO_BIG_INLINE, TOO_BIG_MULTIBULK_COUNT, UNAUTHENTICATED_BULK, UNAUTHENTICATED_MULTIBULK,
+  expectedBulk,
+  INVALID_BULK_LENGTH,
+  INVALID_MULTIBULK_LENGTH,
+  type ReplyError,
+  TOO_BIG_BULK_COUNT,
+  TOO_BIG_INLINE,
+  TOO_BIG_MULTIBULK_COUNT,
+  UNAUTHENTICATED_BULK,
+  UNAUTHENTICATED_MULTIBULK,
   UNBALANCED_QUOTES,
 } from './replies.ts'
 

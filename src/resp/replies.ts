@@ -91,9 +91,7 @@ export const NO_PERM = define(
   'NOPERM this user has no permissions to run one of the commands used in the transaction',
 )
 export const NO_PROTO = define('NOPROTO unsupported protocol version')
-export const PROTOCOL_NOT_INTEGER = define(
-  'ERR Protocol version is not an integer or out of range',
-)
+export const PROTOCOL_NOT_INTEGER = define('ERR Protocol version is not an integer or out of range')
 export const HELLO_NO_AUTH = define(
   'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO ' +
     '<proto> AUTH <user> <pass> option can be used to authenticate the client and select the ' +

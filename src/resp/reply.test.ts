@@ -25,15 +25,30 @@ const BYTES = latin1('hello world')
 const ROWS: [string, (reply: Reply) => void, string, string][] = [
   ['ok', (r) => r.ok(), '+OK\r\n', '+OK\r\n'],
   ['simple', (r) => r.simple('PONG'), '+PONG\r\n', '+PONG\r\n'],
-  ['long simple', (r) => r.simple('x'.repeat(40)), `+${'x'.repeat(40)}\r\n`, `+${'x'.repeat(40)}\r\n`],
+  [
+    'long simple',
+    (r) => r.simple('x'.repeat(40)),
+    `+${'x'.repeat(40)}\r\n`,
+    `+${'x'.repeat(40)}\r\n`,
+  ],
   ['integer', (r) => r.integer(-42), ':-42\r\n', ':-42\r\n'],
   ['integer 100', (r) => r.integer(100), ':100\r\n', ':100\r\n'],
-  ['big', (r) => r.integer(-9223372036854775808n), ':-9223372036854775808\r\n', ':-9223372036854775808\r\n'],
+  [
+    'big',
+    (r) => r.integer(-9223372036854775808n),
+    ':-9223372036854775808\r\n',
+    ':-9223372036854775808\r\n',
+  ],
   ['bulk', (r) => r.bulk(BYTES, 6, 5), '$5\r\nworld\r\n', '$5\r\nworld\r\n'],
   ['empty bulk', (r) => r.bulk(BYTES, 11, 0), '$0\r\n\r\n', '$0\r\n\r\n'],
   ['bulkText', (r) => r.bulkText('a\xffb'), '$3\r\na\xffb\r\n', '$3\r\na\xffb\r\n'],
   ['bulkInteger', (r) => r.bulkInteger(7), '$1\r\n7\r\n', '$1\r\n7\r\n'],
-  ['bulkInteger 10', (r) => r.bulkInteger(-123456789), '$10\r\n-123456789\r\n', '$10\r\n-123456789\r\n'],
+  [
+    'bulkInteger 10',
+    (r) => r.bulkInteger(-123456789),
+    '$10\r\n-123456789\r\n',
+    '$10\r\n-123456789\r\n',
+  ],
   ['nil', (r) => r.nil(), '$-1\r\n', '_\r\n'],
   ['nilArray', (r) => r.nilArray(), '*-1\r\n', '_\r\n'],
   ['array', (r) => r.array(10), '*10\r\n', '*10\r\n'],
@@ -139,5 +154,10 @@ test('muted replies vanish, even large ones', () => {
 
 test('one write per flush, none when there is nothing', () => {
   assert.equal(sent(2, () => {}).pieces, 0)
-  assert.equal(sent(2, (r) => { for (let i = 0; i < 64; i++) r.ok() }).pieces, 1)
+  assert.equal(
+    sent(2, (r) => {
+      for (let i = 0; i < 64; i++) r.ok()
+    }).pieces,
+    1,
+  )
 })

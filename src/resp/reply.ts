@@ -11,7 +11,12 @@
 
 import { assert } from '../base/assert.ts'
 import {
-  DOUBLE_LENGTH_MAX, formatDouble, INTEGER_LENGTH_MAX, latin1, writeDouble, writeInteger,
+  DOUBLE_LENGTH_MAX,
+  formatDouble,
+  INTEGER_LENGTH_MAX,
+  latin1,
+  writeDouble,
+  writeInteger,
   writeLatin1,
 } from '../base/bytes.ts'
 import type { I64 } from '../base/i64.ts'

@@ -13,10 +13,37 @@ import { QueryReader, Read } from '../../src/resp/query-reader.ts'
 
 /** Pieces that inputs are made of: well-formed, nearly so, and noise. */
 const PIECES = [
-  '*', '$', '\r\n', '\n', '\r', '\0', ' ', '"', "'", '\\', '\\x4', '-', '+', '0', '1', '2', '3',
-  '10', '99999999999', '*1\r\n', '*2\r\n', '*-1\r\n', '*0\r\n', '$1\r\na\r\n', '$0\r\n\r\n',
-  '$3\r\nabc\r\n', '*1\r\n$4\r\nPING\r\n', '*2\r\n$3\r\nGET\r\n$1\r\nk\r\n', 'PING\r\n',
-  'SET "a b" \'c\'\r\n', '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$40000\r\n',
+  '*',
+  '$',
+  '\r\n',
+  '\n',
+  '\r',
+  '\0',
+  ' ',
+  '"',
+  "'",
+  '\\',
+  '\\x4',
+  '-',
+  '+',
+  '0',
+  '1',
+  '2',
+  '3',
+  '10',
+  '99999999999',
+  '*1\r\n',
+  '*2\r\n',
+  '*-1\r\n',
+  '*0\r\n',
+  '$1\r\na\r\n',
+  '$0\r\n\r\n',
+  '$3\r\nabc\r\n',
+  '*1\r\n$4\r\nPING\r\n',
+  '*2\r\n$3\r\nGET\r\n$1\r\nk\r\n',
+  'PING\r\n',
+  'SET "a b" \'c\'\r\n',
+  '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$40000\r\n',
 ]
 
 export interface FuzzOptions {
@@ -24,7 +51,7 @@ export interface FuzzOptions {
   readonly rounds: number
 }
 
-/** Runs the rounds; throws at the first that fails, naming seed and round. Returns commands seen. */
+/** Runs the rounds, returns commands seen; throws at the first that fails, naming its seed. */
 export function fuzzResp({ seed, rounds }: FuzzOptions): number {
   const random = new Random(seed)
   let seen = 0
