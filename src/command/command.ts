@@ -54,6 +54,17 @@ export interface Command {
   readonly complexity: string
   /** ACL categories beyond those that follow from flags and group, as `dangerous`. */
   readonly categories?: readonly string[]
+  /** COMMAND INFO's tips for clients, as `request_policy:multi_shard`. */
+  readonly tips?: readonly string[]
+  /**
+   * What is done to the keys, in Redis's words, as `RW access update`. One text for all keys of
+   * `keys`, or one text for each.
+   */
+  readonly keyFlags?: readonly string[]
+  /** For `variable_flags`: what these arguments do to the keys. */
+  readonly keyFlagsOf?: (args: Args) => string
+  /** Present for commands that Redis advises against. */
+  readonly deprecated?: { readonly since: string; readonly replacedBy: string }
   /** Missing for a container command whose subcommands do all. */
   readonly run?: Handler
   readonly subcommands?: readonly Command[]
@@ -89,4 +100,11 @@ export interface CommandLimits {
   isUserFlushLazy: boolean
   /** `rdbcompression`: DUMP compresses. */
   isRdbCompressed: boolean
+  /** RESTORE compares checksums; off after DEBUG SET-SKIP-CHECKSUM-VALIDATION 1. */
+  isPayloadChecked: boolean
+  /**
+   * OBJECT REFCOUNT calls small integers shared: `maxmemory` is 0, or `maxmemory-policy` needs no
+   * clock of each key (neither LRU nor LFU).
+   */
+  isIntegerShared: boolean
 }
