@@ -14,7 +14,13 @@ import {
   unknownWord,
   WRONG_COUNT,
 } from './config-row.ts'
-import { formatBytes, parseBytes, parseLooseInteger, quoteText } from './config-text.ts'
+import {
+  formatBytes,
+  parseBytes,
+  parseLooseInteger,
+  quoteIfNeeded,
+  quoteText,
+} from './config-text.ts'
 
 /** Save after `seconds` when at least `changes` writes were made. */
 export interface SavePoint {
@@ -139,6 +145,8 @@ export function addresses(
   const row = multiple<readonly string[]>(options, 'address …', options.default, (args) => {
     if (args.length > MAX_ADDRESSES) return 'Too many bind addresses specified.'
     const value = args.length === 1 && args[0] === '' ? [] : [...args]
+    const isWrong = value.some((each) => quoteIfNeeded(each) !== each)
+    if (isWrong) return 'Failed to bind to specified addresses.'
     return { text: value.join(' '), value }
   })
   const write = (name: string, { text }: Setting<readonly string[]>): ConfigLine[] => {
@@ -232,8 +240,10 @@ export function primaryAddress(
     if (port === null || port < 0n || port > MAX_PORT) return 'Invalid master port'
     return checked(options, { text: `${host} ${port}`, value: { host, port: Number(port) } })
   }
-  const write = (name: string, { text }: Setting<PrimaryAddress | null>): ConfigLine[] =>
-    text === '' ? [] : [{ line: `${name} ${text}`, force: true }]
+  const write = (name: string, { value }: Setting<PrimaryAddress | null>): ConfigLine[] => {
+    if (value === null) return []
+    return [{ line: `${name} ${quoteIfNeeded(value.host)} ${value.port}`, force: true }]
+  }
   return { ...options, form: 'host port', isMultiple: true, initial: none, parse, write }
 }
 

@@ -111,6 +111,11 @@ export function quoteText(text: string): string {
   return `${result}"`
 }
 
+/** `text` as it is if it can stand in a line without quotes, else quoted. */
+export function quoteIfNeeded(text: string): string {
+  return /^[!-~]+$/.test(text) && !/["'\\]/.test(text) ? text : quoteText(text)
+}
+
 /** A size such as `100`, `64kb` or `1g` in bytes; null when it is none or exceeds 64 bits. */
 export function parseBytes(text: string): bigint | null {
   const match = /^(\d{0,100})([a-z]{0,2})$/i.exec(text)

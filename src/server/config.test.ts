@@ -57,6 +57,7 @@ const SET_ERRORS: readonly (readonly [pairs: [string, string][], expected: strin
     `${FAILED} 'shutdown-on-sigint') - ` +
       "shutdown options SAVE and NOSAVE can't be used simultaneously",
   ],
+  [[['bind', '127.0.0.1  ::1']], `${FAILED} 'bind') - Failed to bind to specified addresses.`],
   [[['loglevel', '']], `${FAILED} 'loglevel') - ${LEVEL_ERROR}`],
   [[['tcp-keepalive', '+5']], `${FAILED} 'tcp-keepalive') - ${INTEGER_ERROR}`],
   [[['tcp-keepalive', '05']], `${FAILED} 'tcp-keepalive') - ${INTEGER_ERROR}`],
