@@ -109,9 +109,7 @@ describe('a save that fails', () => {
     const refused = await client.call('SAVE')
     assert.equal(refused.kind, 'error')
     await client.call('BGSAVE')
-    await waitFor('the background save has failed', async () =>
-      /rdb_last_bgsave_status:err/.test(await client.text('INFO', 'persistence')),
-    )
+    await saveEnds(client, 'err')
     const write = await client.call('SET', 'k', 'refused')
     assert.match(write.text, /^MISCONF Redis is configured to save RDB snapshots/)
     assert.equal(await client.text('GET', 'k'), 'new')
@@ -124,9 +122,7 @@ describe('a save that fails', () => {
 
     rmSync(join(dir, 'blocked.rdb'), { recursive: true })
     await client.text('BGSAVE')
-    await waitFor('the background save has worked', async () =>
-      /rdb_last_bgsave_status:ok/.test(await client.text('INFO', 'persistence')),
-    )
+    await saveEnds(client, 'ok')
     assert.equal(await client.text('SET', 'k', 'newest'), 'OK')
     await server.stop()
   })
@@ -143,9 +139,7 @@ describe('a save that fails', () => {
       await client.text('SET', 'large', 'x'.repeat(3_000_000))
       assert.equal((await client.call('SAVE')).kind, 'error')
       await client.call('BGSAVE')
-      await waitFor('the background save has failed', async () =>
-        /rdb_last_bgsave_status:err/.test(await client.text('INFO', 'persistence')),
-      )
+      await saveEnds(client, 'err')
       assert.deepEqual(readFileSync(join(dir, 'dump.rdb')), before)
       assert.deepEqual(leftovers(dir), [])
       await client.text('DEL', 'large')
@@ -155,6 +149,43 @@ describe('a save that fails', () => {
       stopAll()
       spawnSync('umount', ['-l', dir])
     }
+  })
+
+  it('fails on a read-only file system and goes on serving', async (t) => {
+    const dir = temporaryDir()
+    if (!mountTmpfs(dir, 'ro')) return t.skip('no tmpfs can be mounted here')
+    try {
+      const server = await TestServer.start({ dir, args: ['--save', '3600 1000'] })
+      const client = await server.connect()
+      await client.text('SET', 'k', 'v')
+      assert.equal((await client.call('SAVE')).kind, 'error')
+      await client.call('BGSAVE')
+      await saveEnds(client, 'err')
+      assert.match((await client.call('SET', 'k', 'w')).text, /^MISCONF/)
+      assert.equal(await client.text('GET', 'k'), 'v')
+      await server.stop()
+    } finally {
+      stopAll()
+      spawnSync('umount', ['-l', dir])
+    }
+  })
+
+  it('fails when the directory is gone, and works in another one', async () => {
+    const dir = temporaryDir()
+    const server = await TestServer.start({ dir, args: UNLOCKED })
+    const client = await server.connect()
+    await client.text('SET', 'k', 'v')
+    rmSync(dir, { recursive: true })
+    assert.equal((await client.call('SAVE')).kind, 'error')
+    await client.call('BGSAVE')
+    await saveEnds(client, 'err')
+    const other = temporaryDir()
+    await client.text('CONFIG', 'SET', 'dir', other)
+    assert.equal(await client.text('SAVE'), 'OK')
+    await client.text('BGSAVE')
+    await saveEnds(client, 'ok')
+    await server.stop()
+    assert.equal(await readBack(other, 'k'), 'v')
   })
 
   it('SHUTDOWN is refused when it cannot save, unless forced', async () => {
@@ -203,6 +234,15 @@ describe('kill -9 during saves', () => {
   })
 })
 
+/** Waits until no save runs and the last one ended as said. */
+async function saveEnds(client: RawClient, status: 'ok' | 'err'): Promise<void> {
+  await waitFor(`the background save ends with ${status}`, async () => {
+    const info = await client.text('INFO', 'persistence')
+    const isOver = info.includes('rdb_bgsave_in_progress:0')
+    return isOver && info.includes(`rdb_last_bgsave_status:${status}`)
+  })
+}
+
 /** Starts saves under writes and kills the process at a different moment in each round. */
 async function killInSave(client: RawClient, server: TestServer, round: number): Promise<void> {
   client.send('BGSAVE')
@@ -227,8 +267,8 @@ function blockSaves(dir: string): void {
 }
 
 /** A file system of 1 MB at `dir`; false where this is not allowed. */
-function mountTmpfs(dir: string): boolean {
-  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', dir])
+function mountTmpfs(dir: string, mode: 'rw' | 'ro' = 'rw'): boolean {
+  const done = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=1m,${mode}`, 'tmpfs', dir])
   return done.status === 0
 }
 

@@ -4,11 +4,13 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { RawClient } from '../lib/client.ts'
 import { freePort, isReference, SERVER, stopAll, TestServer, temporaryDir } from '../lib/server.ts'
+import { waitFor } from '../lib/wait.ts'
 
 after(stopAll)
 
@@ -118,7 +120,6 @@ describe('a start that must be refused', () => {
 
   it('an RDB file that is a directory', async () => {
     const dir = temporaryDir()
-    const { mkdirSync } = await import('node:fs')
     mkdirSync(join(dir, 'dump.rdb'))
     const server = await TestServer.launch({ dir })
     const { code } = await server.exited()
@@ -169,6 +170,27 @@ describe('configuration at start', () => {
     await server.stop('SIGTERM')
     assert.equal(existsSync(pidfile), false)
     assert.match(readFileSync(logfile, 'utf8'), /ready to exit, bye bye/)
+  })
+
+  it('daemonizes, under the process id of the pid file', async () => {
+    const dir = temporaryDir()
+    const port = await freePort()
+    const pidfile = join(dir, 'server.pid')
+    const args = ['--daemonize', 'yes', '--port', `${port}`, '--dir', dir, '--pidfile', pidfile]
+    const logfile = join(dir, 'server.log')
+    const done = spawnSync(SERVER, [...args, '--logfile', logfile], { timeout: 20_000 })
+    assert.equal(done.status, 0)
+    await waitFor('the pid file', () => existsSync(pidfile))
+    const pid = Number(readFileSync(pidfile, 'utf8'))
+    try {
+      const client = await waitFor('it answers', () => RawClient.open({ port }).catch(() => null))
+      assert.match(await client.text('INFO', 'server'), new RegExp(`process_id:${pid}\r`))
+      client.send('SHUTDOWN', 'NOSAVE')
+      assert.equal(await client.receive(), null)
+      await waitFor('the process is gone', () => !existsSync(`/proc/${pid}/stat`))
+    } finally {
+      if (existsSync(`/proc/${pid}/stat`)) process.kill(pid, 'SIGKILL')
+    }
   })
 
   it('rewrites its file, keeps the comments, and starts from it again', async () => {

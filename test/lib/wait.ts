@@ -13,7 +13,7 @@ export async function waitFor<T>(
   what: string,
   probe: () => T | Promise<T>,
   limitMs = 10_000,
-): Promise<T> {
+): Promise<NonNullable<T>> {
   const deadline = Date.now() + limitMs
   for (;;) {
     const result = await probe()
