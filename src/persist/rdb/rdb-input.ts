@@ -36,7 +36,7 @@ const KEY_BYTES = 64 * 1024
 const DIGITS_MAX = 11
 /** Longest metadata and function library. */
 const TEXT_BYTES_MAX = 64 * 1024 * 1024
-/** Arrays for strings larger than the buffer are given back above this length. */
+/** The array for long strings is given back above this length, unless the next needs half of it. */
 const LARGE_KEPT_BYTES = 16 * 1024 * 1024
 const TWO_32 = 0x100000000
 
@@ -113,7 +113,7 @@ export class RdbInput {
     return this.#size
   }
 
-  /** Checksum of all bytes read since `startChecksum`. */
+  /** Checksum of all bytes read so far. */
   checksum(): bigint {
     this.#updateChecksum()
     return this.#crc
@@ -349,7 +349,8 @@ export class RdbInput {
 
   /** An array of at least `length` bytes, the same as last time if that one is long enough. */
   #largeArray(length: number, what: string, position: number): Uint8Array {
-    if (this.#large.length >= length && this.#large.length <= LARGE_KEPT_BYTES) return this.#large
+    const kept = this.#large.length
+    if (kept >= length && (kept <= LARGE_KEPT_BYTES || kept <= 2 * length)) return this.#large
     try {
       this.#large = NO_BYTES
       this.#large = new Uint8Array(length)

@@ -11,6 +11,7 @@ import {
   randomValue,
   readRdb,
 } from '../../../test/lib/rdb.ts'
+import { AssertionError } from '../../base/assert.ts'
 import { FakeDisk } from '../../base/disk-fake.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
 import { Random } from '../../base/random.ts'
@@ -288,6 +289,31 @@ test('steps of any size give the same, buffers of any size too', () => {
       assert.deepEqual(target.keys, expected, `${bufferBytes} ${budget}`)
     }
   }
+})
+
+test('after an error, or when closed, nothing more is read; a new file is', () => {
+  const reader = makeReader()
+  const target = new CollectingTarget()
+  const bad = stream('00 0161 0162 08')
+  reader.begin(new BytesFile('bad.rdb', bad), target)
+  assert.equal(reader.step(1), true)
+  assert.throws(() => reader.step(1), StoreError)
+  assert.throws(() => reader.step(1), AssertionError)
+  reader.begin(new BytesFile('test.rdb', sampleFile()), target)
+  reader.close()
+  assert.throws(() => reader.step(1), AssertionError)
+  assert.equal(readRdb(sampleFile(), { reader }).keys.length, 4)
+})
+
+test('a target that throws ends the reading', () => {
+  const reader = makeReader()
+  const target = new CollectingTarget()
+  target.onString = () => {
+    throw new Error('no room')
+  }
+  reader.begin(new BytesFile('test.rdb', sampleFile()), target)
+  assert.throws(() => reader.step(1e6), /no room/)
+  assert.throws(() => reader.step(1e6), AssertionError)
 })
 
 test('short reads and failing reads of the disk', () => {

@@ -115,6 +115,12 @@ export class RdbReader {
     return true
   }
 
+  /** Ends the reading and gives memory back; needed only where it ended before the end. */
+  close(): void {
+    if (this.#state !== State.Done) this.#state = State.Failed
+    this.#input.close()
+  }
+
   /** Reads a whole file. */
   readAll(file: RdbFile, target: RdbTarget, options?: Partial<RdbReaderOptions>): void {
     this.begin(file, target, options)
