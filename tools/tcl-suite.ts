@@ -4,6 +4,7 @@
 //   --server CMD     another server, /usr/bin/redis-server for a comparison
 //   --record         writes the results into test/suite/results.tsv and docs/compatibility.md
 //   --expect         units without a failure join npm test with what they passed
+//   --baseline       keeps the results, of redis-server, as what ours are compared with
 //   --table          writes the page's table anew, runs nothing
 //   --list           shows the units and whether they apply
 //   --details        shows what each failing test found
@@ -20,6 +21,7 @@ import {
   readUnits,
   runSuite,
   type UnitResult,
+  writeBaseline,
 } from './tcl/suite.ts'
 import { recordResults, writeTable } from './tcl/table.ts'
 
@@ -30,6 +32,7 @@ const { values, positionals } = parseArgs({
     expect: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    baseline: { type: 'boolean', default: false },
     details: { type: 'boolean', default: false },
     table: { type: 'boolean', default: false },
   },
@@ -55,6 +58,7 @@ function run(): void {
       if (values.details) console.log(`          ${detail}`)
     }
   }
+  if (values.baseline) writeBaseline(results)
   if (values.record) recordResults(results)
   if (values.expect) console.log(`npm test now expects: ${expectResults(results).join(' ')}`)
   process.exitCode = short === 0 ? 0 : 1
