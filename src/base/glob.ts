@@ -98,13 +98,17 @@ export class Glob {
   }
 
   #startsPlain(bytes: Uint8Array, start: number): boolean {
-    for (let i = 0; i < this.#plainLength; i++) {
-      if (bytes[start + i] !== this.#pattern[i]) return false
+    const pattern = this.#pattern
+    const length = this.#plainLength
+    for (let i = 0; i < length; i++) {
+      if (bytes[start + i] !== pattern[i]) return false
     }
     return true
   }
 
   #matchesGeneral(bytes: Uint8Array, start: number, length: number): boolean {
+    const pattern = this.#pattern
+    const patternLength = this.#length
     const limit = start + length
     let text = start
     let at = 0
@@ -112,12 +116,13 @@ export class Glob {
     let starAt = -1
     let starText = 0
     while (text < limit) {
-      if (at < this.#length && this.#pattern[at] === STAR) {
+      const own = at < patternLength ? pattern[at]! : -1
+      if (own === STAR) {
         starAt = ++at
         starText = text
         continue
       }
-      const next = at < this.#length ? this.#matchOne(at, bytes[text]!) : -1
+      const next = own < 0 ? -1 : this.#matchOne(at, bytes[text]!)
       if (next >= 0) {
         at = next
         text++
@@ -127,8 +132,8 @@ export class Glob {
       at = starAt
       text = ++starText
     }
-    while (at < this.#length && this.#pattern[at] === STAR) at++
-    return at === this.#length
+    while (at < patternLength && pattern[at] === STAR) at++
+    return at === patternLength
   }
 
   /** Index behind the element at `at` when it matches `byte`, else -1. Not for `*`. */
@@ -137,7 +142,8 @@ export class Glob {
     if (own === QUESTION) return at + 1
     if (own === OPEN) return this.#matchClass(at + 1, byte)
     if (own === BACKSLASH && at + 1 < this.#length) own = this.#pattern[++at]!
-    return this.#fold(own) === this.#fold(byte) ? at + 1 : -1
+    if (own === byte) return at + 1
+    return this.#ignoresCase && this.#fold(own) === this.#fold(byte) ? at + 1 : -1
   }
 
   /** The same for a class whose first byte behind `[` is at `at`. */
