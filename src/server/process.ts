@@ -1,6 +1,6 @@
 // What a server does as a process of its machine: becoming a daemon, the pid file, telling the
-// supervisor, its title in `ps`, its score with the OOM killer, its logo. Plain functions of the main
-// thread; `main.ts` hands in what they need of the environment.
+// supervisor, its title in `ps`, its score with the OOM killer, its logo. Plain functions of the
+// main thread; `main.ts` hands in what they need of the environment.
 //
 // Node cannot fork, so a daemon is not a fork of the process that was started but a second start of
 // the same program in a session of its own. The first waits until the second says that it is up
