@@ -1,6 +1,6 @@
 // The part of Node's inside that the fast transport relies on, in one place. `node:net` wraps each
 // libuv handle into a Socket, a Readable and a Writable, which cost 1.4 µs per read and write
-// (bench/transport.ts, docs/decisions/transport.md). The handles below are what they call:
+// (bench/transport.ts, docs/decisions/0007-transport.md). The handles below are what they call:
 //
 // - `server._handle.onconnection(error, handle)` is called for each accepted connection;
 // - `handle.useUserBuffer(bytes)` makes all reads land in `bytes`, `handle.onread()` is called
