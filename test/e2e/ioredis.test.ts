@@ -1,5 +1,5 @@
-// The client library ioredis against a real server: what its users do every day, in RESP2 (its
-// default) and RESP3, with pipelines, auto-pipelining, binary values, SCAN, and a server that goes
+// The client library ioredis against a real server: what its users do every day, in RESP2
+// and RESP3 (its default), with pipelines, auto-pipelining, binary values, SCAN, and a server that goes
 // away and comes back with its data.
 
 import assert from 'node:assert/strict'
@@ -10,97 +10,99 @@ import { sleep, waitFor } from '../lib/wait.ts'
 
 after(stopAll)
 
-describe('ioredis', () => {
-  let server: TestServer
-  let redis: Redis
+for (const protocol of [2, 3] as const) {
+  describe(`ioredis, RESP${protocol}`, () => {
+    let server: TestServer
+    let redis: Redis
 
-  before(async () => {
-    server = await TestServer.start()
-    redis = new Redis({ port: server.port, host: '127.0.0.1' })
-  })
+    before(async () => {
+      server = await TestServer.start()
+      redis = new Redis({ protocol, port: server.port, host: '127.0.0.1' })
+    })
 
-  after(async () => {
-    redis?.disconnect()
-    await server?.stop()
-  })
+    after(async () => {
+      redis?.disconnect()
+      await server?.stop()
+    })
 
-  it('connects, and reads back strings and numbers', async () => {
-    assert.equal(await redis.ping(), 'PONG')
-    assert.equal(await redis.set('name', 'Ω value'), 'OK')
-    assert.equal(await redis.get('name'), 'Ω value')
-    assert.equal(await redis.get('missing'), null)
-    assert.equal(await redis.incrby('counter', 41), 41)
-    assert.equal(await redis.incr('counter'), 42)
-    assert.deepEqual(await redis.mget('name', 'missing', 'counter'), ['Ω value', null, '42'])
-  })
+    it('connects, and reads back strings and numbers', async () => {
+      assert.equal(await redis.ping(), 'PONG')
+      assert.equal(await redis.set('name', 'Ω value'), 'OK')
+      assert.equal(await redis.get('name'), 'Ω value')
+      assert.equal(await redis.get('missing'), null)
+      assert.equal(await redis.incrby('counter', 41), 41)
+      assert.equal(await redis.incr('counter'), 42)
+      assert.deepEqual(await redis.mget('name', 'missing', 'counter'), ['Ω value', null, '42'])
+    })
 
-  it('keeps binary values byte for byte', async () => {
-    const bytes = Buffer.from(Array.from({ length: 256 * 40 }, (_, i) => i % 256))
-    await redis.set(Buffer.from([0, 255, 10]), bytes)
-    assert.deepEqual(await redis.getBuffer(Buffer.from([0, 255, 10])), bytes)
-  })
+    it('keeps binary values byte for byte', async () => {
+      const bytes = Buffer.from(Array.from({ length: 256 * 40 }, (_, i) => i % 256))
+      await redis.set(Buffer.from([0, 255, 10]), bytes)
+      assert.deepEqual(await redis.getBuffer(Buffer.from([0, 255, 10])), bytes)
+    })
 
-  it('answers a pipeline in order, with errors in their places', async () => {
-    const pipeline = redis.pipeline()
-    for (let i = 0; i < 1000; i++) pipeline.set(`p:${i}`, `${i}`)
-    pipeline.incr('p:0').incr('name').get('p:999')
-    const results = await pipeline.exec()
-    assert.equal(results?.length, 1003)
-    assert.deepEqual(results?.[1000], [null, 1])
-    assert.match(String(results?.[1001]?.[0]), /value is not an integer or out of range/)
-    assert.deepEqual(results?.[1002], [null, '999'])
-  })
+    it('answers a pipeline in order, with errors in their places', async () => {
+      const pipeline = redis.pipeline()
+      for (let i = 0; i < 1000; i++) pipeline.set(`p:${i}`, `${i}`)
+      pipeline.incr('p:0').incr('name').get('p:999')
+      const results = await pipeline.exec()
+      assert.equal(results?.length, 1003)
+      assert.deepEqual(results?.[1000], [null, 1])
+      assert.match(String(results?.[1001]?.[0]), /value is not an integer or out of range/)
+      assert.deepEqual(results?.[1002], [null, '999'])
+    })
 
-  it('goes through many keys by scanStream, each at least once', async () => {
-    const seen = new Set<string>()
-    for await (const keys of redis.scanStream({ match: 'p:*', count: 50 })) {
-      for (const key of keys) seen.add(key)
-    }
-    assert.equal(seen.size, 1000)
-  })
+    it('goes through many keys by scanStream, each at least once', async () => {
+      const seen = new Set<string>()
+      for await (const keys of redis.scanStream({ match: 'p:*', count: 50 })) {
+        for (const key of keys) seen.add(key)
+      }
+      assert.equal(seen.size, 1000)
+    })
 
-  it('expires keys', async () => {
-    await redis.set('short', 'v', 'PX', 40)
-    assert.ok((await redis.pttl('short')) > 0)
-    await sleep(60)
-    assert.equal(await redis.get('short'), null)
-    await redis.setex('long', 100, 'v')
-    assert.equal(await redis.ttl('long'), 100)
-    assert.equal(await redis.persist('long'), 1)
-    assert.equal(await redis.ttl('long'), -1)
-  })
+    it('expires keys', async () => {
+      await redis.set('short', 'v', 'PX', 40)
+      assert.ok((await redis.pttl('short')) > 0)
+      await sleep(60)
+      assert.equal(await redis.get('short'), null)
+      await redis.setex('long', 100, 'v')
+      assert.equal(await redis.ttl('long'), 100)
+      assert.equal(await redis.persist('long'), 1)
+      assert.equal(await redis.ttl('long'), -1)
+    })
 
-  it('rejects with the server’s words', async () => {
-    await assert.rejects(redis.call('BOGUS', 'a'), /unknown command 'BOGUS'/)
-    await assert.rejects(redis.call('GET'), /wrong number of arguments for 'get' command/)
-    await assert.rejects(redis.incr('name'), /not an integer/)
-    assert.equal(await redis.ping(), 'PONG')
-  })
+    it('rejects with the server’s words', async () => {
+      await assert.rejects(redis.call('BOGUS', 'a'), /unknown command 'BOGUS'/)
+      await assert.rejects(redis.call('GET'), /wrong number of arguments for 'get' command/)
+      await assert.rejects(redis.incr('name'), /not an integer/)
+      assert.equal(await redis.ping(), 'PONG')
+    })
 
-  it('sends what one turn asked as one pipeline', async () => {
-    const auto = new Redis({ port: server.port, enableAutoPipelining: true })
-    const jobs = Array.from({ length: 500 }, (_, i) => auto.set(`auto:${i}`, i).then(() => i))
-    assert.equal((await Promise.all(jobs)).length, 500)
-    const values = await Promise.all(Array.from({ length: 500 }, (_, i) => auto.get(`auto:${i}`)))
-    assert.deepEqual(values[499], '499')
-    auto.disconnect()
-  })
+    it('sends what one turn asked as one pipeline', async () => {
+      const auto = new Redis({ protocol, port: server.port, enableAutoPipelining: true })
+      const jobs = Array.from({ length: 500 }, (_, i) => auto.set(`auto:${i}`, i).then(() => i))
+      assert.equal((await Promise.all(jobs)).length, 500)
+      const values = await Promise.all(Array.from({ length: 500 }, (_, i) => auto.get(`auto:${i}`)))
+      assert.deepEqual(values[499], '499')
+      auto.disconnect()
+    })
 
-  it('selects a database on connect and names itself', async () => {
-    const other = new Redis({ port: server.port, db: 5, connectionName: 'e2e' })
-    await other.set('k', 'five')
-    assert.equal(await redis.get('k'), null)
-    assert.match(String(await other.client('INFO')), /name=e2e .*db=5 /)
-    other.disconnect()
-  })
+    it('selects a database on connect and names itself', async () => {
+      const other = new Redis({ protocol, port: server.port, db: 5, connectionName: 'e2e' })
+      await other.set('k', 'five')
+      assert.equal(await redis.get('k'), null)
+      assert.match(String(await other.client('INFO')), /name=e2e .*db=5 /)
+      other.disconnect()
+    })
 
-  it('survives values of megabytes', async () => {
-    const large = Buffer.alloc(5 * 1024 * 1024, 'xyz')
-    await redis.set('large', large)
-    assert.ok(large.equals((await redis.getBuffer('large')) ?? Buffer.alloc(0)))
-    assert.equal(await redis.strlen('large'), large.length)
+    it('survives values of megabytes', async () => {
+      const large = Buffer.alloc(5 * 1024 * 1024, 'xyz')
+      await redis.set('large', large)
+      assert.ok(large.equals((await redis.getBuffer('large')) ?? Buffer.alloc(0)))
+      assert.equal(await redis.strlen('large'), large.length)
+    })
   })
-})
+}
 
 describe('ioredis and a restart', () => {
   it('reconnects and finds the data that the RDB file kept', async () => {
