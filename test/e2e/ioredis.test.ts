@@ -1,6 +1,6 @@
 // The client library ioredis against a real server: what its users do every day, in RESP2
-// and RESP3 (its default), with pipelines, auto-pipelining, binary values, SCAN, and a server that goes
-// away and comes back with its data.
+// and RESP3 (its default), with pipelines, auto-pipelining, binary values, SCAN, and a server that
+// goes away and comes back with its data.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
