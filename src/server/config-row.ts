@@ -130,12 +130,19 @@ export function octal(options: NumberOptions): Row<number> {
   })
 }
 
-/** A size with an optional unit: 1k is 1000, 1kb is 1024. Shown in bytes, written with unit. */
-export function bytes(options: NumberOptions): Row<number> {
+/**
+ * A size with an optional unit: 1k is 1000, 1kb is 1024. Shown in bytes, written with unit. What is
+ * in range but below `floor` becomes `floor`.
+ */
+export function bytes(options: NumberOptions & { floor?: number }): Row<number> {
+  const floor = BigInt(options.floor ?? 0)
   const row = single(options, 'bytes', String(options.default), (argument) => {
-    const found = parseBytes(argument)
-    if (found === null) return 'argument must be a memory value'
-    return inRange(found, options) ?? { text: `${found}`, value: Number(found) }
+    const given = parseBytes(argument)
+    if (given === null) return 'argument must be a memory value'
+    const error = inRange(given, options)
+    if (error !== null) return error
+    const found = given < floor ? floor : given
+    return { text: `${found}`, value: Number(found) }
   })
   return {
     ...row,

@@ -10,7 +10,8 @@ import { NO_CLUSTER, NO_REPLICATION, NO_TLS } from './config-notices.ts'
 import { boolean, bytes, INT_MAX, integer, text, words } from './config-row.ts'
 import { I64_MAX, U64_MAX } from './config-text.ts'
 
-const MIB = 1024 * 1024
+const KIB = 1024
+const MIB = 1024 * KIB
 const PORT_MAX = 65535
 const HOSTNAME_LIMIT = 256
 
@@ -78,7 +79,8 @@ export const replicationRows = {
     doc: 'Seconds of silence after which a replica does not count.',
   }),
   'repl-backlog-size': bytes({
-    default: 1 * MIB, min: 1, max: I64_MAX, mutable: true, notice: NO_REPLICATION,
+    default: 1 * MIB, min: 1, max: I64_MAX, floor: 16 * KIB, mutable: true,
+    notice: NO_REPLICATION,
     doc: 'Bytes of the replication stream kept for partial resync (PSYNC).',
   }),
   'repl-backlog-ttl': integer({

@@ -121,6 +121,7 @@ test('values are shown in the form in which Redis shows them', () => {
     ['maxmemory-clients', '1k', '1000'],
     ['maxmemory-clients', '0%', '0'],
     ['hz', '1000', '500'],
+    ['repl-backlog-size', '1', '16384'],
     ['hz', '0', '1'],
     ['loglevel', 'VERBOSE', 'verbose'],
     ['oom-score-adj', 'relative', 'yes'],
