@@ -25,7 +25,6 @@ import {
   NO_LATENCY_MONITOR,
   NO_PUBSUB,
   NO_SCRIPTS,
-  NO_SLOWLOG,
   NO_SOCKET_MARK,
   NO_SYSLOG,
   NO_TEST_HOOK,
@@ -271,11 +270,11 @@ export const logRows = {
     doc: 'Test the memory when the process crashes.',
   }),
   'slowlog-log-slower-than': integer({
-    default: 10000, min: -1, max: I64_MAX, mutable: true, notice: NO_SLOWLOG,
+    default: 10000, min: -1, max: I64_MAX, mutable: true,
     doc: 'Microseconds from which a command is put into the slow log; -1 never.',
   }),
   'slowlog-max-len': integer({
-    default: 128, min: 0, max: I64_MAX, mutable: true, notice: NO_SLOWLOG,
+    default: 128, min: 0, max: I64_MAX, mutable: true,
     doc: 'Entries of the slow log.',
   }),
   'latency-monitor-threshold': integer({
