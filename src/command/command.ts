@@ -54,11 +54,11 @@ export interface Command {
   readonly complexity: string
   /** ACL categories beyond those that follow from flags and group, as `dangerous`. */
   readonly categories?: readonly string[]
-  /** COMMAND INFO's tips for clients, as `request_policy:multi_shard`. */
+  /** Hints for client libraries, as COMMAND INFO lists them: `nondeterministic_output`. */
   readonly tips?: readonly string[]
   /**
-   * What is done to the keys, in Redis's words, as `RW access update`. One text for all keys of
-   * `keys`, or one text for each.
+   * What happens to each key, for COMMAND: words of `KEY_FLAGS` such as `RW update`. One text for
+   * all keys, or one per key position. Without it a reader says `RO access`, a writer `RW update`.
    */
   readonly keyFlags?: readonly string[]
   /** For `variable_flags`: what these arguments do to the keys. */
