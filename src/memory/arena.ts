@@ -113,6 +113,11 @@ export class Arena {
     return this.#cellBytes + this.#spanBytes
   }
 
+  /** Pages of slabs and spans, those included that are held for a cut. */
+  get dataPages(): number {
+    return this.pool.pagesUsed - this.#tableBytes / PAGE_BYTES
+  }
+
   get guard(): Guard | null {
     return this.#guard
   }

@@ -49,11 +49,19 @@ export interface CutFigures {
   overdraftPages: number
 }
 
+export interface CutOptions {
+  /** Times the waits. */
+  readonly monotonicUs: () => number
+  /** Lets the scanner go on when it has no thread of its own; null: it has one. */
+  readonly relieve: (() => void) | null
+}
+
 export class Cut implements Guard {
   readonly shared: SharedCut
   readonly figures: CutFigures = emptyFigures()
   readonly #arena: Arena
   readonly #monotonicUs: () => number
+  readonly #relieve: (() => void) | null
   readonly #control: Int32Array
   readonly #reserve: Uint8Array
   readonly #early: Int32Array
@@ -63,11 +71,12 @@ export class Cut implements Guard {
   #held: { page: number; pageCount: number }[] = []
   #checker: PageChecker | null = null
 
-  /** A closed cut with a reserve of `slotCount` pages. `monotonicUs` times the waits. */
-  constructor(arena: Arena, slotCount: number, monotonicUs: () => number) {
+  /** A closed cut with a reserve of `slotCount` pages. */
+  constructor(arena: Arena, slotCount: number, options: CutOptions) {
     assert(slotCount >= 8, 'the reserve holds at least one run of cells')
     this.#arena = arena
-    this.#monotonicUs = monotonicUs
+    this.#monotonicUs = options.monotonicUs
+    this.#relieve = options.relieve
     this.shared = {
       control: new SharedArrayBuffer(CONTROL_WORDS * 4),
       reserve: new SharedArrayBuffer(slotCount * PAGE_BYTES),
@@ -279,7 +288,7 @@ export class Cut implements Guard {
     const before = Atomics.load(state, head)
     for (let turn = 0; !this.#hasSlots(pageCount); turn++) {
       if (Atomics.load(state, head) !== before || this.hasEnded) break
-      if (turn > SPIN_LIMIT) this.#sleepFor(head)
+      if (turn > SPIN_LIMIT || this.#relieve) this.#sleepFor(head)
       else Atomics.store(this.#control, Control.Urgent, head + 1)
     }
     Atomics.store(this.#control, Control.Urgent, 0)
@@ -288,6 +297,10 @@ export class Cut implements Guard {
 
   #sleepFor(page: number): void {
     Atomics.store(this.#control, Control.Urgent, page + 1)
+    if (this.#relieve) {
+      this.#relieve()
+      return
+    }
     Atomics.store(this.#control, Control.Sleeping, 1)
     const seen = this.#control[Control.FreedRead]!
     Atomics.wait(this.#control, Control.FreedWrite, seen, SLEEP_MS)

@@ -157,6 +157,23 @@ export class FrozenPages {
     this.#wake()
   }
 
+  /** Like `takeSpanPage`, but the page stays as it is, to be taken later. */
+  peekSpanPage(
+    page: number,
+    range: { skip: number; length: number },
+    target: Uint8Array,
+    start: number,
+  ): void {
+    const found = this.#claim(page)
+    assert(found !== Claim.Settled, 'a span page is looked at before it is taken')
+    const isPreserved = found === Claim.Preserved
+    const bytes = isPreserved ? this.#reserve : this.#segments[page >>> PAGE_SEGMENT_SHIFT]!
+    const base = isPreserved ? this.#slot[page]! : page & PAGE_SEGMENT_MASK
+    const from = base * PAGE_BYTES + range.skip
+    target.set(bytes.subarray(from, from + range.length), start)
+    if (!isPreserved) this.#unclaim(page)
+  }
+
   /** Settles a span page whose bytes nobody wants (room past the value's end). */
   skipSpanPage(page: number): void {
     const found = this.#claim(page)
@@ -178,8 +195,7 @@ export class FrozenPages {
     } else {
       const from = (head & PAGE_SEGMENT_MASK) * PAGE_BYTES
       target.set(this.#segments[head >>> PAGE_SEGMENT_SHIFT]!.subarray(from, from + 4))
-      // Look only: give the page back as unread, by a value of another epoch.
-      Atomics.store(this.#state, head, (this.#done - 4) & 0xff)
+      this.#unclaim(head)
     }
     return bytes[0]!
   }
@@ -205,6 +221,11 @@ export class FrozenPages {
       const busy = this.#done | StateBits.Busy
       if (Atomics.compareExchange(this.#state, page, found, busy) === found) return Claim.Mine
     }
+  }
+
+  /** Gives a page that was only looked at back as unread: by a state of another epoch. */
+  #unclaim(page: number): void {
+    Atomics.store(this.#state, page, (this.#done - 4) & 0xff)
   }
 
   #copyLive(

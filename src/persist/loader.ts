@@ -1,0 +1,148 @@
+// Loads an RDB file into the keyspace, in steps, so that the engine can answer clients with LOADING
+// in between. A file that cannot be read to its end and checked is an error; the caller drops what
+// was loaded. Keys whose deadline has passed are not loaded, as on a Redis primary.
+// Owner: the engine.
+
+import { Slice } from '../base/slice.ts'
+import type { Disk, DiskFile } from '../base/disk.ts'
+import { ErrorCode, StoreError } from '../base/errors.ts'
+import type { Database } from '../keyspace/database.ts'
+import { NO_DEADLINE } from '../keyspace/database.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import { NULL } from '../memory/layout.ts'
+import { Kernels } from './rdb/kernels.ts'
+import { RdbInput } from './rdb/rdb-input.ts'
+import { RdbReader } from './rdb/rdb-reader.ts'
+import type { RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
+
+const BUFFER_BYTES = 1024 * 1024
+/** A database is prepared for at most as many keys as its bytes in the file can hold. */
+const KEY_BYTES_MIN = 3
+
+export interface LoadOptions {
+  readonly checksum: boolean
+  /** Largest dataset to accept, bytes; 0: no limit. A file that cannot fit is refused. */
+  readonly memoryLimitBytes: number
+  /** Unix ms; keys with an earlier deadline are dropped. */
+  readonly nowMs: number
+  /** Keys that exist already are overwritten (DEBUG RELOAD MERGE); else they are an error. */
+  readonly mayOverwrite: boolean
+}
+
+export class RdbLoader implements RdbTarget {
+  readonly path: string
+  /** Keys stored, and keys dropped because their deadline had passed. */
+  keysLoaded = 0
+  keysExpired = 0
+  /** `used-mem` of the file: what the dataset took where it was saved; 0 when unknown. */
+  usedBytesAtSave = 0
+  readonly #keyspace: Keyspace
+  readonly #options: LoadOptions
+  readonly #file: DiskFile
+  readonly #reader: RdbReader
+  readonly #key = new Slice()
+  readonly #value = new Slice()
+  #database: Database
+
+  /** Opens the file and reads its header. Throws StoreError. */
+  constructor(disk: Disk, path: string, keyspace: Keyspace, options: LoadOptions) {
+    this.path = path
+    this.#keyspace = keyspace
+    this.#options = options
+    this.#database = keyspace.databases[0]!
+    this.#file = disk.openRead(path)
+    try {
+      this.#reader = new RdbReader(new Kernels(RdbInput.regionBytes(BUFFER_BYTES)), BUFFER_BYTES)
+      this.#reader.begin(this.#file, this, {
+        checksum: options.checksum,
+        databases: keyspace.databases.length,
+      })
+    } catch (error) {
+      this.#file.close()
+      throw error
+    }
+  }
+
+  /** Bytes of the file, and those read so far. */
+  get totalBytes(): number {
+    return this.#reader.size
+  }
+
+  get loadedBytes(): number {
+    return this.#reader.position
+  }
+
+  /** Reads about `bytes` more; true while there is more. Throws StoreError; then call `close`. */
+  step(bytes: number): boolean {
+    const hasMore = this.#reader.step(bytes)
+    if (!hasMore) this.close()
+    return hasMore
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  onAux(name: string, value: string): void {
+    if (name !== 'used-mem') return
+    this.usedBytesAtSave = Number(value) || 0
+  }
+
+  onDatabase(id: number): void {
+    this.#database = this.#keyspace.databases[id]!
+  }
+
+  onResize(keys: number): void {
+    // The count is a hint: a damaged one must not cost more memory than the file could fill.
+    const possible = (this.totalBytes - this.loadedBytes) / KEY_BYTES_MIN
+    if (this.#database.size === 0) this.#database.reserve(Math.min(keys, possible))
+  }
+
+  onFunction(): void {
+    throw new StoreError(
+      ErrorCode.RdbUnsupported,
+      `${this.path}: a library of functions at byte ${this.loadedBytes}, expected keys only: ` +
+        'functions are not supported by this version',
+    )
+  }
+
+  onString(entry: RdbEntry): void {
+    const { deadlineMs } = entry
+    const hasDeadline = deadlineMs >= 0
+    if (hasDeadline && deadlineMs <= this.#options.nowMs) {
+      this.keysExpired++
+      return
+    }
+    const key = this.#key.set(entry.key.bytes, entry.key.start, entry.key.length)
+    const value = this.#value.set(entry.value.bytes, entry.value.start, entry.value.length)
+    if (!this.#options.mayOverwrite && this.#database.peek(key) !== NULL) {
+      throw new StoreError(
+        ErrorCode.RdbCorrupt,
+        `${this.path}: key '${key.toLatin1().slice(0, 64)}' of database ${this.#database.id} at ` +
+          `byte ${this.loadedBytes} for the second time, expected each key once`,
+      )
+    }
+    const record = this.#database.putString(key, value, hasDeadline ? deadlineMs : NO_DEADLINE)
+    const { clock } = this.#keyspace
+    if (entry.idleSeconds >= 0 && !clock.isLfu) {
+      this.#database.setClock(record, clock.ofIdle(entry.idleSeconds))
+    } else if (entry.frequency >= 0 && clock.isLfu) {
+      this.#database.setClock(record, clock.ofFrequency(entry.frequency))
+    }
+    this.keysLoaded++
+    if ((this.keysLoaded & 0xfff) === 0) this.#checkFits()
+  }
+
+  #checkFits(): void {
+    const { memoryLimitBytes } = this.#options
+    if (memoryLimitBytes === 0 || this.#keyspace.usedBytes <= memoryLimitBytes) return
+    const part = Math.max(this.loadedBytes / this.totalBytes, 1e-6)
+    const needed = Math.ceil(this.#keyspace.usedBytes / part / (1024 * 1024))
+    throw new StoreError(
+      ErrorCode.OutOfMemory,
+      `${this.path}: about ${needed} MiB of data by byte ${this.loadedBytes} of ` +
+        `${this.totalBytes}, expected at most ${Math.floor(memoryLimitBytes / (1024 * 1024))} MiB ` +
+        'of memory that is left on this machine',
+    )
+  }
+}

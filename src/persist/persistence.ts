@@ -1,0 +1,402 @@
+// Persistence as the engine sees it: when to save, how a save goes, how it ended, and loading at
+// the start. Front door of `persist/`.
+//
+//   rdb/        the format, its kernels, writer and reader
+//   snapshot/   the cut on its way to a file
+//   loader.ts   a file on its way into the keyspace
+//   commands.ts SAVE, BGSAVE, LASTSAVE
+//
+//   Idle ──begin──► Saving ──outcome──► Idle        one background save at a time; a second request
+//                                                   is refused or scheduled, as in Redis
+//
+// A background save opens a cut, sends the job to the snapshot thread and looks for the outcome in
+// `cron`. `save` does the same on the engine's own thread and blocks it. A failed save leaves the
+// old file. Owner: the engine.
+
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import { type Disk, systemCode } from '../base/disk.ts'
+import { StoreError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { machineMemory } from '../base/machine.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import { Cut, type CutFigures } from '../memory/cut.ts'
+import { FrozenPages, type FrozenSource } from '../memory/frozen-pages.ts'
+import { PAGE_BYTES } from '../memory/layout.ts'
+import { RdbLoader } from './loader.ts'
+import { FileSink, type FileSinkOptions } from './snapshot/file-sink.ts'
+import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
+import { Progress, PROGRESS_WORDS, SnapshotEncoder } from './snapshot/snapshot.ts'
+import type { SnapshotRunner } from './snapshot/snapshot-port.ts'
+import type { SnapshotOutcome } from './snapshot/snapshot-thread.ts'
+
+/** `save <seconds> <changes>`. */
+export interface SavePoint {
+  readonly seconds: number
+  readonly changes: number
+}
+
+/** What of the configuration matters here; read anew at each use. */
+export interface PersistenceSettings {
+  /** Absolute path of the RDB file. */
+  readonly filePath: string
+  readonly savePoints: readonly SavePoint[]
+  readonly compress: boolean
+  readonly checksum: boolean
+  readonly syncsWhileWriting: boolean
+  readonly stopsWritesOnError: boolean
+  readonly reserveBytes: number
+  readonly keyDelayUs: number
+  /** Whether an LRU or LFU eviction policy makes the clock bits worth saving. */
+  readonly keepsClocks: boolean
+  /** `redis-ver` of the files. */
+  readonly version: string
+  /** What INFO shows as used_memory. */
+  readonly usedMemory: number
+}
+
+export interface PersistenceOptions {
+  readonly keyspace: Keyspace
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly log: Log
+  readonly settings: PersistenceSettings
+  readonly runner: SnapshotRunner
+  readonly processId: number
+  /** Tests: every cut proves that no page changed without touch. */
+  readonly isChecking?: boolean
+  /** Tests: makes the scanner go on while the engine waits for it. */
+  readonly relieve?: () => void
+}
+
+/** A save that is under way. */
+interface Saving {
+  readonly startUs: number
+  readonly dirtyAtCut: number
+  readonly keysAtCut: number
+  readonly pagesAtCut: number
+  readonly file: FileSinkOptions
+  readonly isAborted: boolean
+}
+
+/** Seconds before a failed automatic save is tried again, as in Redis. */
+const RETRY_SECONDS = 5
+/** Bytes of the file that one load step reads at least. */
+const LOAD_STEP_BYTES = 512 * 1024
+/** Longest wait for the snapshot thread to notice an abort. */
+const ABORT_WAIT_MS = 10_000
+
+export class Persistence {
+  readonly #options: PersistenceOptions
+  readonly #progress = new Float64Array(new SharedArrayBuffer(PROGRESS_WORDS * 8))
+  #cut: Cut | null = null
+  #saving: Saving | null = null
+  #encoder: SnapshotEncoder | null = null
+  #isScheduled = false
+  /** Counts the saves of this process, to give each temporary file a name of its own. */
+  #saveCount = 0
+  lastSaveSeconds: number
+  lastTrySeconds = 0
+  isLastSaveOk = true
+  /** Why the last save failed; '' when it did not. */
+  lastError = ''
+  lastDurationSeconds = -1
+  lastFreezeUs = 0
+  lastReservePeakBytes = 0
+  lastFileBytes = 0
+  saveTotal = 0
+  loadedKeys = 0
+  expiredKeysAtLoad = 0
+
+  constructor(options: PersistenceOptions) {
+    this.#options = options
+    this.lastSaveSeconds = Math.floor(options.clock.nowMs() / 1000)
+  }
+
+  get isSaving(): boolean {
+    return this.#saving !== null
+  }
+
+  get isScheduled(): boolean {
+    return this.#isScheduled
+  }
+
+  /** Writes are to be refused with MISCONF. */
+  get isWriteRefused(): boolean {
+    const { stopsWritesOnError, savePoints } = this.#options.settings
+    return !this.isLastSaveOk && stopsWritesOnError && savePoints.length > 0
+  }
+
+  /** Figures of the save under way; null when there is none. */
+  get current(): CurrentSave | null {
+    const saving = this.#saving
+    if (!saving || !this.#cut) return null
+    const seconds = (this.#options.clock.monotonicUs() - saving.startUs) / 1e6
+    const pagesDone = Math.min(this.#progress[Progress.Pages]!, saving.pagesAtCut)
+    const share = saving.pagesAtCut === 0 ? 1 : pagesDone / saving.pagesAtCut
+    return {
+      seconds,
+      keysDone: this.#progress[Progress.Keys]!,
+      keysTotal: saving.keysAtCut,
+      pagesDone,
+      pagesTotal: saving.pagesAtCut,
+      bytesWritten: this.#progress[Progress.Bytes]!,
+      etaSeconds: share > 0 ? (seconds * (1 - share)) / share : -1,
+      reserveUsedBytes: this.#cut.isOpen ? this.#cut.slotsUsed * PAGE_BYTES : 0,
+    }
+  }
+
+  /** Counters of the cut that is open or was last; null before the first. */
+  get cutFigures(): CutFigures | null {
+    return this.#cut?.figures ?? null
+  }
+
+  /** Starts a background save; an error text when that cannot be. */
+  startBackground(): string | null {
+    if (this.#saving) return 'Background save already in progress'
+    const { clock, keyspace, settings, runner, log } = this.#options
+    this.lastTrySeconds = Math.floor(clock.nowMs() / 1000)
+    this.#isScheduled = false
+    const source = this.#openCut(settings.reserveBytes)
+    runner.start({
+      frozen: source,
+      plan: this.#plan(),
+      file: this.#saving!.file,
+      progress: this.#progress.buffer as SharedArrayBuffer,
+    })
+    log.notice(
+      `Background saving started: ${keyspace.size} keys, frozen in ${this.lastFreezeUs} us, ` +
+        `reserve ${Math.floor(settings.reserveBytes / 1024)} KiB`,
+    )
+    return null
+  }
+
+  /** Starts a background save as soon as the present one is through. */
+  schedule(): void {
+    this.#isScheduled = true
+  }
+
+  /** Saves before it returns. An error text when the save failed or another is under way. */
+  save(): string | null {
+    if (this.#saving) return 'Background save already in progress'
+    const { settings, disk } = this.#options
+    const source = this.#openCut(settings.reserveBytes)
+    const saving = this.#saving!
+    const frozen = new FrozenPages(source)
+    this.#encoder ??= new SnapshotEncoder()
+    let outcome: SnapshotOutcome
+    let sink: FileSink | null = null
+    try {
+      sink = new FileSink(disk, saving.file)
+      const result = this.#encoder.run(frozen, this.#plan(), {
+        sink: sink.write,
+        progress: this.#progress,
+        pause: () => undefined,
+      })
+      sink.commit()
+      outcome = { kind: 'saved', ...result }
+    } catch (error) {
+      sink?.discard()
+      if (!(error instanceof StoreError)) throw error
+      outcome = { kind: 'failed', message: error.message, systemCode: systemCode(error) }
+    }
+    frozen.end()
+    this.#finish(outcome)
+    return outcome.kind === 'saved' ? null : this.lastError
+  }
+
+  /** Looks for the end of a save, and begins one when a save point says so. Called every tick. */
+  cron(): void {
+    if (this.#saving) {
+      this.#cut?.reclaim()
+      const outcome = this.#options.runner.poll()
+      if (outcome) this.#finish(outcome)
+      return
+    }
+    if (this.#isScheduled) {
+      this.startBackground()
+      return
+    }
+    const due = this.#duePoint()
+    if (!due) return
+    this.#options.log.notice(`${due.changes} changes in ${due.seconds} seconds. Saving...`)
+    this.startBackground()
+  }
+
+  /** Stops a background save and waits until its thread is through with the arena. */
+  abort(): void {
+    if (!this.#saving || !this.#cut) return
+    this.#options.log.warning('There is a background save under way. Stopping it!')
+    this.#cut.abort()
+    const { clock, runner } = this.#options
+    const limit = clock.monotonicUs() + ABORT_WAIT_MS * 1000
+    let outcome = runner.poll()
+    while (!outcome && clock.monotonicUs() < limit) {
+      if (this.#options.relieve) this.#options.relieve()
+      else Atomics.wait(WAIT_WORD, 0, 0, 1)
+      outcome = runner.poll()
+    }
+    assert(outcome !== null, 'the snapshot thread notices an abort')
+    this.#finish(outcome)
+  }
+
+  /** Opens the RDB file for loading; null when there is none. Throws StoreError. */
+  openLoader(options: { readonly mayOverwrite: boolean }): RdbLoader | null {
+    const { disk, settings, keyspace, clock } = this.#options
+    if (!disk.exists(settings.filePath)) return null
+    const { availableBytes } = machineMemory(disk)
+    return new RdbLoader(disk, settings.filePath, keyspace, {
+      checksum: settings.checksum,
+      memoryLimitBytes: availableBytes === 0 ? 0 : availableBytes + keyspace.usedBytes,
+      nowMs: clock.nowMs(),
+      mayOverwrite: options.mayOverwrite,
+    })
+  }
+
+  /** Loads a whole file at once, as DEBUG RELOAD does. Throws StoreError. */
+  loadNow(options: { readonly mayOverwrite: boolean }): void {
+    const loader = this.openLoader(options)
+    if (!loader) return
+    try {
+      while (loader.step(LOAD_STEP_BYTES)) continue
+      this.noteLoaded(loader)
+    } finally {
+      loader.close()
+    }
+  }
+
+  /** Takes over the figures of a load that went well. */
+  noteLoaded(loader: RdbLoader): void {
+    this.loadedKeys = loader.keysLoaded
+    this.expiredKeysAtLoad = loader.keysExpired
+    this.#options.keyspace.dirty = 0
+  }
+
+  #duePoint(): SavePoint | null {
+    const { settings, keyspace, clock } = this.#options
+    if (keyspace.dirty === 0) return null
+    const now = Math.floor(clock.nowMs() / 1000)
+    if (!this.isLastSaveOk && now - this.lastTrySeconds <= RETRY_SECONDS) return null
+    for (const point of settings.savePoints) {
+      const isDue = keyspace.dirty >= point.changes && now - this.lastSaveSeconds > point.seconds
+      if (isDue) return point
+    }
+    return null
+  }
+
+  /** Freezes the keyspace. From here on a save is under way. */
+  #openCut(reserveBytes: number): FrozenSource {
+    const { keyspace, clock, settings, processId } = this.#options
+    const { arena } = keyspace
+    const slotCount = Math.max(8, Math.floor(reserveBytes / PAGE_BYTES))
+    if (this.#cut?.shared.slotCount !== slotCount) {
+      this.#cut = new Cut(arena, slotCount, {
+        monotonicUs: () => clock.monotonicUs(),
+        relieve: this.#options.relieve ?? null,
+      })
+    }
+    const cut = this.#cut
+    this.#progress.fill(0)
+    const startUs = clock.monotonicUs()
+    cut.open({ isChecking: this.#options.isChecking ?? false })
+    this.lastFreezeUs = Math.round(clock.monotonicUs() - startUs)
+    this.#saving = {
+      startUs,
+      dirtyAtCut: keyspace.dirty,
+      keysAtCut: keyspace.size,
+      pagesAtCut: arena.dataPages,
+      file: {
+        path: settings.filePath,
+        temporaryPath: `${settings.filePath}.tmp-${processId}-${++this.#saveCount}`,
+        syncsWhileWriting: settings.syncsWhileWriting,
+      },
+      isAborted: false,
+    }
+    return {
+      table: arena.pages.shared,
+      cut: cut.shared,
+      segments: [...arena.segments],
+      pageLimit: arena.pool.pageLimit,
+    }
+  }
+
+  #plan(): SnapshotPlan {
+    const { keyspace, settings, clock } = this.#options
+    const nowSeconds = Math.floor(clock.nowMs() / 1000)
+    const form = keyspace.clock.isLfu ? ClockForm.Frequency : ClockForm.Idle
+    return {
+      databaseOfSpace: keyspace.databaseOfSpace(),
+      databases: keyspace.databases
+        .filter((database) => database.size > 0)
+        .map(({ id, size, expiringCount }) => ({ id, keys: size, expires: expiringCount })),
+      clockForm: settings.keepsClocks ? form : ClockForm.None,
+      nowSeconds,
+      compress: settings.compress,
+      checksum: settings.checksum,
+      aux: [
+        ['redis-ver', settings.version],
+        ['redis-bits', '64'],
+        ['ctime', String(nowSeconds)],
+        ['used-mem', String(settings.usedMemory)],
+        ['aof-base', '0'],
+      ],
+      keyDelayUs: settings.keyDelayUs,
+    }
+  }
+
+  /** Closes the cut and books how the save ended. */
+  #finish(outcome: SnapshotOutcome): void {
+    const { keyspace, clock, log } = this.#options
+    const saving = this.#saving
+    const cut = this.#cut
+    assert(saving !== null && cut !== null, 'a save that ends was under way')
+    this.#saving = null
+    cut.close({ isComplete: outcome.kind === 'saved' })
+    this.lastReservePeakBytes = cut.figures.slotsPeak * PAGE_BYTES
+    const seconds = (clock.monotonicUs() - saving.startUs) / 1e6
+    this.lastDurationSeconds = Math.floor(seconds)
+    if (outcome.kind === 'saved') {
+      keyspace.dirty -= saving.dirtyAtCut
+      this.lastSaveSeconds = Math.floor(clock.nowMs() / 1000)
+      this.isLastSaveOk = true
+      this.lastError = ''
+      this.lastFileBytes = outcome.bytes
+      this.saveTotal++
+      log.notice('DB saved on disk')
+      log.notice(describe(outcome.keys, outcome.bytes, seconds, cut.figures))
+      return
+    }
+    if (outcome.kind === 'aborted') {
+      log.warning('Background saving stopped before its end; the old file stands')
+      return
+    }
+    this.isLastSaveOk = false
+    this.lastError = outcome.kind === 'failed' ? outcome.message : outcome.stack
+    log.warning(`Background saving error: ${this.lastError}`)
+  }
+}
+
+const WAIT_WORD = new Int32Array(new SharedArrayBuffer(4))
+
+/** What INFO shows of a save under way. */
+export interface CurrentSave {
+  readonly seconds: number
+  readonly keysDone: number
+  readonly keysTotal: number
+  readonly pagesDone: number
+  readonly pagesTotal: number
+  readonly bytesWritten: number
+  /** -1 while it cannot be told. */
+  readonly etaSeconds: number
+  readonly reserveUsedBytes: number
+}
+
+function describe(keys: number, bytes: number, seconds: number, figures: CutFigures): string {
+  const speed = seconds > 0 ? bytes / seconds / 1e6 : 0
+  return (
+    `Snapshot: ${keys} keys, ${bytes} bytes in ${seconds.toFixed(3)} s (${speed.toFixed(0)} MB/s), ` +
+    `${figures.preservedRuns} runs preserved, reserve peak ${figures.slotsPeak * PAGE_BYTES} bytes, ` +
+    `${figures.waits} waits of ${Math.round(figures.waitUs)} us, longest ` +
+    `${Math.round(figures.waitUsMax)} us`
+  )
+}

@@ -1,0 +1,56 @@
+// The file a snapshot goes to: written under a temporary name, synced, then renamed over the old one
+// and the directory synced, so that a crash at any instant leaves the old file or the new one whole.
+
+import { dirname } from 'node:path'
+import type { Disk, DiskFile } from '../../base/disk.ts'
+
+/** Bytes between two syncs while writing: what the last sync has left is small (Redis: 4 MiB). */
+const SYNC_BYTES = 32 * 1024 * 1024
+
+export interface FileSinkOptions {
+  readonly path: string
+  readonly temporaryPath: string
+  /** `rdb-save-incremental-fsync`. */
+  readonly syncsWhileWriting: boolean
+}
+
+export class FileSink {
+  readonly #disk: Disk
+  readonly #options: FileSinkOptions
+  readonly #file: DiskFile
+  #unsynced = 0
+
+  /** Creates the temporary file. Throws StoreError. */
+  constructor(disk: Disk, options: FileSinkOptions) {
+    this.#disk = disk
+    this.#options = options
+    this.#file = disk.create(options.temporaryPath)
+  }
+
+  readonly write = (bytes: Uint8Array, start: number, length: number): void => {
+    this.#file.write(bytes, start, length)
+    this.#unsynced += length
+    if (this.#options.syncsWhileWriting && this.#unsynced >= SYNC_BYTES) {
+      this.#file.sync()
+      this.#unsynced = 0
+    }
+  }
+
+  /** Makes the file durable under its name. Throws StoreError; then the old file still stands. */
+  commit(): void {
+    this.#file.sync()
+    this.#file.close()
+    this.#disk.rename(this.#options.temporaryPath, this.#options.path)
+    this.#disk.syncDirectory(dirname(this.#options.path))
+  }
+
+  /** Closes and removes the temporary file; failures are of no use to anybody. */
+  discard(): void {
+    try {
+      this.#file.close()
+      this.#disk.unlink(this.#options.temporaryPath)
+    } catch {
+      // The error that led here is the one to report.
+    }
+  }
+}

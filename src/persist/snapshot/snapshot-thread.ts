@@ -1,0 +1,60 @@
+// The snapshot thread: asleep until the engine opens a cut and sends a job, then encodes the cut into
+// a file while the engine goes on. It writes nothing into the arena but page states.
+// Start it as a Worker with `workerData: { port }`, the other end of a SnapshotPort.
+
+import { type MessagePort, workerData } from 'node:worker_threads'
+import { StoreError } from '../../base/errors.ts'
+import { SystemDisk, systemCode } from '../../base/disk.ts'
+import { FrozenPages, type FrozenSource } from '../../memory/frozen-pages.ts'
+import { FileSink, type FileSinkOptions } from './file-sink.ts'
+import type { SnapshotPlan } from './plan.ts'
+import { SnapshotAborted, SnapshotEncoder } from './snapshot.ts'
+
+/** Engine → thread. */
+export interface SnapshotJob {
+  readonly frozen: FrozenSource
+  readonly plan: SnapshotPlan
+  readonly file: FileSinkOptions
+  readonly progress: SharedArrayBuffer
+}
+
+/** Thread → engine. */
+export type SnapshotOutcome =
+  | { readonly kind: 'saved'; readonly bytes: number; readonly keys: number }
+  | { readonly kind: 'aborted' }
+  | { readonly kind: 'failed'; readonly message: string; readonly systemCode: string }
+  | { readonly kind: 'broken'; readonly stack: string }
+
+const disk = new SystemDisk()
+const encoder = new SnapshotEncoder()
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
+/** Carries out one job; never throws. */
+function run(job: SnapshotJob): SnapshotOutcome {
+  const frozen = new FrozenPages(job.frozen)
+  let sink: FileSink | null = null
+  try {
+    sink = new FileSink(disk, job.file)
+    const { bytes, keys } = encoder.run(frozen, job.plan, {
+      sink: sink.write,
+      progress: new Float64Array(job.progress),
+      pause: (us) => Atomics.wait(sleeper, 0, 0, us / 1000),
+    })
+    // The pages are free for the engine from here on; syncing a file is none of its business.
+    frozen.end()
+    sink.commit()
+    return { kind: 'saved', bytes, keys }
+  } catch (error) {
+    sink?.discard()
+    if (error instanceof SnapshotAborted) return { kind: 'aborted' }
+    if (error instanceof StoreError) {
+      return { kind: 'failed', message: error.message, systemCode: systemCode(error) }
+    }
+    return { kind: 'broken', stack: error instanceof Error ? (error.stack ?? '') : String(error) }
+  } finally {
+    frozen.end()
+  }
+}
+
+const { port } = workerData as { port: MessagePort }
+port.on('message', (job: SnapshotJob) => port.postMessage(run(job)))

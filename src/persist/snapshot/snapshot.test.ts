@@ -1,0 +1,340 @@
+// Goal: the file of a background save is exactly the keyspace at the instant of the cut, whatever is
+// written meanwhile, whoever wins a race, and with any reserve; and no page changes without touch.
+// Method: seeded random changes between single steps of the scanner (on the same thread, so that
+// each interleaving can be forced, with a reserve so small that writers must wait), in checking
+// mode. The file is loaded into a second keyspace and compared with a model taken at the cut.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock } from '../../base/clock.ts'
+import { FakeDisk } from '../../base/disk-fake.ts'
+import { Random } from '../../base/random.ts'
+import { Slice } from '../../base/slice.ts'
+import { KEEP_DEADLINE } from '../../keyspace/database.ts'
+import { Keyspace } from '../../keyspace/keyspace.ts'
+import { FrozenPages } from '../../memory/frozen-pages.ts'
+import { NULL } from '../../memory/layout.ts'
+import { Persistence, type PersistenceSettings } from '../persistence.ts'
+import { StoreError } from '../../base/errors.ts'
+import { FileSink } from './file-sink.ts'
+import { SnapshotAborted, SnapshotEncoder } from './snapshot.ts'
+import type { SnapshotRunner } from './snapshot-port.ts'
+import type { SnapshotJob, SnapshotOutcome } from './snapshot-thread.ts'
+
+const SEED = Number(process.env.SEED ?? 1)
+const ROUNDS = Number(process.env.ROUNDS ?? 24)
+const PAGE_CAPACITY = 16384 * 16
+const NOW_MS = 1_700_000_000_000
+const encoder = new SnapshotEncoder()
+
+/** Runs the scanner on this thread, one step when told to. */
+class SteppedRunner implements SnapshotRunner {
+  readonly disk: FakeDisk
+  #job: SnapshotJob | null = null
+  #frozen: FrozenPages | null = null
+  #sink: FileSink | null = null
+  #outcome: SnapshotOutcome | null = null
+
+  constructor(disk: FakeDisk) {
+    this.disk = disk
+  }
+
+  start(job: SnapshotJob): void {
+    this.#job = job
+    this.#frozen = new FrozenPages(job.frozen)
+    this.#guard(() => {
+      this.#sink = new FileSink(this.disk, job.file)
+      const progress = new Float64Array(job.progress)
+      const options = { sink: this.#sink.write, progress, pause: () => undefined }
+      encoder.begin(this.#frozen!, job.plan, options)
+    })
+  }
+
+  step(): void {
+    if (!this.#job) return
+    this.#guard(() => {
+      if (encoder.step()) return
+      const result = encoder.end()
+      this.#sink!.commit()
+      this.#end({ kind: 'saved', ...result })
+    })
+  }
+
+  poll(): SnapshotOutcome | null {
+    const outcome = this.#outcome
+    this.#outcome = null
+    return outcome
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#sink?.discard()
+      if (error instanceof SnapshotAborted) return this.#end({ kind: 'aborted' })
+      if (!(error instanceof StoreError)) throw error
+      this.#end({ kind: 'failed', message: error.message, systemCode: '' })
+    }
+  }
+
+  #end(outcome: SnapshotOutcome): void {
+    this.#frozen!.end()
+    this.#job = null
+    this.#sink = null
+    this.#outcome = outcome
+  }
+}
+
+const log = {
+  level: 'notice' as const,
+  debug: () => undefined,
+  verbose: () => undefined,
+  notice: () => undefined,
+  warning: () => undefined,
+  raw: () => undefined,
+}
+
+/** A keyspace with persistence on a disk in memory. */
+class Bench {
+  readonly random: Random
+  readonly disk = new FakeDisk()
+  readonly clock = new FakeClock(NOW_MS)
+  readonly runner = new SteppedRunner(this.disk)
+  readonly keyspace: Keyspace
+  readonly persistence: Persistence
+  readonly settings: { -readonly [K in keyof PersistenceSettings]: PersistenceSettings[K] }
+
+  constructor(seed: number, reservePages: number) {
+    this.random = new Random(seed)
+    this.keyspace = new Keyspace({
+      databaseCount: 4,
+      pageCapacity: PAGE_CAPACITY,
+      hashSecret: new Uint32Array([seed, 7]),
+      random: new Random(seed + 1),
+    })
+    this.keyspace.advance(NOW_MS)
+    this.settings = {
+      filePath: '/data/dump.rdb',
+      savePoints: [],
+      compress: seed % 2 === 0,
+      checksum: true,
+      syncsWhileWriting: true,
+      stopsWritesOnError: true,
+      reserveBytes: reservePages * 4096,
+      keyDelayUs: 0,
+      keepsClocks: seed % 3 === 0,
+      version: '7.0.15',
+      usedMemory: 0,
+    }
+    this.disk.makeDirectory('/data')
+    this.persistence = new Persistence({
+      keyspace: this.keyspace,
+      disk: this.disk,
+      clock: this.clock,
+      log: log as never,
+      settings: this.settings,
+      runner: this.runner,
+      processId: 1,
+      isChecking: true,
+      relieve: () => this.runner.step(),
+    })
+  }
+
+  key(i: number): Slice {
+    return Slice.ofText(i % 97 === 96 ? `long${i}${'x'.repeat(1500)}` : `key:${i}`)
+  }
+
+  value(): Slice {
+    const { random } = this
+    const kind = random.below(100)
+    const length =
+      kind < 60
+        ? random.below(200)
+        : kind < 90
+          ? random.below(6000)
+          : kind < 98
+            ? 16_000 + random.below(60_000)
+            : random.below(1_400_000)
+    if (kind < 10) return Slice.ofText(String(random.u32()))
+    const bytes = Buffer.alloc(length, 97 + random.below(26))
+    // Some of it incompressible.
+    for (let i = 0; i < length && i < 300; i++) bytes[i] = random.u32() & 0xff
+    return new Slice().set(bytes, 0, length)
+  }
+
+  /** One random change, as commands make them. */
+  change(keyCount: number): void {
+    const { random, keyspace } = this
+    const database = keyspace.databases[random.below(3)]!
+    const key = this.key(random.below(keyCount))
+    const choice = random.below(100)
+    if (choice < 45) {
+      const kind = random.below(3)
+      const deadline = kind === 0 ? 0 : kind === 1 ? KEEP_DEADLINE : NOW_MS + 1_000_000
+      database.putString(key, this.value(), deadline)
+      return
+    }
+    const record = database.findForWrite(key)
+    if (record === NULL) return
+    if (choice < 60) database.remove(record)
+    else if (choice < 75) {
+      const length = database.stringLength(record)
+      const text = Slice.ofText('appended'.repeat(1 + random.below(300)))
+      database.writeString(database.growString(record, length + text.length), length, text)
+    } else if (choice < 85) {
+      database.setDeadline(record, random.below(2) === 0 ? 0 : NOW_MS + 5_000_000)
+    } else if (choice < 92 && database.stringLength(record) > 4) {
+      database.writeString(record, database.stringLength(record) - 3, Slice.ofText('end'))
+    } else if (choice < 97) {
+      const target = keyspace.databases[random.below(3)]!
+      const other = this.key(random.below(keyCount))
+      const existing = target.peek(other)
+      if (existing === record) return
+      if (existing !== NULL) target.remove(existing)
+      database.moveTo(database.peek(key), target, other)
+    } else if (choice === 97) database.swapWith(keyspace.databases[random.below(4)]!)
+    else if (choice === 98 && random.below(10) === 0) {
+      keyspace.flush(database)
+      if (random.below(2) === 0) keyspace.reclaimAll()
+    } else if (choice === 99) keyspace.reclaimStep()
+  }
+
+  /** Keys with value and deadline, by database. */
+  contents(): Map<string, string>[] {
+    return contentsOf(this.keyspace)
+  }
+
+  /** What a fresh server finds in the file. */
+  reloaded(): Map<string, string>[] {
+    const other = new Bench(99, 64)
+    other.disk.put('/data/dump.rdb', this.disk.contents('/data/dump.rdb')!)
+    other.persistence.loadNow({ mayOverwrite: false })
+    other.keyspace.check()
+    return contentsOf(other.keyspace)
+  }
+}
+
+function contentsOf(keyspace: Keyspace): Map<string, string>[] {
+  const out = new Slice()
+  return keyspace.databases.map((database) => {
+    const map = new Map<string, string>()
+    database.forEach((record) => {
+      const key = database.readKey(record, out).toLatin1()
+      const deadline = database.deadlineOf(record)
+      map.set(key, `${deadline} ${database.readString(record, out).toLatin1()}`)
+    })
+    return map
+  })
+}
+
+for (let round = 0; round < ROUNDS; round++) {
+  const seed = SEED * 1000 + round
+  const reservePages = [8, 9, 16, 64, 1024][round % 5]!
+  const keyCount = [30, 300, 2000][round % 3]!
+  test(`seed ${seed}: ${keyCount} keys, reserve of ${reservePages} pages`, () => {
+    const bench = new Bench(seed, reservePages)
+    for (let i = 0; i < keyCount * 3; i++) bench.change(keyCount)
+    for (let save = 0; save < 3; save++) {
+      const atCut = bench.contents()
+      assert.equal(bench.persistence.startBackground(), null)
+      let writes = 0
+      while (bench.persistence.isSaving) {
+        // Sometimes only the writer runs, sometimes only the scanner, mostly both.
+        const turns = bench.random.below(8)
+        for (let i = 0; i < turns; i++, writes++) if (writes < 4000) bench.change(keyCount)
+        const steps = bench.random.below(4)
+        for (let i = 0; i < steps; i++) bench.runner.step()
+        bench.persistence.cron()
+      }
+      assert.equal(bench.persistence.lastError, '')
+      bench.keyspace.reclaimAll()
+      bench.keyspace.check()
+      assert.deepEqual(bench.reloaded(), atCut, `SEED=${SEED}, round ${round}, save ${save}`)
+    }
+  })
+}
+
+test('SAVE writes the keyspace as it is', () => {
+  const bench = new Bench(5, 64)
+  for (let i = 0; i < 2000; i++) bench.change(500)
+  assert.equal(bench.persistence.save(), null)
+  assert.deepEqual(bench.reloaded(), bench.contents())
+  bench.keyspace.check()
+})
+
+test('an aborted save leaves the old file and no page held', () => {
+  const bench = new Bench(6, 64)
+  for (let i = 0; i < 500; i++) bench.change(200)
+  assert.equal(bench.persistence.save(), null)
+  const old = bench.contents()
+  for (let i = 0; i < 500; i++) bench.change(200)
+  bench.persistence.startBackground()
+  for (let i = 0; i < 100; i++) bench.change(200)
+  bench.runner.step()
+  bench.persistence.abort()
+  assert.equal(bench.persistence.isSaving, false)
+  assert.deepEqual(bench.reloaded(), old)
+  assert.deepEqual(bench.disk.list('/data'), ['dump.rdb'])
+  bench.keyspace.reclaimAll()
+  bench.keyspace.check()
+  assert.equal(bench.persistence.save(), null)
+  assert.deepEqual(bench.reloaded(), bench.contents())
+})
+
+for (const code of ['ENOSPC', 'EIO'] as const) {
+  for (const operation of ['open', 'write', 'fsync', 'rename'] as const) {
+    test(`${code} at ${operation} fails the save, keeps the old file, and the next save works`, () => {
+      const bench = new Bench(7, 16)
+      for (let i = 0; i < 800; i++) bench.change(300)
+      assert.equal(bench.persistence.save(), null)
+      const old = bench.contents()
+      for (let i = 0; i < 300; i++) bench.change(300)
+      bench.disk.fail({ operation, code, nth: 1, times: 1 })
+      bench.persistence.startBackground()
+      for (let i = 0; bench.persistence.isSaving; i++) {
+        if (i < 500) bench.change(300)
+        bench.runner.step()
+        bench.persistence.cron()
+      }
+      assert.match(bench.persistence.lastError, new RegExp(`/data/dump.*${code}`))
+      assert.equal(bench.persistence.isLastSaveOk, false)
+      assert.deepEqual(bench.reloaded(), old)
+      assert.deepEqual(bench.disk.list('/data'), ['dump.rdb'])
+      bench.disk.heal()
+      assert.equal(bench.persistence.save(), null)
+      assert.equal(bench.persistence.isLastSaveOk, true)
+      assert.deepEqual(bench.reloaded(), bench.contents())
+      bench.keyspace.check()
+    })
+  }
+}
+
+test('a crash during a save leaves the old file or the new one', () => {
+  for (let at = 1; at < 12; at++) {
+    const bench = new Bench(8, 16)
+    for (let i = 0; i < 300; i++) bench.change(100)
+    assert.equal(bench.persistence.save(), null)
+    const old = bench.contents()
+    for (let i = 0; i < 300; i++) bench.change(100)
+    const next = bench.contents()
+    bench.disk.cutPowerAt(bench.disk.operations + at)
+    try {
+      bench.persistence.save()
+    } catch {
+      // The power is gone; what counts is what the disk kept.
+    }
+    bench.disk.crash(new Random(SEED + at))
+    const kept = bench.reloaded()
+    const isOld = isSame(kept, old)
+    assert.ok(isOld || isSame(kept, next), `crash at operation ${at}`)
+  }
+})
+
+function isSame(a: Map<string, string>[], b: Map<string, string>[]): boolean {
+  try {
+    assert.deepEqual(a, b)
+    return true
+  } catch {
+    return false
+  }
+}

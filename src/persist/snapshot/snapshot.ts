@@ -1,0 +1,117 @@
+// Writes one snapshot of a cut: the stream's head, all keys, the stream's end. Front door of
+// `persist/snapshot/`.
+//
+//   plan.ts             what is to be written, decided at the cut
+//   scanner.ts          walks the pages of the cut, keys to RDB      span-reader.ts  large values
+//   file-sink.ts        temporary file, sync, rename
+//   snapshot-thread.ts  the thread that does it in the background
+//   snapshot-port.ts    the engine's end of the line to that thread
+
+import { assert } from '../../base/assert.ts'
+import type { FrozenPages } from '../../memory/frozen-pages.ts'
+import { Kernels } from '../rdb/kernels.ts'
+import { type ByteSink, RdbWriter } from '../rdb/rdb-writer.ts'
+import type { SnapshotPlan } from './plan.ts'
+import { SCAN_REGION_BYTES, Scanner } from './scanner.ts'
+
+const CHUNK_BYTES = 1024 * 1024
+/** Steps between two reports of progress. */
+const STEPS_PER_REPORT = 64
+
+/** Shared with the engine, which shows it; written by whoever scans. */
+export const Progress = { Keys: 0, Pages: 1, Bytes: 2 } as const
+export const PROGRESS_WORDS = 3
+
+/** How a snapshot ended. */
+export interface SnapshotResult {
+  readonly bytes: number
+  readonly keys: number
+}
+
+/** The scan was told to stop. */
+export class SnapshotAborted extends Error {
+  override readonly name = 'SnapshotAborted'
+}
+
+/** Where the encoded bytes go and who is told how far they are. */
+export interface EncodeOptions {
+  readonly sink: ByteSink
+  readonly progress: Float64Array
+  readonly pause: (us: number) => void
+}
+
+/** Kernel memory and writer, made once per thread and used for one snapshot after the other. */
+export class SnapshotEncoder {
+  readonly #kernels = new Kernels(RdbWriter.regionBytes(CHUNK_BYTES) + SCAN_REGION_BYTES)
+  readonly #writer = new RdbWriter(this.#kernels, CHUNK_BYTES)
+  readonly #region = this.#kernels.allocate(SCAN_REGION_BYTES)
+  #scanner: Scanner | null = null
+  #frozen: FrozenPages | null = null
+  #plan: SnapshotPlan | null = null
+  #options: EncodeOptions | null = null
+  #steps = 0
+  #keysPaused = 0
+
+  /** Begins the stream of a cut. `step` then writes it; the caller ends the cut in any case. */
+  begin(frozen: FrozenPages, plan: SnapshotPlan, options: EncodeOptions): void {
+    const writer = this.#writer
+    writer.begin({ sink: options.sink, compress: plan.compress, checksum: plan.checksum })
+    for (const [name, value] of plan.aux) writer.aux(name, value)
+    for (const { id, keys, expires } of plan.databases) {
+      writer.selectDb(id)
+      writer.resizeDb(keys, expires)
+    }
+    this.#scanner = new Scanner(frozen, this.#kernels, { writer, region: this.#region, plan })
+    this.#frozen = frozen
+    this.#plan = plan
+    this.#options = options
+    this.#steps = 0
+    this.#keysPaused = 0
+  }
+
+  /** Writes some keys; true while there are more. Throws what the sink throws. */
+  step(): boolean {
+    const scanner = this.#scanner
+    assert(scanner !== null, 'begin comes first')
+    if (!scanner.step()) return false
+    if (this.#pauses()) return true
+    if (this.#steps++ % STEPS_PER_REPORT === 0) this.#report()
+    return true
+  }
+
+  /** Ends the stream after `step` returned false. */
+  end(): SnapshotResult {
+    const bytes = this.#writer.end()
+    this.#report()
+    const keys = this.#scanner!.progress.keys
+    this.#scanner = null
+    this.#frozen = null
+    return { bytes, keys }
+  }
+
+  /** All of `begin`, `step` and `end`. Throws SnapshotAborted, too. */
+  run(frozen: FrozenPages, plan: SnapshotPlan, options: EncodeOptions): SnapshotResult {
+    this.begin(frozen, plan, options)
+    while (this.step()) continue
+    return this.end()
+  }
+
+  /** Sleeps as `rdb-key-save-delay` says; whether it did. */
+  #pauses(): boolean {
+    const { keys } = this.#scanner!.progress
+    const count = keys - this.#keysPaused
+    if (this.#plan!.keyDelayUs === 0 || count === 0) return false
+    this.#options!.pause(count * this.#plan!.keyDelayUs)
+    this.#keysPaused = keys
+    this.#report()
+    return true
+  }
+
+  #report(): void {
+    const { progress } = this.#options!
+    progress[Progress.Keys] = this.#scanner!.progress.keys
+    progress[Progress.Pages] = this.#scanner!.progress.pages
+    progress[Progress.Bytes] = this.#writer.bytesWritten
+    if (this.#frozen?.isAborting) throw new SnapshotAborted('snapshot: told to stop')
+  }
+}
