@@ -70,7 +70,7 @@ async function runBench(bench: Bench, options: Options): Promise<Result> {
     ...options,
     log: (line) => options.log(`${bench.name}: ${line}`),
   })
-  const readDisturbance = watchMachine()
+  const readDisturbance = await watchMachine(setup.size(1000, 100))
   const parameters = await bench.run(setup)
   const disturbance = readDisturbance()
   return makeResult(bench, setup, { command: options.command, parameters, disturbance })

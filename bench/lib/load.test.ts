@@ -8,7 +8,7 @@ import { windowOf } from '../snapshot-latency.ts'
 import { parseReply, ServerError } from './client.ts'
 import { answeredBy, operationsPerSecond } from './load.ts'
 import type { LoadResult } from './load-main.ts'
-import { cpuSeconds, processTree, pssTreeBytes, rssBytes } from './proc.ts'
+import { cpuSeconds, machineTicks, processTree, pssTreeBytes, rssBytes } from './proc.ts'
 import { SetBatch, ValuePool } from './requests.ts'
 
 test('a batch holds well-formed SET commands with their keys and values', () => {
@@ -89,6 +89,11 @@ test('the process readers see this process', () => {
   assert.ok(pssTreeBytes(process.pid) > 10e6)
   assert.equal(processTree(process.pid)[0], process.pid)
   assert.equal(rssBytes(2 ** 30), 0, 'a process that does not exist')
+})
+
+test('the ticks of the machine add up', () => {
+  const { total, idle, stolen } = machineTicks()
+  assert.ok(total > 0 && idle > 0 && stolen >= 0 && idle + stolen <= total)
 })
 
 test('only what stands between the markers of a name is replaced', () => {

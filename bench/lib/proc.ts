@@ -47,12 +47,13 @@ export function processTree(root: number): number[] {
   return found
 }
 
-/** CPU time of the whole machine so far, in ticks: all of it, and what the hypervisor kept. */
-export function machineTicks(): { total: number; stolen: number } {
+/** CPU time of the whole machine so far, in ticks: all, unused, and kept by the hypervisor. */
+export function machineTicks(): { total: number; idle: number; stolen: number } {
   const line = readOrEmpty('/proc/stat').split('\n')[0] ?? ''
   // user, nice, system, idle, iowait, irq, softirq, steal; guest time is part of user already.
   const fields = line.trim().split(/\s+/).slice(1, 9).map(Number)
-  return { total: fields.reduce((sum, ticks) => sum + ticks, 0), stolen: fields[7] ?? 0 }
+  const total = fields.reduce((sum, ticks) => sum + ticks, 0)
+  return { total, idle: (fields[3] ?? 0) + (fields[4] ?? 0), stolen: fields[7] ?? 0 }
 }
 
 function children(pid: number): number[] {

@@ -4,11 +4,12 @@
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, loadavg, release, totalmem } from 'node:os'
+import { cpus, release, totalmem } from 'node:os'
 import { type Bench, type Measure, type Parameters, ROLES, type Role, type Setup } from './bench.ts'
 import { machineTicks } from './proc.ts'
 import { rounded, type Summary, summarize } from './stats.ts'
 import { formatNumber } from './table.ts'
+import { sleep } from './time.ts'
 
 export interface Result {
   readonly bench: string
@@ -37,8 +38,8 @@ export interface Machine {
 
 /** What else went on: a run on a busy machine or a busy host is to be repeated, not believed. */
 export interface Disturbance {
-  /** Load average of the last minute when the run began. */
-  readonly loadBefore: number
+  /** Part of the machine's CPU time that was in use just before, when the run had nothing going. */
+  readonly busyBeforePercent: number
   /** Part of the machine's CPU time that the hypervisor gave to others during the run. */
   readonly stolenPercent: number
 }
@@ -77,14 +78,19 @@ export function makeResult(
   }
 }
 
-/** Starts to watch the machine; the returned function gives what it saw until then. */
-export function watchMachine(): () => Disturbance {
+/** Looks at the idle machine for `idleMs`; the function it gives says what happened since. */
+export async function watchMachine(idleMs: number): Promise<() => Disturbance> {
+  const idle = machineTicks()
+  await sleep(idleMs)
   const before = machineTicks()
-  const loadBefore = rounded(loadavg()[0] ?? 0)
+  const unused = (before.idle - idle.idle) / Math.max(1, before.total - idle.total)
   return () => {
     const after = machineTicks()
     const stolen = (after.stolen - before.stolen) / Math.max(1, after.total - before.total)
-    return { loadBefore, stolenPercent: rounded(100 * stolen) }
+    return {
+      busyBeforePercent: Math.max(0, Math.round(100 * (1 - unused))),
+      stolenPercent: rounded(100 * stolen),
+    }
   }
 }
 
@@ -142,7 +148,7 @@ export function describeRun(result: Result): string[] {
     `${machine.cpu}, ${machine.cores} cores, ${formatNumber(machine.memoryMiB)} MiB, ` +
       `Linux ${machine.kernel}, THP ${machine.transparentHugePages}, ` +
       `overcommit ${machine.overcommitMemory}; Node ${result.node}; ` +
-      `load before ${disturbance.loadBefore}, CPU stolen ${disturbance.stolenPercent} %.`,
+      `busy before ${disturbance.busyBeforePercent} %, stolen ${disturbance.stolenPercent} %.`,
     ROLES.map((role) => `${role}: \`${servers[role].command}\` (${servers[role].version})`).join(
       '; ',
     ),
