@@ -1,0 +1,202 @@
+// From arguments to a reply: finds the command, asks whether it may run now, runs it, and counts.
+//
+// The order of the questions is Redis's, because the first refusal is the reply: known? arity?
+// protected? authenticated? memory? disk? loading? paused? Time is read once per command: the end
+// of one is the start of the next, so parsing counts as part of the command.
+//
+// Nothing here allocates when a command is found and may run. Errors made of the client's own words
+// (unknown command) are built when they happen.
+
+import { assert } from '../base/assert.ts'
+import type { Args } from '../resp/args.ts'
+import {
+  LOADING, MASTER_DOWN, NO_AUTH, OOM, replyError, type ReplyError, wrongArity,
+} from '../resp/replies.ts'
+import type { Reply } from '../resp/reply.ts'
+import { type Context, Flag } from './command.ts'
+import type { CommandEntry, CommandTable } from './table.ts'
+
+/** The client as dispatch sees it. */
+export interface Caller {
+  /** Whether it gave the password, or none is asked for. */
+  readonly isAuthenticated: boolean
+  /** Whether it is on this machine. */
+  readonly isLocal: boolean
+  /** What it asked for last; null for an unknown command. */
+  lastEntry: CommandEntry | null
+}
+
+/** What the server's state forbids at the moment. */
+export interface Gates {
+  readonly isLoading: boolean
+  /** Whether a link to a primary is down and old data must not be served. */
+  readonly isStale: boolean
+  /** Commands with any of these flags wait; 0: none do, -1: all do. */
+  readonly pausedFlags: number
+  readonly hasMemoryLimit: boolean
+  /** Whether the data takes more than `maxmemory`. Asked only if there is a limit. */
+  isOverMemory(): boolean
+  /** Why writes are refused: the last save failed. */
+  diskError(): ReplyError | null
+  /** Whether DEBUG, MODULE and the like are open to `caller`. */
+  allowsProtected(entry: CommandEntry, caller: Caller): boolean
+}
+
+/** Sees commands that took long. */
+export type SlowHook = (entry: CommandEntry, args: Args, durationUs: number) => void
+
+export interface DispatchOptions {
+  readonly table: CommandTable
+  readonly context: Context
+  readonly gates: Gates
+  readonly monotonicUs: () => number
+  readonly onSlow: SlowHook
+}
+
+/** Longest piece of a client's words in an error, and room for all of them. */
+const PREVIEW_LENGTH = 128
+
+export class Dispatcher {
+  readonly table: CommandTable
+  /** Commands executed since the start or the last CONFIG RESETSTAT. */
+  commandCount = 0
+  /** Error replies by their first word. */
+  readonly errors = new Map<string, number>()
+  /** All error replies. */
+  errorTotal = 0
+  /** `latency-tracking`. */
+  isTracking = true
+  /** Durations in µs from which the slow hook is called; Infinity: never. */
+  slowUs = Infinity
+  /** When the command that runs began, on the monotonic clock. */
+  startUs = 0
+  readonly #context: Context
+  readonly #gates: Gates
+  readonly #monotonicUs: () => number
+  readonly #onSlow: SlowHook
+
+  constructor(options: DispatchOptions) {
+    this.table = options.table
+    this.#context = options.context
+    this.#gates = options.gates
+    this.#monotonicUs = options.monotonicUs
+    this.#onSlow = options.onSlow
+  }
+
+  /** Begins a batch: the next command starts now. */
+  begin(): void {
+    this.startUs = this.#monotonicUs()
+  }
+
+  /** Runs one command; false when it must wait (CLIENT PAUSE) and has left no trace. */
+  run(args: Args, reply: Reply, caller: Caller): boolean {
+    const entry = this.table.find(args)
+    if (entry === null || entry.run === null || !entry.takes(args.count)) {
+      this.#refuseShape(args, reply, caller)
+      return true
+    }
+    caller.lastEntry = entry
+    const refusal = this.#refusalOf(entry, caller)
+    if (refusal !== null) {
+      this.#refuse(entry, refusal, reply)
+      return true
+    }
+    if ((entry.flags & this.#gates.pausedFlags) !== 0) return false
+    if (this.#gates.pausedFlags === -1) return false
+    const errorsBefore = reply.errorCount
+    entry.run(this.#context, args, reply)
+    this.#account(entry, args)
+    if (reply.errorCount !== errorsBefore) {
+      entry.failed++
+      this.noteError(reply.lastErrorCode)
+    }
+    return true
+  }
+
+  /** Counts an error reply that no command wrote (protocol errors). */
+  noteError(code: string): void {
+    this.errorTotal++
+    this.errors.set(code, (this.errors.get(code) ?? 0) + 1)
+  }
+
+  resetStatistics(): void {
+    this.commandCount = 0
+    this.errorTotal = 0
+    this.errors.clear()
+    this.table.forEach((entry) => entry.resetStatistics())
+  }
+
+  #account(entry: CommandEntry, args: Args): void {
+    const nowUs = this.#monotonicUs()
+    const durationUs = nowUs - this.startUs
+    this.startUs = nowUs
+    this.commandCount++
+    entry.calls++
+    entry.usec += durationUs
+    if (this.isTracking) entry.record(durationUs)
+    if (durationUs >= this.slowUs && (entry.flags & Flag.SkipSlowlog) === 0) {
+      this.#onSlow(entry, args, durationUs)
+    }
+  }
+
+  #refusalOf(entry: CommandEntry, caller: Caller): ReplyError | null {
+    const gates = this.#gates
+    const { flags } = entry
+    if ((flags & Flag.Protected) !== 0 && !gates.allowsProtected(entry, caller)) {
+      return protectedRefusal(entry)
+    }
+    if (!caller.isAuthenticated && (flags & Flag.NoAuth) === 0) return NO_AUTH
+    if (gates.hasMemoryLimit && (flags & Flag.DenyOom) !== 0 && gates.isOverMemory()) return OOM
+    if ((flags & Flag.Write) !== 0 || entry.fullName === 'ping') {
+      const diskError = gates.diskError()
+      if (diskError !== null) return diskError
+    }
+    if (gates.isStale && (flags & Flag.Stale) === 0) return MASTER_DOWN
+    if (gates.isLoading && (flags & Flag.Loading) === 0) return LOADING
+    return null
+  }
+
+  #refuse(entry: CommandEntry, error: ReplyError, reply: Reply): void {
+    entry.rejected++
+    reply.error(error)
+    this.noteError(error.code)
+  }
+
+  /** No such command or subcommand, or the wrong number of arguments for it. */
+  #refuseShape(args: Args, reply: Reply, caller: Caller): void {
+    const command = this.table.findCommand(args)
+    const entry = this.table.find(args)
+    caller.lastEntry = entry
+    if (entry !== null) return this.#refuse(entry, wrongArity(entry.fullName), reply)
+    assert(command === null || args.count > 1, 'a command without subcommand was found')
+    const error = command === null ? unknownCommand(args) : unknownSubcommand(args)
+    reply.error(error)
+    this.noteError(error.code)
+  }
+}
+
+/** The error for a command that does not exist, with the beginning of its arguments. */
+export function unknownCommand(args: Args): ReplyError {
+  let preview = ''
+  for (let i = 1; i < args.count && preview.length < PREVIEW_LENGTH; i++) {
+    preview += `'${args.text(i).slice(0, PREVIEW_LENGTH - preview.length)}' `
+  }
+  const name = args.text(0).slice(0, PREVIEW_LENGTH)
+  return replyError(`ERR unknown command '${name}', with args beginning with: ${preview}`)
+}
+
+/** The error for a subcommand that does not exist. */
+export function unknownSubcommand(args: Args): ReplyError {
+  const name = args.text(1).slice(0, PREVIEW_LENGTH)
+  const command = args.text(0).toUpperCase()
+  return replyError(`ERR unknown subcommand '${name}'. Try ${command} HELP.`)
+}
+
+function protectedRefusal(entry: CommandEntry): ReplyError {
+  const name = entry.fullName
+  return replyError(
+    `ERR ${name.toUpperCase()} command not allowed. If the enable-${name}-command option is set ` +
+      'to "local", you can run it from a local connection, otherwise you need to set this option ' +
+      'in the configuration file, and then restart the server.',
+  )
+}

@@ -1,0 +1,184 @@
+// All clients: who may connect, who is idle, who reads too slowly, who is paused. Looked at in
+// portions by the cron, so that many clients make no pause. Order is that of connecting.
+
+import type { Log } from '../base/log.ts'
+import type { Socket } from '../base/socket.ts'
+import { WRITER_FLAGS } from '../command/table.ts'
+import type { ReaderLimits } from '../resp/query-reader.ts'
+import { DENIED, MAX_CLIENTS, type ReplyError } from '../resp/replies.ts'
+import type { Config } from './config.ts'
+import { Connection, type Host } from './connection.ts'
+import type { Statistics } from './statistics.ts'
+
+export interface ClientsOptions {
+  readonly config: Config
+  readonly log: Log
+  readonly statistics: Statistics
+}
+
+/** Clients looked at per cron run, at least; more when there are many. */
+const CRON_CLIENTS_MIN = 5
+/** Seconds over which the largest buffers are remembered. */
+const PEAK_WINDOW_MS = 8000
+
+export class Clients {
+  readonly readerLimits: ReaderLimits
+  /** Client ids start at 1 and are never used again. */
+  #nextId = 1
+  readonly #byId = new Map<number, Connection>()
+  readonly #config: Config
+  readonly #log: Log
+  readonly #statistics: Statistics
+  /** Where the cron goes on. */
+  #cursor: Iterator<Connection> = [].values()
+  #pauseUntilMs = 0
+  #isPauseTotal = false
+  #peakSinceMs = 0
+  #inputPeak = 0
+  #inputPeakBefore = 0
+  #outputPeak = 0
+  #outputPeakBefore = 0
+
+  constructor({ config, log, statistics }: ClientsOptions) {
+    this.#config = config
+    this.#log = log
+    this.#statistics = statistics
+    const { protoMaxBulkLen, clientQueryBufferLimit } = config.values
+    this.readerLimits = { bulkLengthMax: protoMaxBulkLen, queryLengthMax: clientQueryBufferLimit }
+  }
+
+  get count(): number {
+    return this.#byId.size
+  }
+
+  [Symbol.iterator](): Iterator<Connection> {
+    return this.#byId.values()
+  }
+
+  find(id: number): Connection | null {
+    return this.#byId.get(id) ?? null
+  }
+
+  /** Largest input and output buffers of the last seconds. */
+  get recentPeaks(): { readonly input: number; readonly output: number } {
+    return {
+      input: Math.max(this.#inputPeak, this.#inputPeakBefore),
+      output: Math.max(this.#outputPeak, this.#outputPeakBefore),
+    }
+  }
+
+  /** Bytes of all clients' buffers. O(clients). */
+  get totalBytes(): number {
+    let total = 0
+    for (const client of this.#byId.values()) total += client.totalBytes
+    return total
+  }
+
+  /** Takes a new connection, or tells it why not and returns null. */
+  accept(host: Host, socket: Socket): Connection | null {
+    const { values } = this.#config
+    if (this.#byId.size >= values.maxclients) return this.#reject(socket, MAX_CLIENTS)
+    const isGuarded = values.protectedMode && values.requirepass === ''
+    if (isGuarded && !socket.isLocal) return this.#reject(socket, DENIED)
+    this.#statistics.connections++
+    const client = new Connection(host, socket, { id: this.#nextId++, limits: this.readerLimits })
+    client.setAuthenticated(values.requirepass === '')
+    if (values.tcpKeepalive > 0) socket.setKeepAlive(values.tcpKeepalive)
+    this.#byId.set(client.id, client)
+    this.#log.verbose(`Accepted ${socket.remoteAddress}`)
+    return client
+  }
+
+  /** Forgets a client whose socket is closed. */
+  remove(client: Connection): void {
+    this.#byId.delete(client.id)
+  }
+
+  /** Holds commands back for `durationMs`: writers, or all. The longer and wider pause wins. */
+  pause(untilMs: number, isTotal: boolean): void {
+    this.#pauseUntilMs = Math.max(this.#pauseUntilMs, untilMs)
+    this.#isPauseTotal ||= isTotal
+  }
+
+  unpause(): void {
+    this.#pauseUntilMs = 0
+    this.#isPauseTotal = false
+  }
+
+  get isPaused(): boolean {
+    return this.#pauseUntilMs > 0
+  }
+
+  /** Flags of commands that wait; 0 for none, -1 for all. */
+  get pausedFlags(): number {
+    if (this.#pauseUntilMs === 0) return 0
+    return this.#isPauseTotal ? -1 : WRITER_FLAGS
+  }
+
+  /** When the pause ends, unix ms; 0 without one. */
+  get pausedUntilMs(): number {
+    return this.#pauseUntilMs
+  }
+
+  /** Clients whose command waits. */
+  postponed(): Connection[] {
+    return [...this.#byId.values()].filter((client) => client.postponed !== null)
+  }
+
+  /** Looks at the share of all clients that is due in one of `hz` runs per second. */
+  cron(nowMs: number, hz: number): void {
+    const due = Math.max(CRON_CLIENTS_MIN, Math.ceil(this.#byId.size / hz))
+    if (nowMs - this.#peakSinceMs > PEAK_WINDOW_MS) this.#turnPeaks(nowMs)
+    for (let i = 0; i < Math.min(due, this.#byId.size); i++) {
+      let next = this.#cursor.next()
+      if (next.done) {
+        this.#cursor = this.#byId.values()
+        next = this.#cursor.next()
+      }
+      if (next.done) return
+      this.#care(next.value, nowMs)
+    }
+  }
+
+  /** Closes a client whose unread replies exceed its limit; true when it did. */
+  enforceOutputLimit(client: Connection, nowMs: number): boolean {
+    if (client.isClosed || client.socket.pendingBytes === 0) return false
+    const limit = this.#config.values.clientOutputBufferLimit.normal
+    if (!client.isOverOutputLimit(limit, nowMs)) return false
+    const line = client.describe(nowMs)
+    this.#log.warning(
+      `Client ${line} scheduled to be closed ASAP for overcoming of output buffer limits.`,
+    )
+    client.socket.close()
+    return true
+  }
+
+  #care(client: Connection, nowMs: number): void {
+    const { timeout } = this.#config.values
+    const idleMs = nowMs - client.lastActiveMs
+    if (timeout > 0 && idleMs > timeout * 1000 && client.postponed === null) {
+      this.#log.verbose('Closing idle client')
+      client.socket.close()
+      return
+    }
+    if (this.enforceOutputLimit(client, nowMs)) return
+    this.#inputPeak = Math.max(this.#inputPeak, client.reader.heldCapacity)
+    this.#outputPeak = Math.max(this.#outputPeak, client.socket.pendingBytes)
+    if (idleMs > 2000) client.reader.shrink()
+  }
+
+  #turnPeaks(nowMs: number): void {
+    this.#peakSinceMs = nowMs
+    this.#inputPeakBefore = this.#inputPeak
+    this.#outputPeakBefore = this.#outputPeak
+    this.#inputPeak = 0
+    this.#outputPeak = 0
+  }
+
+  #reject(socket: Socket, error: ReplyError): null {
+    this.#statistics.rejectedConnections++
+    socket.write(error.bytes, 0, error.bytes.length)
+    socket.end()
+    return null
+  }
+}

@@ -1,0 +1,149 @@
+// One client: its socket, what it has sent and not been served yet, and what it has told us about
+// itself. The engine serves it in turns (turn.ts); this is the state that lives between them.
+//
+//   open        reads and is served
+//   postponed   one command waits for CLIENT PAUSE to end; bytes are kept, not parsed
+//   closing     what is written goes out, then the socket closes; nothing more is read
+//   closed      forgotten by the registry
+//
+// Reply bytes wait with the socket when the peer does not read; they count against
+// `client-output-buffer-limit`.
+
+import type { Clock } from '../base/clock.ts'
+import type { Socket, SocketHandler } from '../base/socket.ts'
+import type { Session } from '../command/command.ts'
+import type { Caller } from '../command/dispatch.ts'
+import type { CommandEntry } from '../command/table.ts'
+import type { Args } from '../resp/args.ts'
+import { QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
+import type { BufferLimit } from './config-forms.ts'
+
+/** What CLIENT REPLY was told. */
+export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const
+export type ReplyMode = (typeof ReplyMode)[keyof typeof ReplyMode]
+
+/** Who serves connections. */
+export interface Host {
+  readonly clock: Clock
+  serve(client: Connection, bytes: Uint8Array, start: number, length: number): void
+  forget(client: Connection): void
+}
+
+/** Bytes a connection takes besides its buffers: objects and handle, measured by heap snapshots. */
+const BASE_BYTES = 1600
+/** What the list of unsent replies is counted in. */
+const OUTPUT_NODE_BYTES = 16 * 1024
+
+export class Connection implements SocketHandler, Session, Caller {
+  readonly id: number
+  readonly socket: Socket
+  readonly reader: QueryReader
+  readonly isLocal: boolean
+  readonly isUnix: boolean
+  readonly createdMs: number
+  database = 0
+  version: 2 | 3 = 2
+  name = ''
+  isAuthenticated = true
+  replyMode: ReplyMode = ReplyMode.On
+  /** Accesses leave the LRU clock alone. */
+  isNoTouch = false
+  isNoEvict = false
+  isClosing = false
+  isClosed = false
+  lastActiveMs: number
+  lastEntry: CommandEntry | null = null
+  /** The command that waits for the end of a pause. */
+  postponed: Args | null = null
+  /** Since when more output waits than the soft limit allows; 0: it does not. */
+  softLimitSinceMs = 0
+  readonly #host: Host
+
+  constructor(host: Host, socket: Socket, options: { id: number; limits: ReaderLimits }) {
+    this.#host = host
+    this.id = options.id
+    this.socket = socket
+    this.reader = new QueryReader(options.limits)
+    this.isLocal = socket.isLocal
+    this.isUnix = socket.localAddress.endsWith(':0')
+    this.createdMs = host.clock.nowMs()
+    this.lastActiveMs = this.createdMs
+  }
+
+  onData(bytes: Uint8Array, start: number, length: number): void {
+    this.#host.serve(this, bytes, start, length)
+  }
+
+  onDrain(): void {
+    this.softLimitSinceMs = 0
+  }
+
+  onClose(): void {
+    this.isClosing = true
+    this.isClosed = true
+    this.#host.forget(this)
+  }
+
+  /** Reads no more, sends what is written, then closes. */
+  closeAfterReply(): void {
+    this.isClosing = true
+  }
+
+  /** Sets whether a password was given; strangers have smaller limits. */
+  setAuthenticated(isAuthenticated: boolean): void {
+    this.isAuthenticated = isAuthenticated
+    this.reader.isUnauthenticated = !isAuthenticated
+  }
+
+  /** Bytes this client makes the server hold. */
+  get totalBytes(): number {
+    return BASE_BYTES + this.reader.heldCapacity + this.socket.pendingBytes + this.name.length
+  }
+
+  /** Whether the output that waits breaks `limit`; keeps the time since when the soft one is. */
+  isOverOutputLimit(limit: BufferLimit, nowMs: number): boolean {
+    const pending = this.socket.pendingBytes
+    if (limit.hardBytes > 0 && pending >= limit.hardBytes) return true
+    if (limit.softBytes === 0 || pending < limit.softBytes) {
+      this.softLimitSinceMs = 0
+      return false
+    }
+    if (this.softLimitSinceMs === 0) this.softLimitSinceMs = nowMs
+    return nowMs - this.softLimitSinceMs > limit.softSeconds * 1000
+  }
+
+  /** One letter for each thing worth knowing, `N` for none. */
+  get flagLetters(): string {
+    let letters = ''
+    if (this.postponed !== null) letters += 'b'
+    if (this.isClosing) letters += 'c'
+    if (this.isUnix) letters += 'U'
+    if (this.isNoEvict) letters += 'e'
+    if (this.isNoTouch) letters += 'T'
+    return letters === '' ? 'N' : letters
+  }
+
+  /** The line that CLIENT LIST and the log show, without line end. */
+  describe(nowMs: number): string {
+    const { reader, socket } = this
+    const pending = socket.pendingBytes
+    const output = Math.ceil(pending / OUTPUT_NODE_BYTES)
+    const age = Math.max(0, Math.floor((nowMs - this.createdMs) / 1000))
+    const idle = Math.max(0, Math.floor((nowMs - this.lastActiveMs) / 1000))
+    const command = this.lastEntry === null ? 'NULL' : this.lastEntry.fullName
+    return (
+      `id=${this.id} addr=${socket.remoteAddress} laddr=${socket.localAddress} ` +
+      `fd=${socket.descriptor} name=${this.name} age=${age} idle=${idle} ` +
+      `flags=${this.flagLetters} db=${this.database} sub=0 psub=0 ssub=0 multi=-1 ` +
+      `qbuf=${reader.queryLength} qbuf-free=${reader.queryFree} ` +
+      `argv-mem=${this.#argumentBytes()} multi-mem=0 rbs=0 rbp=0 obl=0 oll=${output} ` +
+      `omem=${pending} tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
+      `cmd=${command} user=default redir=-1 resp=${this.version}`
+    )
+  }
+
+  /** Arguments that are held: of a command that waits or is incomplete. */
+  #argumentBytes(): number {
+    return (this.postponed === null ? 0 : this.postponed.size) + this.reader.partialLength
+  }
+}

@@ -1,0 +1,151 @@
+// Recurring work, `hz` times a second: requests of the main thread, expired keys, memory to free,
+// idle and slow clients, save points, rates. Each part is bounded, so that a run stays far below a
+// millisecond whatever the size of the data; long work (expiry of millions) goes on in further
+// slices, which leave most of the time to clients.
+
+import type { Timer } from '../base/clock.ts'
+import { LogLevel } from '../base/log.ts'
+import { ExpireCycle } from '../keyspace/expire.ts'
+import { type Mailbox, Request } from './mailbox.ts'
+import type { Server } from './server.ts'
+import { type Shutdown, shutdownOptionsOf } from './shutdown.ts'
+import { SAMPLE_INTERVAL_MS } from './statistics.ts'
+
+const HZ_MAX = 500
+/** `dynamic-hz` raises `hz` so that no run looks at more clients than this. */
+const CLIENTS_PER_RUN = 200
+const MS_PER_SECOND = 1000
+/** How often the log says what the databases hold, at level verbose. */
+const REPORT_INTERVAL_MS = 5000
+/** A slice of active expiry takes at most 25 % of 4 ms; slices follow each other in that time. */
+const EXPIRE_SLICE_HZ = 250
+const EXPIRE_SLICE_MS = MS_PER_SECOND / EXPIRE_SLICE_HZ
+/** Slices of freeing flushed memory per run. */
+const RECLAIM_STEPS = 5
+
+export interface CronOptions {
+  readonly server: Server
+  readonly mailbox: Mailbox
+  readonly shutdown: Shutdown
+  /** Serves clients whose pause is over. */
+  readonly resume: () => void
+}
+
+export class Cron {
+  readonly #server: Server
+  readonly #mailbox: Mailbox
+  readonly #shutdown: Shutdown
+  readonly #resume: () => void
+  readonly #expire: ExpireCycle
+  #timer: Timer | null = null
+  #expireTimer: Timer | null = null
+  #sampledMs = 0
+  #reportedMs = 0
+
+  constructor(options: CronOptions) {
+    this.#server = options.server
+    this.#mailbox = options.mailbox
+    this.#shutdown = options.shutdown
+    this.#resume = options.resume
+    this.#expire = new ExpireCycle(options.server.keyspace)
+  }
+
+  start(): void {
+    this.#timer = this.#server.clock.after(MS_PER_SECOND / this.#server.hz, () => {
+      this.step()
+      if (!this.#shutdown.isDone) this.start()
+    })
+  }
+
+  stop(): void {
+    this.#timer?.stop()
+    this.#expireTimer?.stop()
+  }
+
+  /** One run. */
+  step(): void {
+    const server = this.#server
+    const nowMs = server.clock.nowMs()
+    this.takeRequests()
+    if (this.#shutdown.isDone || server.isCronPaused) return
+    server.keyspace.advance(nowMs)
+    server.hz = this.#hz()
+    this.#sample(nowMs)
+    this.#endPause(nowMs)
+    this.#expireSlice()
+    for (let i = 0; i < RECLAIM_STEPS && server.keyspace.reclaimStep(); i++) continue
+    server.clients.cron(nowMs, server.hz)
+    server.persistence?.cron()
+    if (server.log.level <= LogLevel.Verbose) this.#report(nowMs)
+  }
+
+  /** Acts on what the main thread asked for. */
+  takeRequests(): void {
+    const requests = this.#mailbox.take()
+    if (requests === 0 || this.#shutdown.isDone) return
+    const { values } = this.#server.config
+    const isInterrupt = (requests & Request.Interrupt) !== 0
+    const words = isInterrupt ? values.shutdownOnSigint : values.shutdownOnSigterm
+    this.#shutdown.run(shutdownOptionsOf(words))
+  }
+
+  #hz(): number {
+    const { config, clients } = this.#server
+    let hz = config.values.hz
+    if (!config.values.dynamicHz) return hz
+    while (clients.count / hz > CLIENTS_PER_RUN && hz < HZ_MAX) hz = Math.min(hz * 2, HZ_MAX)
+    return hz
+  }
+
+  #sample(nowMs: number): void {
+    if (nowMs - this.#sampledMs < SAMPLE_INTERVAL_MS) return
+    this.#sampledMs = nowMs
+    const { statistics, dispatcher } = this.#server
+    statistics.commandRate.sample(dispatcher.commandCount, nowMs)
+    statistics.inputRate.sample(statistics.inputBytes, nowMs)
+    statistics.outputRate.sample(statistics.outputBytes, nowMs)
+    // Notes the peak.
+    this.#server.usedBytes()
+  }
+
+  #endPause(nowMs: number): void {
+    const { clients } = this.#server
+    if (!clients.isPaused || nowMs < clients.pausedUntilMs) return
+    clients.unpause()
+    this.#resume()
+  }
+
+  /** One slice of active expiry; while keys remain that should be gone, another follows. */
+  #expireSlice(): void {
+    const server = this.#server
+    this.#expireTimer = null
+    if (!server.isActiveExpireOn || server.isLoading || server.clients.isPaused) return
+    const { stats } = server.keyspace
+    const cappedBefore = stats.timeCapReached
+    const startUs = server.clock.monotonicUs()
+    const nowMs = server.clock.nowMs()
+    server.keyspace.advance(nowMs)
+    this.#expire.run({
+      nowMs,
+      hz: EXPIRE_SLICE_HZ,
+      effort: server.config.values.activeExpireEffort,
+      monotonicUs: () => server.clock.monotonicUs(),
+    })
+    server.statistics.expireUs += server.clock.monotonicUs() - startUs
+    if (stats.timeCapReached === cappedBefore || this.#expireTimer !== null) return
+    this.#expireTimer = server.clock.after(EXPIRE_SLICE_MS, () => this.#expireSlice())
+  }
+
+  #report(nowMs: number): void {
+    if (nowMs - this.#reportedMs < REPORT_INTERVAL_MS) return
+    this.#reportedMs = nowMs
+    const { keyspace, log, clients } = this.#server
+    for (const { id, size, expiringCount, slotCount } of keyspace.databases) {
+      if (size === 0) continue
+      log.verbose(`DB ${id}: ${size} keys (${expiringCount} volatile) in ${slotCount} slots HT.`)
+    }
+    log.debug(
+      `${clients.count} clients connected (0 replicas), ${this.#server.usedBytes()} bytes in use`,
+    )
+  }
+}

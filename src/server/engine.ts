@@ -1,0 +1,151 @@
+// The engine: puts the server together from its doors and drives it. One loop: sockets in, commands,
+// sockets out, cron; all through the doors, so that a test can run it with a fake clock, disk and
+// transport. Nothing in here waits for a promise or another thread.
+//
+// Start: sockets are bound first (a busy port must not cost a load), then main writes the pid file
+// and the banner and answers `go`, then the data is loaded, then clients are served.
+
+import type { Clock } from '../base/clock.ts'
+import type { Socket, SocketHandler, Transport } from '../base/socket.ts'
+import { CommandTable } from '../command/table.ts'
+import { Clients } from './clients.ts'
+import { allCommands } from './commands.ts'
+import type { Connection, Host } from './connection.ts'
+import { Cron } from './cron.ts'
+import { Persistence } from '../persist/persistence.ts'
+import type { SnapshotRunner } from '../persist/snapshot/snapshot-port.ts'
+import { Listeners } from './listeners.ts'
+import { Loading } from './loading.ts'
+import type { Mailbox } from './mailbox.ts'
+import { LiveSettings } from './persistence-settings.ts'
+import { Server, type ServerOptions } from './server.ts'
+import { bindSettings } from './settings.ts'
+import { Shutdown } from './shutdown.ts'
+import { Turn } from './turn.ts'
+
+export interface EngineOptions extends ServerOptions {
+  readonly transport: Transport
+  readonly mailbox: Mailbox
+  /** Where snapshots are made; null: the server neither loads nor saves. */
+  readonly snapshots: SnapshotRunner | null
+  readonly processId: number
+}
+
+/** For connections that are refused: they are told why and closed. */
+const REFUSED: SocketHandler = {
+  onData() {},
+  onDrain() {},
+  onClose() {},
+}
+
+export class Engine implements Host {
+  readonly server: Server
+  readonly clock: Clock
+  readonly shutdown: Shutdown
+  readonly #turn: Turn
+  readonly #cron: Cron
+  readonly #listeners: Listeners
+  readonly #clients: Clients
+
+  constructor(options: EngineOptions) {
+    const server = new Server(options)
+    this.server = server
+    this.clock = options.clock
+    this.#clients = server.clients
+    const { transport, mailbox } = options
+    const { config, log, disk } = server
+    this.shutdown = new Shutdown(server, () => this.#closeSockets(transport))
+    this.#turn = new Turn(server, new CommandTable(allCommands, config.renames))
+    const handler = { onAccept: (socket: Socket) => this.#accept(socket) }
+    this.#listeners = new Listeners({ transport, config, log, disk, handler })
+    const resume = () => this.#resumePostponed()
+    this.#cron = new Cron({ server, mailbox, shutdown: this.shutdown, resume })
+    server.connect({
+      shutdown: this.shutdown,
+      resume,
+      rebind: () => this.#rebind(),
+    })
+    server.persistence = persistenceOf(server, options)
+    bindSettings(server)
+  }
+
+  /** Binds all sockets; ends the server when one cannot be. */
+  listen(): void {
+    this.#listeners.open((isGood) => {
+      if (isGood) this.server.send({ kind: 'listening' })
+      else this.#fail()
+    })
+  }
+
+  /** Loads the data and begins to serve. */
+  start(): void {
+    const { server } = this
+    server.log.warning('Server initialized')
+    server.loading = new Loading(server, (error) => {
+      server.loading = null
+      if (error !== null) {
+        server.log.warning(`Fatal error loading the DB: ${error.message}. Exiting.`)
+        return this.#fail()
+      }
+      server.log.notice('Ready to accept connections')
+      server.send({ kind: 'ready' })
+    })
+    this.#cron.start()
+    server.loading.start()
+  }
+
+  /** The main thread has put something into the mailbox. */
+  wake(): void {
+    this.#cron.takeRequests()
+  }
+
+  serve(client: Connection, bytes: Uint8Array, start: number, length: number): void {
+    this.#turn.serve(client, bytes, start, length)
+  }
+
+  forget(client: Connection): void {
+    this.#clients.remove(client)
+  }
+
+  #accept(socket: Socket): SocketHandler {
+    return this.#clients.accept(this, socket) ?? REFUSED
+  }
+
+  /** Gives every client whose command waits another try. */
+  #resumePostponed(): void {
+    for (const client of this.#clients.postponed()) {
+      if (!client.isClosed) this.#turn.resume(client)
+    }
+  }
+
+  /** Moves to the addresses of a changed configuration; keeps the old ones if that fails. */
+  #rebind(): void {
+    this.#listeners.openTcp((isGood) => {
+      if (!isGood) this.server.log.warning('Failed to bind to the specified addresses.')
+    })
+  }
+
+  #closeSockets(transport: Transport): void {
+    this.#cron.stop()
+    this.#listeners.close()
+    transport.close()
+  }
+
+  #fail(): void {
+    this.server.send({ kind: 'exit', code: 1, isGraceful: false })
+  }
+}
+
+function persistenceOf(server: Server, options: EngineOptions): Persistence | null {
+  if (options.snapshots === null) return null
+  const { keyspace, disk, clock, log } = server
+  return new Persistence({
+    keyspace,
+    disk,
+    clock,
+    log,
+    settings: new LiveSettings(server),
+    runner: options.snapshots,
+    processId: options.processId,
+  })
+}

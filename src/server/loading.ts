@@ -1,0 +1,97 @@
+// Loading at the start, in slices: clients are answered with LOADING between two of them, INFO shows
+// the progress, and a signal ends it. Ends with `done(null)`, or with the error because of which
+// nothing of the file may be served.
+
+import { StoreError } from '../base/errors.ts'
+import type { RdbLoader } from '../persist/loader.ts'
+import type { Server } from './server.ts'
+
+/** Longest slice. */
+const SLICE_US = 20_000
+/** Bytes between two looks at the time. */
+const STEP_BYTES = 256 * 1024
+const US_PER_SECOND = 1_000_000
+
+export class Loading {
+  readonly #server: Server
+  readonly #done: (error: StoreError | null) => void
+  #loader: RdbLoader | null = null
+  readonly #startUs: number
+  /** Unix seconds. */
+  readonly startSeconds: number
+
+  constructor(server: Server, done: (error: StoreError | null) => void) {
+    this.#server = server
+    this.#done = done
+    this.#startUs = server.clock.monotonicUs()
+    this.startSeconds = Math.floor(server.clock.nowMs() / 1000)
+  }
+
+  get totalBytes(): number {
+    return this.#loader?.totalBytes ?? 0
+  }
+
+  get loadedBytes(): number {
+    return this.#loader?.loadedBytes ?? 0
+  }
+
+  /** What the file says its data took in memory where it was saved. */
+  get usedBytesAtSave(): number {
+    return this.#loader?.usedBytesAtSave ?? 0
+  }
+
+  /** Seconds that the rest will take at the speed so far; at least 1. */
+  get etaSeconds(): number {
+    const seconds = (this.#server.clock.monotonicUs() - this.#startUs) / US_PER_SECOND
+    const left = this.totalBytes - this.loadedBytes
+    const bytesPerSecond = this.loadedBytes / Math.max(seconds, 1e-6)
+    return Math.max(1, Math.ceil(left / Math.max(bytesPerSecond, 1)))
+  }
+
+  /** Opens the file and loads the first slice. */
+  start(): void {
+    const { persistence, keyspace } = this.#server
+    try {
+      this.#loader = persistence === null ? null : persistence.openLoader({ mayOverwrite: false })
+    } catch (error) {
+      return this.#fail(error)
+    }
+    if (this.#loader === null) return this.#done(null)
+    keyspace.isExpiryOn = false
+    this.#slice(this.#loader)
+  }
+
+  #slice(loader: RdbLoader): void {
+    const { clock } = this.#server
+    const limitUs = clock.monotonicUs() + SLICE_US
+    try {
+      while (loader.step(STEP_BYTES)) {
+        if (clock.monotonicUs() < limitUs) continue
+        clock.after(0, () => this.#slice(loader))
+        return
+      }
+    } catch (error) {
+      loader.close()
+      return this.#fail(error)
+    }
+    this.#finish(loader)
+  }
+
+  #finish(loader: RdbLoader): void {
+    const { persistence, keyspace, clock, log } = this.#server
+    keyspace.isExpiryOn = true
+    persistence?.noteLoaded(loader)
+    const seconds = (clock.monotonicUs() - this.#startUs) / US_PER_SECOND
+    log.notice(
+      `Done loading RDB, keys loaded: ${loader.keysLoaded}, keys expired: ${loader.keysExpired}.`,
+    )
+    log.notice(`DB loaded from disk: ${seconds.toFixed(3)} seconds`)
+    this.#done(null)
+  }
+
+  #fail(error: unknown): void {
+    this.#server.keyspace.isExpiryOn = true
+    if (!(error instanceof StoreError)) throw error
+    this.#done(error)
+  }
+}

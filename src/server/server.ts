@@ -1,0 +1,235 @@
+// The server as its administrative commands see it: one object that holds the parts, and the
+// context that handlers get. It does nothing by itself: the engine (engine.ts) puts it together
+// and drives it.
+//
+//   engine.ts        assembly; sockets in      turn.ts        one turn of one client
+//   connection.ts    one client                clients.ts     all of them
+//   cron.ts          recurring work            shutdown.ts    the end
+//   settings.ts      configuration to parts    info*.ts       INFO
+//   *-commands.ts    administrative commands   config*.ts     parameters
+//   main-thread.ts, engine-thread.ts, mailbox.ts   the two threads and what they say
+//
+// Owner: the engine thread.
+
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Disk } from '../base/disk.ts'
+import { randomHex } from '../base/random.ts'
+import type { Log } from '../base/log.ts'
+import { Slice } from '../base/slice.ts'
+import type { CommandLimits, Context } from '../command/command.ts'
+import type { Caller, Dispatcher, Gates } from '../command/dispatch.ts'
+import type { CommandEntry } from '../command/table.ts'
+import type { Database } from '../keyspace/database.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { ReplyError } from '../resp/replies.ts'
+import { Clients } from './clients.ts'
+import type { Config } from './config.ts'
+import type { Connection } from './connection.ts'
+import type { MainMessage } from './mailbox.ts'
+import type { Loading } from './loading.ts'
+import type { Persistence } from '../persist/persistence.ts'
+import { MISCONF } from '../resp/replies.ts'
+import type { Shutdown } from './shutdown.ts'
+import { needsClocks } from './persistence-settings.ts'
+import { SlowLog } from './slow-log.ts'
+import { Statistics } from './statistics.ts'
+import type { Reply } from '../resp/reply.ts'
+
+export interface ServerOptions {
+  readonly config: Config
+  readonly keyspace: Keyspace
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly log: Log
+  /** Sends to the main thread. */
+  readonly send: (message: MainMessage) => void
+  readonly executable: string
+  readonly isSupervised: boolean
+}
+
+/** What the engine does for commands. */
+export interface ServerParts {
+  readonly shutdown: Shutdown
+  /** Serves clients whose pause is over. */
+  readonly resume: () => void
+  /** Listens on the addresses of the configuration as it is now. */
+  readonly rebind: () => void
+}
+
+const RUN_ID_BYTES = 20
+
+export class Server implements Gates {
+  readonly config: Config
+  readonly keyspace: Keyspace
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly log: Log
+  readonly send: (message: MainMessage) => void
+  readonly executable: string
+  readonly isSupervised: boolean
+  readonly statistics = new Statistics()
+  readonly clients: Clients
+  readonly slowLog: SlowLog
+  /** 40 hexadecimal digits, new at each start. */
+  readonly runId = randomHex(RUN_ID_BYTES)
+  readonly replicationId = randomHex(RUN_ID_BYTES)
+  readonly startedMs: number
+  readonly limits: CommandLimits
+  /** `used_memory` of the empty server. */
+  readonly startupBytes: number
+  persistence: Persistence | null = null
+  /** The load at the start, while it runs. */
+  loading: Loading | null = null
+  readonly mode = 'standalone'
+  /** Runs of the cron per second, `dynamic-hz` applied. */
+  hz = 10
+  /** DEBUG SET-ACTIVE-EXPIRE. */
+  isActiveExpireOn = true
+  /** DEBUG PAUSE-CRON. */
+  isCronPaused = false
+  /** Unix time in ms of the last DEBUG or CONFIG that a reader of INFO may ask for. */
+  peakMs: number
+  #parts: ServerParts | null = null
+  #dispatcher: Dispatcher | null = null
+  #reply: Reply | null = null
+
+  constructor(options: ServerOptions) {
+    this.config = options.config
+    this.keyspace = options.keyspace
+    this.clock = options.clock
+    this.disk = options.disk
+    this.log = options.log
+    this.send = options.send
+    this.executable = options.executable
+    this.isSupervised = options.isSupervised
+    const { config, log, statistics } = this
+    const { values } = config
+    this.clients = new Clients({ config, log, statistics })
+    this.slowLog = new SlowLog(values.slowlogMaxLen)
+    this.startedMs = this.clock.nowMs()
+    this.peakMs = this.startedMs
+    this.startupBytes = this.keyspace.usedBytes
+    this.limits = {
+      stringLengthMax: values.protoMaxBulkLen,
+      isUserFlushLazy: values.lazyfreeLazyUserFlush,
+      isRdbCompressed: values.rdbcompression,
+      isPayloadChecked: true,
+      isIntegerShared: values.maxmemory === 0 || !needsClocks(values.maxmemoryPolicy),
+    }
+  }
+
+  get dispatcher(): Dispatcher {
+    assert(this.#dispatcher !== null, 'the engine has put the server together')
+    return this.#dispatcher
+  }
+
+  /** The writer of replies to the client that is being served. */
+  get reply(): Reply {
+    assert(this.#reply !== null, 'the engine has put the server together')
+    return this.#reply
+  }
+
+  /** What the engine lends to commands. */
+  get parts(): ServerParts {
+    assert(this.#parts !== null, 'the engine has put the server together')
+    return this.#parts
+  }
+
+  connect(parts: ServerParts): void {
+    this.#parts = parts
+  }
+
+  /** Second half of the assembly: what needs the server itself. */
+  attach(dispatcher: Dispatcher, reply: Reply): void {
+    this.#dispatcher = dispatcher
+    this.#reply = reply
+  }
+
+  /** Bytes of data, index structures, client buffers and what a save holds. Exact for data. */
+  usedBytes(): number {
+    const used = this.keyspace.usedBytes + this.clients.totalBytes + this.savingBytes
+    if (used > this.statistics.peakBytes) {
+      this.statistics.peakBytes = used
+      this.peakMs = this.clock.nowMs()
+    }
+    return used
+  }
+
+  /** Bytes of the reserve that a save under way uses. */
+  get savingBytes(): number {
+    return this.persistence?.current?.reserveUsedBytes ?? 0
+  }
+
+  get isLoading(): boolean {
+    return this.loading !== null
+  }
+
+  get isStale(): boolean {
+    return false
+  }
+
+  get pausedFlags(): number {
+    return this.clients.pausedFlags
+  }
+
+  get hasMemoryLimit(): boolean {
+    return this.config.values.maxmemory > 0
+  }
+
+  isOverMemory(): boolean {
+    // Client buffers count by INFO only: adding them up here would cost O(clients) per write.
+    return this.keyspace.usedBytes + this.savingBytes > this.config.values.maxmemory
+  }
+
+  diskError(): ReplyError | null {
+    return this.persistence?.isWriteRefused ? MISCONF : null
+  }
+
+  allowsProtected(_entry: CommandEntry, caller: Caller): boolean {
+    const allowed = this.config.values.enableDebugCommand
+    return allowed === 'yes' || (allowed === 'local' && caller.isLocal)
+  }
+}
+
+/** What handlers get: the part that data commands see, and behind it the server. */
+export class ServerContext implements Context {
+  readonly server: Server
+  readonly keyspace: Keyspace
+  readonly limits: CommandLimits
+  readonly key = new Slice()
+  readonly value = new Slice()
+  db: Database
+  nowMs = 0
+  #client: Connection | null = null
+
+  constructor(server: Server) {
+    this.server = server
+    this.keyspace = server.keyspace
+    this.limits = server.limits
+    this.db = server.keyspace.databases[0]!
+  }
+
+  /** The client that is being served. */
+  get client(): Connection {
+    assert(this.#client !== null, 'a command runs for a client')
+    return this.#client
+  }
+
+  get session(): Connection {
+    return this.client
+  }
+
+  /** Makes `client` the one that is served. */
+  enter(client: Connection, nowMs: number): void {
+    this.#client = client
+    this.db = this.keyspace.databases[client.database]!
+    this.nowMs = nowMs
+  }
+}
+
+/** The whole context of an administrative command. */
+export function serverContext(context: Context): ServerContext {
+  assert(context instanceof ServerContext, 'administrative commands run in a server')
+  return context
+}

@@ -1,0 +1,89 @@
+// What parts of the server take from the configuration, at the start and again when CONFIG SET
+// changes it. Parameters that are read where they are used (`config.values.timeout`) are not here.
+
+import { LOG_LEVEL_NAMES, LogLevel } from '../base/log.ts'
+import type { Apply, ConfigName } from './config.ts'
+import { needsClocks } from './persistence-settings.ts'
+import { OomScore } from './process.ts'
+import type { Server } from './server.ts'
+
+const LFU_POLICY = /lfu$/
+
+/** Brings the server in line with its configuration, now and after each change. */
+export function bindSettings(server: Server): void {
+  const { config } = server
+  const apply = (names: readonly ConfigName[], run: () => void) => {
+    const applied: Apply = () => {
+      run()
+      return null
+    }
+    for (const name of names) config.onChange(name, applied)
+    run()
+  }
+  const { values } = config
+  apply(['proto-max-bulk-len', 'client-query-buffer-limit'], () => {
+    server.limits.stringLengthMax = values.protoMaxBulkLen
+    server.clients.readerLimits.bulkLengthMax = values.protoMaxBulkLen
+    server.clients.readerLimits.queryLengthMax = values.clientQueryBufferLimit
+  })
+  apply(['lazyfree-lazy-user-flush'], () => {
+    server.limits.isUserFlushLazy = values.lazyfreeLazyUserFlush
+  })
+  apply(['rdbcompression'], () => {
+    server.limits.isRdbCompressed = values.rdbcompression
+  })
+  apply(['maxmemory', 'maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => {
+    const isPlain = values.maxmemory === 0 || !needsClocks(values.maxmemoryPolicy)
+    server.limits.isIntegerShared = isPlain
+    const { clock } = server.keyspace
+    clock.isLfu = LFU_POLICY.test(values.maxmemoryPolicy)
+    clock.lfuLogFactor = values.lfuLogFactor
+    clock.lfuDecayMinutes = values.lfuDecayTime
+  })
+  apply(['slowlog-log-slower-than', 'slowlog-max-len'], () => {
+    const { slowlogLogSlowerThan: slower } = values
+    server.dispatcher.slowUs = slower < 0 ? Infinity : slower
+    server.slowLog.setLimit(values.slowlogMaxLen)
+  })
+  apply(['latency-tracking'], () => {
+    server.dispatcher.isTracking = values.latencyTracking
+  })
+  apply(['requirepass'], () => {
+    // Without a password everybody is the default user, and stays so when one is set later.
+    if (values.requirepass !== '') return
+    for (const client of server.clients) client.setAuthenticated(true)
+  })
+  for (const name of ['bind', 'port'] as const) {
+    config.onChange(name, () => {
+      server.parts.rebind()
+      return null
+    })
+  }
+  config.onChange('loglevel', () => setLogLevel(server))
+  config.onChange('proc-title-template', () => {
+    server.send({ kind: 'title', template: values.procTitleTemplate })
+    return null
+  })
+  bindOomScore(server)
+}
+
+function setLogLevel({ config, log, send }: Server): null {
+  const found = LOG_LEVEL_NAMES.indexOf(config.values.loglevel)
+  const level = Object.values(LogLevel).find((each) => each === found) ?? LogLevel.Notice
+  log.level = level
+  send({ kind: 'logLevel', level })
+  return null
+}
+
+function bindOomScore({ config, disk, log }: Server): void {
+  const score = new OomScore(disk, log)
+  const apply: Apply = () => {
+    const { oomScoreAdj, oomScoreAdjValues } = config.values
+    if (score.apply(oomScoreAdj, oomScoreAdjValues[0]!)) return null
+    return 'Failed to apply new oom_score_adj configuration, check server logs.'
+  }
+  config.onChange('oom-score-adj', apply)
+  config.onChange('oom-score-adj-values', apply)
+  // A start goes on without the score; the reason is in the log.
+  apply()
+}

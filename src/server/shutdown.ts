@@ -1,0 +1,72 @@
+// The end of the server: by SHUTDOWN or a signal. Saves first if that is wanted, and stays alive
+// when the save fails, unless it is forced.
+
+import type { Log } from '../base/log.ts'
+import type { ShutdownOption } from './config-forms.ts'
+import type { Persistence } from '../persist/persistence.ts'
+import type { Server } from './server.ts'
+
+/** Whether to save: as the save points say, or by order. */
+export interface ShutdownOptions {
+  readonly isSaveForced: boolean
+  readonly isSaveForbidden: boolean
+  /** Ends even if saving fails. */
+  readonly isForced: boolean
+}
+
+/** Options from the words of `shutdown-on-sigterm` and the like. */
+export function shutdownOptionsOf(words: readonly ShutdownOption[]): ShutdownOptions {
+  return {
+    isSaveForced: words.includes('save'),
+    isSaveForbidden: words.includes('nosave'),
+    isForced: words.includes('force'),
+  }
+}
+
+export class Shutdown {
+  readonly #server: Server
+  readonly #log: Log
+  readonly #closeSockets: () => void
+  #isDone = false
+
+  /** `closeSockets` ends listeners and connections. */
+  constructor(server: Server, closeSockets: () => void) {
+    this.#server = server
+    this.#log = server.log
+    this.#closeSockets = closeSockets
+  }
+
+  /** Whether the server has ended. */
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  /** Ends the server; false, logged, when it must stay because it could not save. */
+  run(options: ShutdownOptions): boolean {
+    const { persistence, config, send } = this.#server
+    this.#log.notice('User requested shutdown...')
+    send({ kind: 'stopping' })
+    const hasSavePoints = config.values.save.length > 0
+    const isSaveWanted = options.isSaveForced || (hasSavePoints && !options.isSaveForbidden)
+    persistence?.abort()
+    if (persistence !== null && isSaveWanted && !this.#save(persistence, options)) {
+      this.#log.warning(
+        'Errors trying to shut down the server. Check the logs for more information.',
+      )
+      return false
+    }
+    this.#isDone = true
+    this.#closeSockets()
+    send({ kind: 'exit', code: 0, isGraceful: true })
+    return true
+  }
+
+  /** Whether the server may end now. */
+  #save(persistence: Persistence, { isForced }: ShutdownOptions): boolean {
+    this.#log.notice('Saving the final RDB snapshot before exiting.')
+    if (persistence.save() === null) return true
+    const consequence = isForced ? 'Exit anyway.' : "can't exit."
+    this.#log.warning(`Error trying to save the DB, ${consequence}`)
+    return isForced
+  }
+}

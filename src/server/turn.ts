@@ -1,0 +1,168 @@
+// One turn of one client: bytes in, commands, one write out. The hot path of the server: nothing is
+// allocated per command, time is read once per command, and the unix clock once per turn or
+// millisecond. One `Turn` serves all clients, one after the other.
+
+import { assert } from '../base/assert.ts'
+import { EMPTY_BYTES } from '../base/bytes.ts'
+import { Dispatcher } from '../command/dispatch.ts'
+import type { CommandTable } from '../command/table.ts'
+import { Args } from '../resp/args.ts'
+import { Read } from '../resp/query-reader.ts'
+import { Reply } from '../resp/reply.ts'
+import { type Connection, ReplyMode } from './connection.ts'
+import { type Server, ServerContext } from './server.ts'
+
+/** A turn longer than this reads the unix clock again. */
+const CLOCK_STEP_US = 1000
+/** What the log shows of a query that breaks the protocol or a limit. */
+const LOGGED_LENGTH = 128
+
+export class Turn {
+  readonly context: ServerContext
+  readonly dispatcher: Dispatcher
+  readonly reply: Reply
+  readonly #server: Server
+  readonly #args = new Args()
+  #client: Connection | null = null
+  /** When the unix clock is to be read again, on the monotonic one. */
+  #clockDueUs = 0
+
+  constructor(server: Server, table: CommandTable) {
+    this.#server = server
+    this.context = new ServerContext(server)
+    this.reply = new Reply((bytes, start, length) => this.#send(bytes, start, length))
+    this.dispatcher = new Dispatcher({
+      table,
+      context: this.context,
+      gates: server,
+      monotonicUs: () => server.clock.monotonicUs(),
+      onSlow: (_entry, args, durationUs) => {
+        const client = this.context.client
+        server.slowLog.add(args, {
+          unixSeconds: Math.floor(this.context.nowMs / 1000),
+          durationUs: Math.floor(durationUs),
+          address: client.socket.remoteAddress,
+          clientName: client.name,
+        })
+      },
+    })
+    server.attach(this.dispatcher, this.reply)
+  }
+
+  /** Serves bytes that arrived. */
+  serve(client: Connection, bytes: Uint8Array, start: number, length: number): void {
+    const { statistics } = this.#server
+    statistics.reads++
+    statistics.inputBytes += length
+    if (client.isClosing) return
+    client.reader.feed(bytes, start, length)
+    if (client.postponed !== null) {
+      client.reader.keep()
+      if (client.reader.isOverLimit) this.#endForQueryLimit(client)
+      return
+    }
+    this.#enter(client)
+    this.#process(client)
+  }
+
+  /** Runs the command that a pause held back, and what was sent behind it. */
+  resume(client: Connection): void {
+    const args = client.postponed
+    assert(args !== null, 'only a client that waits is resumed')
+    client.postponed = null
+    this.#enter(client)
+    client.reader.feed(EMPTY_BYTES, 0, 0)
+    if (!this.#execute(client, args)) {
+      client.reader.keep()
+      client.postponed = args
+      return
+    }
+    this.#process(client)
+  }
+
+  #enter(client: Connection): void {
+    this.#client = client
+    this.reply.version = client.version
+    this.dispatcher.begin()
+    this.#readClock()
+    client.lastActiveMs = this.context.nowMs
+    this.context.enter(client, this.context.nowMs)
+    this.#server.keyspace.isClockStopped = client.isNoTouch
+  }
+
+  #readClock(): void {
+    const nowMs = this.#server.clock.nowMs()
+    this.context.nowMs = nowMs
+    this.#server.keyspace.advance(nowMs)
+    this.#clockDueUs = this.dispatcher.startUs + CLOCK_STEP_US
+  }
+
+  #process(client: Connection): void {
+    const args = this.#args
+    const { reader } = client
+    let found: Read = Read.Incomplete
+    while (!client.isClosing) {
+      found = reader.next(args)
+      if (found !== Read.Command) break
+      if (this.#execute(client, args)) continue
+      client.postponed = args.clone()
+      break
+    }
+    if (found === Read.ProtocolError && !client.isClosing) this.#endForProtocol(client)
+    reader.keep()
+    this.reply.flush()
+    if (found === Read.QueryLimit) return this.#endForQueryLimit(client)
+    if (client.isClosed) return
+    if (client.isClosing) return client.socket.end()
+    if (client.socket.pendingBytes > 0) {
+      this.#server.clients.enforceOutputLimit(client, this.context.nowMs)
+    }
+  }
+
+  /** Runs one command; false when it must wait. */
+  #execute(client: Connection, args: Args): boolean {
+    if (client.replyMode !== ReplyMode.On) return this.#executeMuted(client, args)
+    const isDone = this.dispatcher.run(args, this.reply, client)
+    if (this.dispatcher.startUs > this.#clockDueUs) this.#readClock()
+    return isDone
+  }
+
+  /** The same for a client that wants no reply, unless the command turns replies on again. */
+  #executeMuted(client: Connection, args: Args): boolean {
+    const { reply } = this
+    if (client.replyMode === ReplyMode.SkipNext) client.replyMode = ReplyMode.Skip
+    reply.mute()
+    const isDone = this.dispatcher.run(args, reply, client)
+    if (client.replyMode === ReplyMode.On) return isDone
+    reply.unmute()
+    if (client.replyMode === ReplyMode.Skip && isDone) client.replyMode = ReplyMode.On
+    return isDone
+  }
+
+  #send(bytes: Uint8Array, start: number, length: number): void {
+    const client = this.#client
+    assert(client !== null, 'replies go to the client that is served')
+    const { statistics } = this.#server
+    statistics.writes++
+    statistics.outputBytes += length
+    client.socket.write(bytes, start, length)
+  }
+
+  #endForProtocol(client: Connection): void {
+    const { error } = client.reader
+    const { log } = this.#server
+    log.verbose(`${error.message.slice(4)} from client: ${client.describe(this.context.nowMs)}`)
+    this.reply.error(error)
+    this.dispatcher.noteError(error.code)
+    client.closeAfterReply()
+  }
+
+  #endForQueryLimit(client: Connection): void {
+    const line = client.describe(this.context.nowMs)
+    const shown = line.slice(0, LOGGED_LENGTH * 4)
+    this.#server.log.warning(
+      `Closing client that reached max query buffer length: ${shown}`,
+    )
+    client.socket.close()
+  }
+}

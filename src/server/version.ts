@@ -1,0 +1,5 @@
+// What this server is, and which Redis it is compatible with. `package.json` says the same number.
+
+export const TIDEMARK_VERSION = '0.1.0'
+/** The version that INFO and HELLO give: clients choose features by it. */
+export const REDIS_VERSION = '7.0.15'
