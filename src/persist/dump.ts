@@ -1,0 +1,188 @@
+// DUMP and RESTORE: one key's value as an RDB payload, out and in. They stand here and not in
+// command/ because payloads are written and read by the code that files are.
+//
+// The encoder is made with the first payload, as it holds 200 KiB of buffers that most servers
+// never need. One thread's: the engine's.
+
+import type { I64 } from '../base/i64.ts'
+import { integerArgument, keyArgument } from '../command/arguments.ts'
+import { type Command, type Context, Flag } from '../command/command.ts'
+import { toDeadline } from '../command/deadline.ts'
+import { NULL, type Ptr } from '../memory/layout.ts'
+import { type Args, word } from '../resp/args.ts'
+import {
+  BUSY_KEY,
+  DUMP_BAD,
+  DUMP_BAD_FORMAT,
+  FREQ_INVALID,
+  IDLETIME_INVALID,
+  SYNTAX_ERROR,
+  TTL_INVALID,
+} from '../resp/replies.ts'
+import type { Reply } from '../resp/reply.ts'
+import { RdbString } from './rdb/rdb-input.ts'
+import { RdbPayload } from './rdb/rdb-payload.ts'
+import { rdbTypes } from './rdb/rdb-types.ts'
+
+const REPLACE = word('replace')
+const ABSTTL = word('absttl')
+const IDLETIME = word('idletime')
+const FREQ = word('freq')
+
+const RDB_TYPE_STRING = 0
+const FREQUENCY_MAX = 255
+/** Idle times beyond the clock's 24 bits are as long as it can tell. */
+const IDLE_SECONDS_MAX = 0xffffff
+const NOT_GIVEN = -1
+
+let payload: RdbPayload | null = null
+const LOADED = new RdbString()
+
+/** DUMP key: the value as a payload, nil without a key. O(value). */
+export function dump(context: Context, args: Args, reply: Reply): void {
+  const { db, value, limits } = context
+  const record = db.find(keyArgument(context, args, 1))
+  if (record === NULL) return reply.nil()
+  payload ??= new RdbPayload()
+  const writer = payload.begin(RDB_TYPE_STRING, limits.isRdbCompressed)
+  db.readString(record, value)
+  writer.string(value.bytes, value.start, value.length)
+  payload.end()
+  reply.bulk(payload.bytes, payload.start, payload.length)
+  payload.release()
+}
+
+/** RESTORE key ttl payload [options]: OK; the key holds what was dumped. O(payload). */
+export function restore(context: Context, args: Args, reply: Reply): void {
+  const { db, keyspace, nowMs } = context
+  const options = parseOptions(args, reply)
+  if (options === null) return
+  const key = keyArgument(context, args, 1)
+  if (!options.isReplacing && db.findForWrite(key) !== NULL) return reply.error(BUSY_KEY)
+  const ttl = integerArgument(args, 2, reply)
+  if (ttl === null) return
+  if (ttl < 0) return reply.error(TTL_INVALID)
+  if (!loadPayload(context, args, reply)) return
+  const occupant = options.isReplacing ? db.findForWrite(key) : NULL
+  const deadlineMs = ttl === 0 ? 0 : deadlineOf(ttl, options.isAbsolute ? 0 : nowMs)
+  if (deadlineMs !== 0 && deadlineMs <= nowMs) {
+    // What would be gone at once is not made at all, but what it replaces goes.
+    if (occupant !== NULL) {
+      db.remove(occupant)
+      keyspace.dirty++
+    }
+  } else {
+    if (occupant !== NULL) db.remove(occupant)
+    setClock(context, db.putString(key, context.value, deadlineMs), options)
+    keyspace.dirty++
+  }
+  payload?.release()
+  reply.ok()
+}
+
+interface RestoreOptions {
+  isReplacing: boolean
+  isAbsolute: boolean
+  idleSeconds: number
+  frequency: number
+}
+
+/** The options from argument 4 on; null after an error reply. */
+function parseOptions(args: Args, reply: Reply): RestoreOptions | null {
+  const options: RestoreOptions = {
+    isReplacing: false,
+    isAbsolute: false,
+    idleSeconds: NOT_GIVEN,
+    frequency: NOT_GIVEN,
+  }
+  for (let i = 4; i < args.count; i++) {
+    const hasValue = i + 1 < args.count
+    if (args.is(i, REPLACE)) options.isReplacing = true
+    else if (args.is(i, ABSTTL)) options.isAbsolute = true
+    else if (args.is(i, IDLETIME) && hasValue && options.frequency === NOT_GIVEN) {
+      const seconds = integerArgument(args, ++i, reply)
+      if (seconds === null) return null
+      if (seconds < 0) return refuse(reply, IDLETIME_INVALID)
+      options.idleSeconds = Math.min(Number(seconds), IDLE_SECONDS_MAX)
+    } else if (args.is(i, FREQ) && hasValue && options.idleSeconds === NOT_GIVEN) {
+      const frequency = integerArgument(args, ++i, reply)
+      if (frequency === null) return null
+      if (frequency < 0 || frequency > FREQUENCY_MAX) return refuse(reply, FREQ_INVALID)
+      options.frequency = Number(frequency)
+    } else return refuse(reply, SYNTAX_ERROR)
+  }
+  return options
+}
+
+function refuse(reply: Reply, error: Parameters<Reply['error']>[0]): null {
+  reply.error(error)
+  return null
+}
+
+/** Points the context's value at the string in argument 3; false after an error reply. */
+function loadPayload({ value, limits }: Context, args: Args, reply: Reply): boolean {
+  const { bytes } = args
+  const start = args.start(3)
+  const length = args.length(3)
+  payload ??= new RdbPayload()
+  if (!payload.verify(bytes, start, length, limits.isPayloadChecked)) {
+    reply.error(DUMP_BAD)
+    return false
+  }
+  const type = payload.typeOf(bytes, start)
+  if (type !== RDB_TYPE_STRING) {
+    const known = rdbTypes.get(type)
+    if (known === undefined) reply.error(DUMP_BAD_FORMAT)
+    else reply.errorText(`ERR Bad data format: a ${known.name}, which is not supported yet`)
+    return false
+  }
+  if (!payload.readString(bytes, start, length, LOADED)) {
+    reply.error(DUMP_BAD_FORMAT)
+    return false
+  }
+  value.set(LOADED.bytes, LOADED.start, LOADED.length)
+  return true
+}
+
+/** `ttl` ms after `baseMs`; what 64 bits cannot hold is as far ahead as can be. */
+function deadlineOf(ttl: I64, baseMs: number): number {
+  return toDeadline(ttl, 1, baseMs) ?? Number.MAX_SAFE_INTEGER
+}
+
+/** Applies IDLETIME or FREQ, each only under the policy that it belongs to. */
+function setClock({ db, keyspace }: Context, record: Ptr, options: RestoreOptions): void {
+  const { clock } = keyspace
+  const { idleSeconds, frequency } = options
+  if (clock.isLfu) {
+    if (frequency !== NOT_GIVEN) db.setClock(record, clock.ofFrequency(frequency))
+  } else if (idleSeconds !== NOT_GIVEN) db.setClock(record, clock.ofIdle(idleSeconds))
+}
+
+const ROW = { keys: [1, 1, 1], group: 'generic' } as const
+
+export const dumpCommands: readonly Command[] = [
+  {
+    ...ROW,
+    name: 'dump',
+    arity: 2,
+    flags: Flag.ReadOnly,
+    since: '2.6.0',
+    run: dump,
+    summary: 'Return the value stored at a key in a serialized form',
+    complexity: 'O(N), where N is the size of the value.',
+    keyFlags: ['RO access'],
+    tips: ['nondeterministic_output'],
+  },
+  {
+    ...ROW,
+    name: 'restore',
+    arity: -4,
+    flags: Flag.Write | Flag.DenyOom,
+    since: '2.6.0',
+    run: restore,
+    summary: 'Create a key from what DUMP returned',
+    complexity: 'O(N), where N is the size of the payload.',
+    categories: ['dangerous'],
+    keyFlags: ['OW update'],
+  },
+]
