@@ -4,8 +4,8 @@
 //   LFU  | minutes of the last decay, modulo 2^16 | logarithmic counter, 8 bits |
 //
 // The counter grows with probability 1 / (counter × log factor + 1) and falls by one each decay
-// time, as Redis documents for its LFU policies. New keys start at 5, so that they are not the first
-// to go. Clock bits are outside the touch rule: no snapshot reads them.
+// time, as Redis documents for its LFU policies. New keys start at 5, so that they are not the
+// first to go. Clock bits are outside the touch rule: no snapshot reads them.
 
 import type { Random } from '../base/random.ts'
 

@@ -1,9 +1,9 @@
-// What all databases of a keyspace share. Made by Keyspace, never by anybody else.
+// What all databases of a keyspace share: memory, hash, clocks, counts, the rules of expiry.
+// Made by Keyspace, never by anybody else. Owner: the engine.
 
 import type { Arena } from '../memory/arena.ts'
 import type { Ptr } from '../memory/layout.ts'
 import type { AccessClock } from './access-clock.ts'
-import type { Database } from './database.ts'
 import type { KeyHash } from './key-hash.ts'
 import type { RecordStore } from './record-store.ts'
 
@@ -36,6 +36,6 @@ export interface Expiry {
   isOn: boolean
   /** True on a replica: expired keys are hidden, not removed. */
   isPaused: boolean
-  /** Called before an expired record is removed. */
-  onExpire: ((database: Database, record: Ptr) => void) | null
+  /** Called with the database's number before an expired record is removed. */
+  onExpire: ((database: number, record: Ptr) => void) | null
 }

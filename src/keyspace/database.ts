@@ -1,8 +1,8 @@
 // One numbered database: keys to records, and the list of those that expire.
 //
-// All reads and writes of commands go through here. A `Ptr` that a method returns is valid until the
-// next change of the keyspace: commands find a record, use it, and forget it. Keys and values travel
-// as `Slice`s, filled by the caller.
+// All reads and writes of commands go through here. A `Ptr` that a method returns is valid until
+// the next change of the keyspace: commands find a record, use it, and forget it. Keys and values
+// travel as `Slice`s, filled by the caller.
 //
 // A record whose deadline has passed is removed by whoever meets it (lazy expiry), except while
 // `expiry.isPaused` (loading, a replica): then it is hidden.
@@ -13,9 +13,9 @@ import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 import { Slice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
+import type { Commons } from './commons.ts'
 import { Deadlines } from './deadlines.ts'
 import { Dict } from './dict.ts'
-import type { Commons } from './commons.ts'
 import {
   clockOfWord,
   DEADLINE_INDEX_WORD,
@@ -290,8 +290,8 @@ export class Database {
   }
 
   /** Visits every record, expired ones too. `visit` must not change the keyspace. */
-  forEach(visit: (record: Ptr) => void): void {
-    this.#dict.forEach(visit)
+  each(visit: (record: Ptr) => void): void {
+    this.#dict.each(visit)
   }
 
   /** Whether the record's deadline has passed. */
@@ -303,7 +303,7 @@ export class Database {
   expire(record: Ptr): void {
     const { stats, expiry } = this.#commons
     stats.expired++
-    expiry.onExpire?.(this, record)
+    expiry.onExpire?.(this.id, record)
     this.remove(record)
   }
 
@@ -335,7 +335,7 @@ export class Database {
     this.#dict.check()
     this.#deadlines.check()
     let expiring = 0
-    this.#dict.forEach((record) => {
+    this.#dict.each((record) => {
       assert(this.#commons.arena.spaceOf(record) === this.#space, 'records lie in their space')
       if (this.deadlineOf(record) !== NO_DEADLINE) expiring++
     })

@@ -15,8 +15,8 @@ import {
   PTR_SEGMENT_SHIFT,
   type Ptr,
 } from '../memory/layout.ts'
-import { wordOf, wordsOf } from './record-access.ts'
 import { DEADLINE_INDEX_WORD, flagsOf, RecordFlag } from './record.ts'
+import { wordOf, wordsOf } from './record-access.ts'
 
 const ENTRIES_PER_PAGE = PAGE_BYTES / 4
 
@@ -55,7 +55,8 @@ export class Deadlines {
     if (index !== last) this.#put(index, this.at(last))
     const pagesNeeded = Math.ceil(this.#count / ENTRIES_PER_PAGE)
     // One spare page keeps a count that moves about a page's limit from allocating each time.
-    if (this.#pages.length > pagesNeeded + 1) this.#arena.freeTable(this.#pages.pop()!)
+    const spare = this.#pages.length > pagesNeeded + 1 ? this.#pages.pop() : undefined
+    if (spare !== undefined) this.#arena.freeTable(spare)
     else if (this.#count === 0) this.clear()
   }
 

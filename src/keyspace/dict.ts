@@ -14,11 +14,11 @@
 // `low` gives home bucket (16 bits) and fingerprint (8 bits), so that neither depends on the depth.
 // An entry lies in its home bucket, else the next one, else a stash bucket; when all are full the
 // segment splits in two by the next bit of `high`: no rehash pause (about 0.1 ms a split), and the
-// load stays at 75 % or more on average of a growing table's life at about 88 % when splitting.
+// load, about 90 % when a segment splits, is close to 70 % on average while a table grows.
 // Two half-empty buddies merge again.
 //
-// SCAN's guarantee: a cursor is (prefix of `high`, home bucket, depth) and visits keys in that order.
-// A split keeps the order; a merge is seen by the smaller depth and starts the merged segment anew.
+// SCAN's guarantee: a cursor is (prefix of `high`, home bucket, depth) and visits keys in that
+// order. A split keeps the order; a merge shows by the smaller depth and starts the segment anew.
 //
 // Invariants: an entry's fingerprint, displaced bit and stash bit tell the truth · the directory's
 // 2^depth slots point to segments, 2^(depth − segment depth) neighbours to the same one.
@@ -27,24 +27,39 @@ import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 import type { Slice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
-import { NULL, PAGE_BYTES, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
+import {
+  NULL,
+  PAGE_BYTES,
+  PTR_SEGMENT_MASK,
+  PTR_SEGMENT_SHIFT,
+  type Ptr,
+} from '../memory/layout.ts'
+import {
+  AWAY_ONE,
+  AWAY_SHIFT,
+  BUCKET_WORDS,
+  BUCKETS,
+  CAPACITY,
+  COUNT_WORD,
+  DEPTH_WORD,
+  fingerprintAt,
+  HOMES,
+  homeOf,
+  META_WORD,
+  nextHome,
+  placeEntry,
+  SLOT,
+  SLOTS,
+  type Slot,
+  STASH_SHIFT,
+  setFingerprint,
+} from './dict-bucket.ts'
 import type { KeyHash } from './key-hash.ts'
 import { readKey } from './record-access.ts'
 
-const SLOTS = 12
-const BUCKETS = 64
-const HOMES = 60
-const BUCKET_WORDS = 16
-const FINGERPRINT_BYTE = 48
-const META_WORD = 15
-const DEPTH_WORD = HOMES * BUCKET_WORDS + META_WORD
-const COUNT_WORD = (HOMES + 1) * BUCKET_WORDS + META_WORD
-const CAPACITY = SLOTS * BUCKETS
 const DEPTH_MAX = 24
-const DISPLACED_SHIFT = 0
-const STASH_SHIFT = 12
-const AWAY_SHIFT = 16
-const AWAY_ONE = 1 << AWAY_SHIFT
+/** Empty buckets that `random` tries; more are not met unless a few keys lie in many segments. */
+const RANDOM_TURNS = 1000
 /** Buddies merge when together they fill less than this. */
 const MERGE_COUNT = CAPACITY * 0.4
 /** Buckets one SCAN step visits at most, for each key asked for. */
@@ -183,27 +198,30 @@ export class Dict {
     this.#count = 0
   }
 
-  /** A record picked at random, NULL when empty; every key has a fair, not an equal chance. */
+  /**
+   * A record picked at random, NULL when empty: a random bucket that is not empty, then one of its
+   * entries, so that every key has a chance of the same order, as in Redis.
+   */
   random(random: Random): Ptr {
     if (this.#count === 0) return NULL
-    for (;;) {
+    for (let turn = 0; turn < RANDOM_TURNS; turn++) {
       const table = this.#segmentOf(random.u32())
       const words = this.#wordsAt(table)
-      const base = (table & PTR_SEGMENT_MASK) << 1
-      if (words[base + COUNT_WORD] === 0) continue
-      // The first entry from a random slot on; slots of a segment are close to evenly filled.
-      const first = random.below(CAPACITY)
-      for (let i = 0; i < CAPACITY; i++) {
-        const slot = (first + i) % CAPACITY
-        const bucket = (slot / SLOTS) | 0
-        const record = words[base + bucket * BUCKET_WORDS + (slot - bucket * SLOTS)]!
-        if (record !== NULL) return record
+      const at = ((table & PTR_SEGMENT_MASK) << 1) + random.below(BUCKETS) * BUCKET_WORDS
+      let filled = 0
+      for (let slot = 0; slot < SLOTS; slot++) if (words[at + slot] !== NULL) filled++
+      if (filled === 0) continue
+      let rank = random.below(filled)
+      for (let slot = 0; slot < SLOTS; slot++) {
+        const record = words[at + slot]!
+        if (record !== NULL && rank-- === 0) return record
       }
     }
+    return this.#first()
   }
 
   /**
-   * Calls `visit` for the records of the buckets from `cursor` on, until about `count` were visited.
+   * Calls `visit` for the records of the buckets from `cursor` on, until it saw about `count`.
    * Returns the next cursor (below 2^35), 0 at the end. `visit` must not change the dict.
    */
   scan(cursor: number, count: number, visit: (record: Ptr) => void): number {
@@ -233,7 +251,7 @@ export class Dict {
   }
 
   /** Calls `visit` for every record. `visit` must not change the dict. O(n). */
-  forEach(visit: (record: Ptr) => void): void {
+  each(visit: (record: Ptr) => void): void {
     let last = NULL
     for (const table of this.#directory) {
       if (table === last) continue
@@ -388,7 +406,7 @@ export class Dict {
         words[homeMeta] = words[homeMeta]! & ~(1 << (STASH_SHIFT + bucket - HOMES))
       }
     } else if (bucket !== home) {
-      words[at + META_WORD] = words[at + META_WORD]! & ~(1 << (DISPLACED_SHIFT + slot))
+      words[at + META_WORD] = words[at + META_WORD]! & ~(1 << slot)
       words[homeMeta] = words[homeMeta]! - AWAY_ONE
     }
   }
@@ -412,42 +430,7 @@ export class Dict {
     return isFound
   }
 
-  /** Stores an entry in a segment; false when home, next and stash are full. */
-  #place(table: Ptr, record: Ptr, low: number): boolean {
-    const words = this.#wordsAt(table)
-    const base = (table & PTR_SEGMENT_MASK) << 1
-    const home = homeOf(low)
-    const homeAt = base + home * BUCKET_WORDS
-    let at = homeAt
-    let slot = freeSlot(words, at)
-    if (slot === SLOTS) {
-      at = base + nextHome(home) * BUCKET_WORDS
-      slot = freeSlot(words, at)
-      if (slot < SLOTS) {
-        words[at + META_WORD] = words[at + META_WORD]! | (1 << (DISPLACED_SHIFT + slot))
-        words[homeAt + META_WORD] = words[homeAt + META_WORD]! + AWAY_ONE
-      }
-    }
-    for (let stash = 0; slot === SLOTS && stash < BUCKETS - HOMES; stash++) {
-      at = base + (HOMES + stash) * BUCKET_WORDS
-      slot = freeSlot(words, at)
-      if (slot < SLOTS) {
-        words[homeAt + META_WORD] = words[homeAt + META_WORD]! | (1 << (STASH_SHIFT + stash))
-      }
-    }
-    if (slot === SLOTS) return false
-    words[at + slot] = record
-    setFingerprint(words, at, slot, low >>> 24)
-    words[base + COUNT_WORD] = words[base + COUNT_WORD]! + 1
-    return true
-  }
-
-  #visitHome(
-    words: Uint32Array,
-    base: number,
-    home: number,
-    visit: (record: Ptr) => void,
-  ): number {
+  #visitHome(words: Uint32Array, base: number, home: number, visit: (record: Ptr) => void): number {
     let visited = 0
     const at = base + home * BUCKET_WORDS
     const meta = words[at + META_WORD]!
@@ -476,6 +459,23 @@ export class Dict {
       }
     }
     return visited
+  }
+
+  #place(table: Ptr, record: Ptr, low: number): boolean {
+    const base = (table & PTR_SEGMENT_MASK) << 1
+    return placeEntry(this.#wordsAt(table), base, record, low)
+  }
+
+  /** The first record in the order of the directory; what `random` falls back to. */
+  #first(): Ptr {
+    let found = NULL
+    let cursor = 0
+    do {
+      cursor = this.scan(cursor, 1, (record) => {
+        found = record
+      })
+    } while (found === NULL && cursor !== 0)
+    return found
   }
 
   #addFirstSegment(): void {
@@ -590,41 +590,4 @@ export class Dict {
     }
     this.#directory = halved
   }
-}
-
-/** Where an entry stands. */
-export interface Slot {
-  table: Ptr
-  /** Index of the slot's word in its arena segment. */
-  word: number
-  bucket: number
-  home: number
-}
-
-/** Result of the last slot search; one is enough, as a search is used up before the next. */
-const SLOT: Slot = { table: NULL, word: 0, bucket: 0, home: 0 }
-
-function homeOf(low: number): number {
-  return ((low & 0xffff) * HOMES) >>> 16
-}
-
-function nextHome(home: number): number {
-  return home === HOMES - 1 ? 0 : home + 1
-}
-
-/** The first free slot of a bucket, or SLOTS. */
-function freeSlot(words: Uint32Array, at: number): number {
-  let slot = 0
-  while (slot < SLOTS && words[at + slot] !== NULL) slot++
-  return slot
-}
-
-function fingerprintAt(words: Uint32Array, at: number, slot: number): number {
-  return (words[at + FINGERPRINT_BYTE / 4 + (slot >>> 2)]! >>> ((slot & 3) * 8)) & 0xff
-}
-
-function setFingerprint(words: Uint32Array, at: number, slot: number, value: number): void {
-  const word = at + FINGERPRINT_BYTE / 4 + (slot >>> 2)
-  const shift = (slot & 3) * 8
-  words[word] = ((words[word]! & ~(0xff << shift)) | (value << shift)) >>> 0
 }

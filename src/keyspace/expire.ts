@@ -3,8 +3,8 @@
 // Every call walks on in the lists of deadlines, in samples, as long as more than a tolerated share
 // of a sample had expired, within a time budget. `effort` 1 to 10 (active-expire-effort) raises the
 // sample size and the budget and lowers the tolerance, by Redis's documented steps:
-//   keys per sample 20 + 5 per step, CPU share 25 % + 2 % per step, stale share 10 % − 1 % per step.
-// Work between two looks at the time is one sample. Owner: the engine.
+//   keys per sample 20 + 5 per step, CPU share 25 % + 2 % per step, stale share 10 % − 1 % per
+// step. Work between two looks at the time is one sample. Owner: the engine.
 
 import type { Database } from './database.ts'
 import type { Keyspace } from './keyspace.ts'

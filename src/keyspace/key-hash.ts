@@ -29,8 +29,7 @@ export class KeyHash {
     for (;;) {
       let word: number
       if (at < limit) {
-        word =
-          bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+        word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
       } else {
         word = length << 24
         if ((length & 3) > 2) word |= bytes[at + 2]! << 16

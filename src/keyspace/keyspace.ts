@@ -6,9 +6,9 @@
 //   access-clock.ts   LRU and LFU bits        expire.ts     the active expire cycle
 //   string/           what is particular to strings
 //
-// Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a fresh
-// space and lets the old one go page by page (`reclaimStep`), at once or in the background, without
-// looking at keys. Owner: the engine.
+// Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a
+// fresh space and lets the old one go page by page (`reclaimStep`), at once or in the background,
+// without looking at keys. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 import { Random, secretWords } from '../base/random.ts'
@@ -104,7 +104,7 @@ export class Keyspace {
   }
 
   /** Hook that sees each record just before it expires; null: none. */
-  set onExpire(hook: ((database: Database, record: Ptr) => void) | null) {
+  set onExpire(hook: ((database: number, record: Ptr) => void) | null) {
     this.#commons.expiry.onExpire = hook
   }
 
@@ -158,7 +158,8 @@ export class Keyspace {
 
   /** Frees all pages of flushed databases before it returns, as FLUSHALL SYNC does. */
   reclaimAll(): void {
-    while (this.reclaimStep()) continue
+    let hasMore = true
+    while (hasMore) hasMore = this.reclaimStep()
   }
 
   /** For each space that is alive now, the number of its database; -1 for others. */

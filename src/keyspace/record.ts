@@ -1,11 +1,11 @@
 // A record: one key with its value, or with the place of its value. Lies in a cell of the arena.
 //
-//    0            4                    8                          then, each only with its flag
-//    +------------+--------------------+------------------------+---------------+---------------+--
-//    | type:4     | keyLength:10       | deadline lo, hi (u32)  | key ptr       | value ptr     | key
-//    | encoding:4 | valueLength:15     | index in Deadlines     | key length    | value length  | value
-//    | clock:24   | flags:7            |  (Deadline, 12 bytes)  | (KeyOut, 8)   | (ValueOut, 8) |
-//    +------------+--------------------+------------------------+---------------+---------------+--
+//    0            4                then, each only with its flag:
+//    +------------+----------------+----------------------+------------+--------------+-----------
+//    | type:4     | keyLength:10   | deadline lo, hi      | key ptr    | value ptr    | key bytes
+//    | encoding:4 | valueLength:15 | index in Deadlines   | key length | value length | value bytes
+//    | clock:24   | flags:7        | (Deadline, 12 bytes) | (KeyOut)   | (ValueOut)   |
+//    +------------+----------------+----------------------+------------+--------------+-----------
 //
 // The lowest bits of a word come first in the drawing. keyLength counts only an inline key,
 // valueLength only an inline value; what does not fit lies in a span of its own, which names this

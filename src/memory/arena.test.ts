@@ -17,11 +17,11 @@ import {
 } from './layout.ts'
 import {
   CELL_BYTES_MAX,
+  CELLS_MAX,
   CLASS_CELL_BYTES,
   CLASS_CELL_COUNT,
   CLASS_COUNT,
   CLASS_RUN_PAGES,
-  CELLS_MAX,
   classOfBytes,
   SLAB_HEADER_BYTES,
 } from './size-class.ts'

@@ -17,8 +17,8 @@
 //    | bytes   | count  |       | cells, 256 bits |        |        |
 //    +---------+--------+-------+-----------------+--------+--------+--
 //
-// Invariants: a page's state is stored before its kind · a page is Free only when no cut still needs
-// it (else it is held) · `usedBytes` is the exact sum of live cells, spans and tables.
+// Invariants: a page's state is stored before its kind · a page is Free only when no cut still
+// needs it (else it is held) · `usedBytes` is the exact sum of live cells, spans and tables.
 // Owner: the engine; the snapshot thread reads pages through `FrozenPages` only.
 
 import { assert } from '../base/assert.ts'

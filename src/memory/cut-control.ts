@@ -1,7 +1,7 @@
 // The words that engine and scanner share during a cut, and the states of a page in it.
 //
-// A page's state is one byte: the epoch of the last cut it was settled in, times four, and two bits.
-// Opening a cut moves the epoch on by one, so every page in use becomes *unread* at once.
+// A page's state is one byte: the epoch of the last cut it was settled in, times four, and two
+// bits. Opening a cut moves the epoch on by one, so every page in use becomes *unread* at once.
 //
 //   unread     any value of another epoch; the page holds its bytes of the instant of the cut
 //   Busy       one side copies it just now (well under a microsecond)

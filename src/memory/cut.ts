@@ -24,12 +24,7 @@ import {
   type SharedCut,
   StateBits,
 } from './cut-control.ts'
-import {
-  PAGE_BYTES,
-  PAGE_SEGMENT_MASK,
-  PAGE_SEGMENT_SHIFT,
-  PageKind,
-} from './layout.ts'
+import { PAGE_BYTES, PAGE_SEGMENT_MASK, PAGE_SEGMENT_SHIFT, PageKind } from './layout.ts'
 import { PageChecker } from './page-checker.ts'
 
 /** Turns of the loop that spins before the engine sleeps while it waits for the scanner. */
@@ -327,4 +322,3 @@ function emptyFigures(): CutFigures {
     overdraftPages: 0,
   }
 }
-

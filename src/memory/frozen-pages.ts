@@ -57,9 +57,7 @@ export class FrozenPages {
       (segment) => segment && new Uint8Array(segment.buffer, segment.offset, SEGMENT_BYTES),
     )
     this.#done = this.#control[Control.Done]!
-    this.#taken = this.#control[Control.Checking]
-      ? this.#done | StateBits.Read
-      : this.#done
+    this.#taken = this.#control[Control.Checking] ? this.#done | StateBits.Read : this.#done
   }
 
   /** The engine wants the scan to end early. */

@@ -1,7 +1,7 @@
 // Runs of pages inside segments: who is free, who is used. Free extents are kept in lists by length
 // (one list per length up to 32 pages, then four per doubling) with a bitmap of the lists that are
-// not empty, so that allocating and freeing are O(1). Neighbouring free extents merge; the length of
-// an extent stands in the page table's `run` at its first and at its last page.
+// not empty, so that allocating and freeing are O(1). Neighbouring free extents merge; the length
+// of an extent stands in the page table's `run` at its first and at its last page.
 //
 // A run never crosses a segment. More than a segment's worth of pages gets a buffer of its own that
 // covers as many consecutive segment numbers as it needs, and goes back whole when it is freed.
@@ -10,12 +10,7 @@
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
-import {
-  PAGE_SEGMENT_MASK,
-  PAGE_SEGMENT_SHIFT,
-  PAGES_PER_SEGMENT,
-  PageKind,
-} from './layout.ts'
+import { PAGE_SEGMENT_MASK, PAGE_SEGMENT_SHIFT, PAGES_PER_SEGMENT, PageKind } from './layout.ts'
 import type { PageTable } from './page-table.ts'
 
 /** Who provides and takes back the memory behind segments. */

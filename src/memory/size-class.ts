@@ -1,4 +1,4 @@
-// Size classes of record cells: 16 bytes to almost 16 KiB, at most 12.5 % apart (8 bytes apart up to 128).
+// Size classes of record cells: 16 bytes to almost 16 KiB, at most 12.5 % or 8 bytes apart.
 // A slab is a run of 1 to 8 pages with a header of 40 bytes, cut into equal cells; each class takes
 // the shortest run that wastes at most 1/16 of it, or the run that wastes least.
 //
@@ -60,8 +60,10 @@ function buildClasses(): SizeClass[] {
   }
   const last = fit(CELL_BYTES_MAX)
   assert(last.cellBytes === CELL_BYTES_MAX, 'the largest class fills its run')
-  if (classes.at(-1)!.cellBytes < CELL_BYTES_MAX) classes.push(last)
-  return classes
+  classes.push(last)
+  return classes.filter(
+    ({ cellBytes }, i) => cellBytes < CELL_BYTES_MAX || i === classes.length - 1,
+  )
 }
 
 const CLASSES = buildClasses()

@@ -3,9 +3,9 @@
 // was loaded. Keys whose deadline has passed are not loaded, as on a Redis primary.
 // Owner: the engine.
 
-import { Slice } from '../base/slice.ts'
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
+import { Slice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
@@ -137,11 +137,12 @@ export class RdbLoader implements RdbTarget {
     const { memoryLimitBytes } = this.#options
     if (memoryLimitBytes === 0 || this.#keyspace.usedBytes <= memoryLimitBytes) return
     const part = Math.max(this.loadedBytes / this.totalBytes, 1e-6)
+    const limit = Math.floor(memoryLimitBytes / (1024 * 1024))
     const needed = Math.ceil(this.#keyspace.usedBytes / part / (1024 * 1024))
     throw new StoreError(
       ErrorCode.OutOfMemory,
       `${this.path}: about ${needed} MiB of data by byte ${this.loadedBytes} of ` +
-        `${this.totalBytes}, expected at most ${Math.floor(memoryLimitBytes / (1024 * 1024))} MiB ` +
+        `${this.totalBytes}, expected at most ${limit} MiB ` +
         'of memory that is left on this machine',
     )
   }

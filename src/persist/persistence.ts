@@ -26,7 +26,7 @@ import { PAGE_BYTES } from '../memory/layout.ts'
 import { RdbLoader } from './loader.ts'
 import { FileSink, type FileSinkOptions } from './snapshot/file-sink.ts'
 import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
-import { Progress, PROGRESS_WORDS, SnapshotEncoder } from './snapshot/snapshot.ts'
+import { PROGRESS_WORDS, Progress, SnapshotEncoder } from './snapshot/snapshot.ts'
 import type { SnapshotRunner } from './snapshot/snapshot-port.ts'
 import type { SnapshotOutcome } from './snapshot/snapshot-thread.ts'
 
@@ -76,7 +76,6 @@ interface Saving {
   readonly keysAtCut: number
   readonly pagesAtCut: number
   readonly file: FileSinkOptions
-  readonly isAborted: boolean
 }
 
 /** Seconds before a failed automatic save is tried again, as in Redis. */
@@ -157,11 +156,11 @@ export class Persistence {
     const { clock, keyspace, settings, runner, log } = this.#options
     this.lastTrySeconds = Math.floor(clock.nowMs() / 1000)
     this.#isScheduled = false
-    const source = this.#openCut(settings.reserveBytes)
+    const { source, saving } = this.#openCut(settings.reserveBytes)
     runner.start({
       frozen: source,
       plan: this.#plan(),
-      file: this.#saving!.file,
+      file: saving.file,
       progress: this.#progress.buffer as SharedArrayBuffer,
     })
     log.notice(
@@ -180,8 +179,7 @@ export class Persistence {
   save(): string | null {
     if (this.#saving) return 'Background save already in progress'
     const { settings, disk } = this.#options
-    const source = this.#openCut(settings.reserveBytes)
-    const saving = this.#saving!
+    const { source, saving } = this.#openCut(settings.reserveBytes)
     const frozen = new FrozenPages(source)
     this.#encoder ??= new SnapshotEncoder()
     let outcome: SnapshotOutcome
@@ -258,7 +256,8 @@ export class Persistence {
     const loader = this.openLoader(options)
     if (!loader) return
     try {
-      while (loader.step(LOAD_STEP_BYTES)) continue
+      let hasMore = true
+      while (hasMore) hasMore = loader.step(LOAD_STEP_BYTES)
       this.noteLoaded(loader)
     } finally {
       loader.close()
@@ -285,7 +284,7 @@ export class Persistence {
   }
 
   /** Freezes the keyspace. From here on a save is under way. */
-  #openCut(reserveBytes: number): FrozenSource {
+  #openCut(reserveBytes: number): { source: FrozenSource; saving: Saving } {
     const { keyspace, clock, settings, processId } = this.#options
     const { arena } = keyspace
     const slotCount = Math.max(8, Math.floor(reserveBytes / PAGE_BYTES))
@@ -300,7 +299,7 @@ export class Persistence {
     const startUs = clock.monotonicUs()
     cut.open({ isChecking: this.#options.isChecking ?? false })
     this.lastFreezeUs = Math.round(clock.monotonicUs() - startUs)
-    this.#saving = {
+    const saving: Saving = {
       startUs,
       dirtyAtCut: keyspace.dirty,
       keysAtCut: keyspace.size,
@@ -310,14 +309,15 @@ export class Persistence {
         temporaryPath: `${settings.filePath}.tmp-${processId}-${++this.#saveCount}`,
         syncsWhileWriting: settings.syncsWhileWriting,
       },
-      isAborted: false,
     }
-    return {
+    this.#saving = saving
+    const source = {
       table: arena.pages.shared,
       cut: cut.shared,
       segments: [...arena.segments],
       pageLimit: arena.pool.pageLimit,
     }
+    return { source, saving }
   }
 
   #plan(): SnapshotPlan {
@@ -394,8 +394,9 @@ export interface CurrentSave {
 function describe(keys: number, bytes: number, seconds: number, figures: CutFigures): string {
   const speed = seconds > 0 ? bytes / seconds / 1e6 : 0
   return (
-    `Snapshot: ${keys} keys, ${bytes} bytes in ${seconds.toFixed(3)} s (${speed.toFixed(0)} MB/s), ` +
-    `${figures.preservedRuns} runs preserved, reserve peak ${figures.slotsPeak * PAGE_BYTES} bytes, ` +
+    `Snapshot: ${keys} keys, ${bytes} bytes in ${seconds.toFixed(3)} s ` +
+    `(${speed.toFixed(0)} MB/s), ${figures.preservedRuns} runs preserved, ` +
+    `reserve peak ${figures.slotsPeak * PAGE_BYTES} bytes, ` +
     `${figures.waits} waits of ${Math.round(figures.waitUs)} us, longest ` +
     `${Math.round(figures.waitUsMax)} us`
   )

@@ -1,5 +1,5 @@
-// The file a snapshot goes to: written under a temporary name, synced, then renamed over the old one
-// and the directory synced, so that a crash at any instant leaves the old file or the new one whole.
+// The file a snapshot goes to: written under a temporary name, synced, then renamed over the old
+// one and the directory synced: a crash at any instant leaves the old file or the new one, whole.
 
 import { dirname } from 'node:path'
 import type { Disk, DiskFile } from '../../base/disk.ts'

@@ -8,10 +8,10 @@
 //   2. a pending value, when many wait
 //   3. pages that were preserved or freed (early): their copies fill the reserve
 //   4. a pending value
-//   5. the next unread run in physical order; at the end again from the start, until nothing is left
+//   5. the next unread run in physical order; then again from the start, until nothing is left
 //
-// So the reserve drains at scan speed, and a small constant reserve serves any dataset. Keys come in
-// the order of their pages, with SELECTDB wherever the database changes, which any loader takes.
+// So the reserve drains at scan speed, and a small constant reserve serves any dataset. Keys come
+// in the order of their pages, with SELECTDB wherever the database changes, which any loader takes.
 // Owner: the snapshot thread; for SAVE the engine.
 
 import { assert } from '../../base/assert.ts'

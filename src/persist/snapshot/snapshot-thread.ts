@@ -1,10 +1,10 @@
-// The snapshot thread: asleep until the engine opens a cut and sends a job, then encodes the cut into
-// a file while the engine goes on. It writes nothing into the arena but page states.
+// The snapshot thread: asleep until the engine opens a cut and sends a job, then encodes the cut
+// into a file while the engine goes on. It writes nothing into the arena but page states.
 // Start it as a Worker with `workerData: { port }`, the other end of a SnapshotPort.
 
 import { type MessagePort, workerData } from 'node:worker_threads'
-import { StoreError } from '../../base/errors.ts'
 import { SystemDisk, systemCode } from '../../base/disk.ts'
+import { StoreError } from '../../base/errors.ts'
 import { FrozenPages, type FrozenSource } from '../../memory/frozen-pages.ts'
 import { FileSink, type FileSinkOptions } from './file-sink.ts'
 import type { SnapshotPlan } from './plan.ts'

@@ -1,5 +1,5 @@
-// Goal: the file of a background save is exactly the keyspace at the instant of the cut, whatever is
-// written meanwhile, whoever wins a race, and with any reserve; and no page changes without touch.
+// Goal: the file of a background save is exactly the keyspace at the instant of the cut, whatever
+// is written meanwhile, whoever wins a race, and with any reserve; no page changes without touch.
 // Method: seeded random changes between single steps of the scanner (on the same thread, so that
 // each interleaving can be forced, with a reserve so small that writers must wait), in checking
 // mode. The file is loaded into a second keyspace and compared with a model taken at the cut.
@@ -8,6 +8,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../base/clock.ts'
 import { FakeDisk } from '../../base/disk-fake.ts'
+import { StoreError } from '../../base/errors.ts'
 import { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import { KEEP_DEADLINE } from '../../keyspace/database.ts'
@@ -15,7 +16,6 @@ import { Keyspace } from '../../keyspace/keyspace.ts'
 import { FrozenPages } from '../../memory/frozen-pages.ts'
 import { NULL } from '../../memory/layout.ts'
 import { Persistence, type PersistenceSettings } from '../persistence.ts'
-import { StoreError } from '../../base/errors.ts'
 import { FileSink } from './file-sink.ts'
 import { SnapshotAborted, SnapshotEncoder } from './snapshot.ts'
 import type { SnapshotRunner } from './snapshot-port.ts'
@@ -218,7 +218,7 @@ function contentsOf(keyspace: Keyspace): Map<string, string>[] {
   const out = new Slice()
   return keyspace.databases.map((database) => {
     const map = new Map<string, string>()
-    database.forEach((record) => {
+    database.each((record) => {
       const key = database.readKey(record, out).toLatin1()
       const deadline = database.deadlineOf(record)
       map.set(key, `${deadline} ${database.readString(record, out).toLatin1()}`)
@@ -283,7 +283,7 @@ test('an aborted save leaves the old file and no page held', () => {
 
 for (const code of ['ENOSPC', 'EIO'] as const) {
   for (const operation of ['open', 'write', 'fsync', 'rename'] as const) {
-    test(`${code} at ${operation} fails the save, keeps the old file, and the next save works`, () => {
+    test(`${code} at ${operation} fails the save and keeps the old file; the next works`, () => {
       const bench = new Bench(7, 16)
       for (let i = 0; i < 800; i++) bench.change(300)
       assert.equal(bench.persistence.save(), null)

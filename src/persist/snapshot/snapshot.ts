@@ -45,12 +45,7 @@ export class SnapshotEncoder {
   readonly #kernels = new Kernels(RdbWriter.regionBytes(CHUNK_BYTES) + SCAN_REGION_BYTES)
   readonly #writer = new RdbWriter(this.#kernels, CHUNK_BYTES)
   readonly #region = this.#kernels.allocate(SCAN_REGION_BYTES)
-  #scanner: Scanner | null = null
-  #frozen: FrozenPages | null = null
-  #plan: SnapshotPlan | null = null
-  #options: EncodeOptions | null = null
-  #steps = 0
-  #keysPaused = 0
+  #stream: Stream | null = null
 
   /** Begins the stream of a cut. `step` then writes it; the caller ends the cut in any case. */
   begin(frozen: FrozenPages, plan: SnapshotPlan, options: EncodeOptions): void {
@@ -61,57 +56,63 @@ export class SnapshotEncoder {
       writer.selectDb(id)
       writer.resizeDb(keys, expires)
     }
-    this.#scanner = new Scanner(frozen, this.#kernels, { writer, region: this.#region, plan })
-    this.#frozen = frozen
-    this.#plan = plan
-    this.#options = options
-    this.#steps = 0
-    this.#keysPaused = 0
+    const scanner = new Scanner(frozen, this.#kernels, { writer, region: this.#region, plan })
+    this.#stream = { scanner, frozen, plan, options, steps: 0, keysPaused: 0 }
   }
 
   /** Writes some keys; true while there are more. Throws what the sink throws. */
   step(): boolean {
-    const scanner = this.#scanner
-    assert(scanner !== null, 'begin comes first')
-    if (!scanner.step()) return false
-    if (this.#pauses()) return true
-    if (this.#steps++ % STEPS_PER_REPORT === 0) this.#report()
+    const stream = this.#stream
+    assert(stream !== null, 'begin comes first')
+    if (!stream.scanner.step()) return false
+    if (pauses(stream) || stream.steps++ % STEPS_PER_REPORT === 0) this.#report(stream)
     return true
   }
 
   /** Ends the stream after `step` returned false. */
   end(): SnapshotResult {
+    const stream = this.#stream
+    assert(stream !== null, 'begin comes first')
     const bytes = this.#writer.end()
-    this.#report()
-    const keys = this.#scanner!.progress.keys
-    this.#scanner = null
-    this.#frozen = null
-    return { bytes, keys }
+    this.#report(stream)
+    this.#stream = null
+    return { bytes, keys: stream.scanner.progress.keys }
   }
 
   /** All of `begin`, `step` and `end`. Throws SnapshotAborted, too. */
   run(frozen: FrozenPages, plan: SnapshotPlan, options: EncodeOptions): SnapshotResult {
     this.begin(frozen, plan, options)
-    while (this.step()) continue
+    let hasMore = true
+    while (hasMore) hasMore = this.step()
     return this.end()
   }
 
-  /** Sleeps as `rdb-key-save-delay` says; whether it did. */
-  #pauses(): boolean {
-    const { keys } = this.#scanner!.progress
-    const count = keys - this.#keysPaused
-    if (this.#plan!.keyDelayUs === 0 || count === 0) return false
-    this.#options!.pause(count * this.#plan!.keyDelayUs)
-    this.#keysPaused = keys
-    this.#report()
-    return true
-  }
-
-  #report(): void {
-    const { progress } = this.#options!
-    progress[Progress.Keys] = this.#scanner!.progress.keys
-    progress[Progress.Pages] = this.#scanner!.progress.pages
+  #report({ scanner, frozen, options }: Stream): void {
+    const { progress } = options
+    progress[Progress.Keys] = scanner.progress.keys
+    progress[Progress.Pages] = scanner.progress.pages
     progress[Progress.Bytes] = this.#writer.bytesWritten
-    if (this.#frozen?.isAborting) throw new SnapshotAborted('snapshot: told to stop')
+    if (frozen.isAborting) throw new SnapshotAborted('snapshot: told to stop')
   }
+}
+
+/** A snapshot under way. */
+interface Stream {
+  readonly scanner: Scanner
+  readonly frozen: FrozenPages
+  readonly plan: SnapshotPlan
+  readonly options: EncodeOptions
+  steps: number
+  /** Keys that `rdb-key-save-delay` was slept for. */
+  keysPaused: number
+}
+
+/** Sleeps as `rdb-key-save-delay` says; whether it did. */
+function pauses(stream: Stream): boolean {
+  const { keys } = stream.scanner.progress
+  const count = keys - stream.keysPaused
+  if (stream.plan.keyDelayUs === 0 || count === 0) return false
+  stream.options.pause(count * stream.plan.keyDelayUs)
+  stream.keysPaused = keys
+  return true
 }

@@ -1,0 +1,81 @@
+// Buckets of a dict segment: dict.ts draws them. Functions over the words of a segment, where `at`
+// is the index of a bucket's first word and `base` that of the segment's.
+// Invariant: a free slot has fingerprint 0, and its displaced bit is clear.
+
+import { NULL, type Ptr } from '../memory/layout.ts'
+
+export const SLOTS = 12
+export const BUCKETS = 64
+export const HOMES = 60
+export const BUCKET_WORDS = 16
+const FINGERPRINT_BYTE = 48
+export const META_WORD = 15
+export const DEPTH_WORD = HOMES * BUCKET_WORDS + META_WORD
+export const COUNT_WORD = (HOMES + 1) * BUCKET_WORDS + META_WORD
+export const CAPACITY = SLOTS * BUCKETS
+export const STASH_SHIFT = 12
+export const AWAY_SHIFT = 16
+export const AWAY_ONE = 1 << AWAY_SHIFT
+
+export function homeOf(low: number): number {
+  return ((low & 0xffff) * HOMES) >>> 16
+}
+
+export function nextHome(home: number): number {
+  return home === HOMES - 1 ? 0 : home + 1
+}
+
+/** The first free slot of a bucket, or SLOTS. */
+export function freeSlot(words: Uint32Array, at: number): number {
+  let slot = 0
+  while (slot < SLOTS && words[at + slot] !== NULL) slot++
+  return slot
+}
+
+export function fingerprintAt(words: Uint32Array, at: number, slot: number): number {
+  return (words[at + FINGERPRINT_BYTE / 4 + (slot >>> 2)]! >>> ((slot & 3) * 8)) & 0xff
+}
+
+export function setFingerprint(words: Uint32Array, at: number, slot: number, value: number): void {
+  const word = at + FINGERPRINT_BYTE / 4 + (slot >>> 2)
+  const shift = (slot & 3) * 8
+  words[word] = ((words[word]! & ~(0xff << shift)) | (value << shift)) >>> 0
+}
+
+/** Stores an entry in a segment; false when its home, the next bucket and the stash are full. */
+export function placeEntry(words: Uint32Array, base: number, record: Ptr, low: number): boolean {
+  const home = homeOf(low)
+  const homeMeta = base + home * BUCKET_WORDS + META_WORD
+  let at = base + home * BUCKET_WORDS
+  let slot = freeSlot(words, at)
+  if (slot === SLOTS) {
+    at = base + nextHome(home) * BUCKET_WORDS
+    slot = freeSlot(words, at)
+    if (slot < SLOTS) {
+      words[at + META_WORD] = words[at + META_WORD]! | (1 << slot)
+      words[homeMeta] = words[homeMeta]! + AWAY_ONE
+    }
+  }
+  for (let stash = 0; slot === SLOTS && stash < BUCKETS - HOMES; stash++) {
+    at = base + (HOMES + stash) * BUCKET_WORDS
+    slot = freeSlot(words, at)
+    if (slot < SLOTS) words[homeMeta] = words[homeMeta]! | (1 << (STASH_SHIFT + stash))
+  }
+  if (slot === SLOTS) return false
+  words[at + slot] = record
+  setFingerprint(words, at, slot, low >>> 24)
+  words[base + COUNT_WORD] = words[base + COUNT_WORD]! + 1
+  return true
+}
+
+/** Where an entry stands. */
+export interface Slot {
+  table: Ptr
+  /** Index of the slot's word in its arena segment. */
+  word: number
+  bucket: number
+  home: number
+}
+
+/** Result of the last slot search; one is enough, as a search is used up before the next. */
+export const SLOT: Slot = { table: NULL, word: 0, bucket: 0, home: 0 }
