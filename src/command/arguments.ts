@@ -5,7 +5,7 @@ import type { I64 } from '../base/i64.ts'
 import type { Slice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
-import { NOT_INTEGER, replyError, type ReplyError } from '../resp/replies.ts'
+import { NOT_INTEGER, type ReplyError, replyError } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import type { Context } from './command.ts'
 

@@ -2,7 +2,7 @@
 // the same, and clamp what is left to the integers that a `number` holds exactly, as the keyspace
 // does: deadlines more than 285 000 years ahead are shown as 2^53 − 1 ms.
 
-import { I64_MAX, I64_MIN, type I64 } from '../base/i64.ts'
+import { type I64, I64_MAX, I64_MIN } from '../base/i64.ts'
 import type { Args } from '../resp/args.ts'
 import { NOT_INTEGER, type ReplyError, replyError } from '../resp/replies.ts'
 import type { Context } from './command.ts'
@@ -51,12 +51,7 @@ const OUT_OF_TIME = -1
  * Argument `i` as a deadline for SET and its relatives, in unix ms; not above 0 when it is none,
  * and then `deadlineFault` says why.
  */
-export function deadlineArgument(
-  context: Context,
-  args: Args,
-  i: number,
-  unit: TimeUnit,
-): number {
+export function deadlineArgument(context: Context, args: Args, i: number, unit: TimeUnit): number {
   const amount = args.integer(i)
   if (amount === null) return NOT_A_TIME
   if (amount <= 0) return OUT_OF_TIME

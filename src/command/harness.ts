@@ -57,8 +57,11 @@ export class Harness {
       nowMs: 0,
       session: { database: 0 },
       limits: {
-        stringLengthMax: STRING_LENGTH_MAX, isUserFlushLazy: false, isRdbCompressed: true,
-        isPayloadChecked: true, isIntegerShared: true,
+        stringLengthMax: STRING_LENGTH_MAX,
+        isUserFlushLazy: false,
+        isRdbCompressed: true,
+        isPayloadChecked: true,
+        isIntegerShared: true,
       },
       key: new Slice(),
       value: new Slice(),

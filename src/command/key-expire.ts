@@ -12,7 +12,12 @@ import type { Reply } from '../resp/reply.ts'
 import { inspect, integerArgument, keyArgument } from './arguments.ts'
 import type { Context, Handler } from './command.ts'
 import {
-  invalidExpireTime, MILLISECONDS, SECONDS, type TimeUnit, toDeadline, UNIX_MILLISECONDS,
+  invalidExpireTime,
+  MILLISECONDS,
+  SECONDS,
+  type TimeUnit,
+  toDeadline,
+  UNIX_MILLISECONDS,
   UNIX_SECONDS,
 } from './deadline.ts'
 

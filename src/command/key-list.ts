@@ -2,8 +2,9 @@
 //
 // Both walks only collect while they go through the dict, as what visits must not change it. SCAN
 // removes the expired keys it met afterwards (KEYS leaves that to others, as in Redis). The cursor
-// is Database.scan's; a client may send any 64-bit number, and gets the scan that its low bits mean.
+// is Database.scan's; a client may send any 64-bit number, and gets the scan its low bits mean.
 
+import { assert } from '../base/assert.ts'
 import { textOf } from '../base/bytes.ts'
 import { Glob } from '../base/glob.ts'
 import { Slice } from '../base/slice.ts'
@@ -56,11 +57,18 @@ class KeyFilter {
   readonly glob = new Glob()
   readonly #key = new Slice()
 
-  /** Forgets everything but the pattern. */
-  reset(db: Database | null, reply: Reply | null): void {
+  /** Makes ready for a walk; pattern and type are the caller's to set. */
+  begin(db: Database, reply: Reply): void {
     this.db = db
     this.reply = reply
     this.count = 0
+  }
+
+  /** Forgets what the walk found. */
+  end(): void {
+    this.db = null
+    this.reply = null
+    if (this.records.length > KEPT_CAPACITY) this.records = []
     this.records.length = 0
     if (this.expiredKeys.length > 0) this.expiredKeys = []
   }
@@ -74,16 +82,18 @@ class KeyFilter {
 
   /** For SCAN. */
   readonly collect = (record: Ptr): void => {
-    const db = this.db!
+    const { db } = this
+    assert(db !== null, 'a walk has begun')
     if (db.isExpired(record)) this.expiredKeys.push(db.readKey(record, this.#key).toBytes())
     else if (this.#fits(db, record)) this.records.push(record)
   }
 
   /** For KEYS. */
   readonly answer = (record: Ptr): void => {
-    const db = this.db!
+    const { db, reply } = this
+    assert(db !== null && reply !== null, 'a walk has begun')
     if (db.isExpired(record) || !this.#fits(db, record)) return
-    this.reply!.bulk(this.#key.bytes, this.#key.start, this.#key.length)
+    reply.bulk(this.#key.bytes, this.#key.start, this.#key.length)
     this.count++
   }
 }
@@ -93,13 +103,13 @@ const ALL = new Uint8Array([0x2a])
 
 /** KEYS pattern: all keys that match. O(N). */
 export function keys({ db }: Context, args: Args, reply: Reply): void {
-  FILTER.reset(db, reply)
+  FILTER.begin(db, reply)
   FILTER.type = ANY_TYPE
   FILTER.glob.set(args.bytes, args.start(1), args.length(1))
   const mark = reply.beginArray()
   db.each(FILTER.answer)
   reply.endArray(mark, FILTER.count)
-  FILTER.reset(null, null)
+  FILTER.end()
 }
 
 /** SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]: next cursor and keys. O(count). */
@@ -109,7 +119,7 @@ export function scan(context: Context, args: Args, reply: Reply): void {
   if (cursor === null) return reply.error(INVALID_CURSOR)
   const count = parseScanOptions(args, reply)
   if (count === null) return
-  FILTER.reset(db, null)
+  FILTER.begin(db, reply)
   const next = db.scan(cursor, count, FILTER.collect)
   reply.array(2)
   reply.bulkInteger(next)
@@ -121,8 +131,7 @@ export function scan(context: Context, args: Args, reply: Reply): void {
   }
   // Looking for an expired key removes it.
   for (const expired of expiredKeys) db.peek(key.set(expired, 0, expired.length))
-  if (records.length > KEPT_CAPACITY) FILTER.records = []
-  FILTER.reset(null, null)
+  FILTER.end()
 }
 
 /** RANDOMKEY: a key, nil when there is none. O(1). */

@@ -1,6 +1,6 @@
 // Keys under other names and in other databases: RENAME, RENAMENX, MOVE, COPY.
 //
-// Finding one key may remove another whose deadline has passed, so the record to move is found last.
+// Finding one key may remove another whose deadline has passed: the record to move is found last.
 
 import { assert } from '../base/assert.ts'
 import { Slice } from '../base/slice.ts'
@@ -76,7 +76,7 @@ export function copy(context: Context, args: Args, reply: Reply): void {
   const isFree = target.findForWrite(TARGET_KEY) === NULL
   if (!isFree && !isReplacing) return reply.integer(0)
   const record = db.peek(key)
-  // TODO: the first type besides strings brings a copy of its own.
+  // TODO when there is a type besides strings: copy it by a function of its own.
   assert(db.typeOf(record) === Type.String, 'only strings can be copied')
   const encoding = db.encodingOf(record)
   const deadlineMs = db.deadlineOf(record)

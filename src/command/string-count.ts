@@ -12,7 +12,12 @@ import { EMBSTR_LENGTH_MAX, Encoding, Type } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
 import {
-  DECREMENT_OVERFLOW, INCREMENT_OVERFLOW, NAN_OR_INFINITY, NOT_FLOAT, NOT_INTEGER, WRONG_TYPE,
+  DECREMENT_OVERFLOW,
+  INCREMENT_OVERFLOW,
+  NAN_OR_INFINITY,
+  NOT_FLOAT,
+  NOT_INTEGER,
+  WRONG_TYPE,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument } from './arguments.ts'

@@ -2,7 +2,7 @@
 //
 // Dynamic programming over all pairs of prefixes. Two rows of lengths suffice to go forward; going
 // back needs, of each pair, only which of its two neighbours is longer: one bit, where Redis keeps
-// the length, 32 bits. The refusal of pairs that are too large is Redis's all the same, as time grows
+// the length, 32 bits. Strings that are too long for it are refused all the same, as time grows
 // with the same product: at the default limit that is 134 million pairs, under a second.
 // Of equally long subsequences the one that Redis finds is given: going back, the step is in the
 // first string where its neighbour is strictly longer, else in the second.
@@ -22,9 +22,7 @@ const MINMATCHLEN = word('minmatchlen')
 const WITHMATCHLEN = word('withmatchlen')
 
 const NOT_STRINGS = replyError('ERR The specified keys must contain string values')
-const LEN_AND_IDX = replyError(
-  'ERR If you want both the length and indexes, please just use IDX.',
-)
+const LEN_AND_IDX = replyError('ERR If you want both the length and indexes, please just use IDX.')
 const TOO_LARGE = replyError(
   'ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len',
 )

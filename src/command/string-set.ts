@@ -15,8 +15,14 @@ import type { Reply } from '../resp/reply.ts'
 import { keyArgument, valueArgument } from './arguments.ts'
 import type { Context } from './command.ts'
 import {
-  deadlineArgument, deadlineFault, invalidExpireTime, MILLISECONDS, SECONDS, type TimeUnit,
-  UNIX_MILLISECONDS, UNIX_SECONDS,
+  deadlineArgument,
+  deadlineFault,
+  invalidExpireTime,
+  MILLISECONDS,
+  SECONDS,
+  type TimeUnit,
+  UNIX_MILLISECONDS,
+  UNIX_SECONDS,
 } from './deadline.ts'
 
 const Option = {
