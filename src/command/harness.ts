@@ -17,7 +17,7 @@ import { databaseCommands } from './database.ts'
 import { keyCommands } from './key.ts'
 import { stringCommands } from './string.ts'
 
-const PAGES = 64 * 1024
+const PAGES = 256 * 1024
 const STRING_LENGTH_MAX = 512 * 1024 * 1024
 const LF = 0x0a
 

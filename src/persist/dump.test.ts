@@ -1,0 +1,157 @@
+// Goal: what DUMP gives RESTORE takes, at every length and form; nothing that was damaged gets in;
+// options, clocks and counted changes are Redis's. Payloads of redis-server are in
+// test/conformance/dump.txt.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { latin1 } from '../base/bytes.ts'
+import { Harness, line, OK } from '../command/harness.ts'
+import { dumpCommands } from './dump.ts'
+
+const BAD = line('-ERR DUMP payload version or checksum are wrong')
+const BUSY = line('-BUSYKEY Target key name already exists.')
+const SYNTAX = line('-ERR syntax error')
+/** A payload's last bytes when its checksum is not looked at. */
+const FOOTER = '\x0a\x00\0\0\0\0\0\0\0\0'
+
+function harnessWith(...pairs: readonly string[]): Harness {
+  const harness = new Harness({ commands: dumpCommands })
+  if (pairs.length > 0) harness.run('MSET', ...pairs)
+  return harness
+}
+
+function dumpOf(harness: Harness, key: string): Uint8Array {
+  const payload = harness.run('DUMP', key)
+  assert.ok(typeof payload === 'string')
+  return latin1(payload)
+}
+
+test('values of every form come back as they were', () => {
+  const values = [
+    '',
+    '0',
+    '-1',
+    '127',
+    '128',
+    '-32768',
+    '32768',
+    '2147483647',
+    '2147483648',
+    '01',
+    '1.5',
+    '9223372036854775807',
+    'x',
+    'ab'.repeat(40),
+    '\x00\xff\r\n',
+    'y'.repeat(20_000),
+    Buffer.from(
+      Uint32Array.from({ length: 30_000 }, (_, i) => Math.imul(i, 2654435761)).buffer,
+    ).toString('latin1'),
+  ]
+  for (const isRdbCompressed of [true, false]) {
+    const harness = harnessWith()
+    harness.context.limits.isRdbCompressed = isRdbCompressed
+    for (const value of values) {
+      harness.run('SET', 'k', latin1(value))
+      const encoding = harness.run('OBJECT', 'ENCODING', 'k')
+      assert.deepEqual(harness.run('RESTORE', 'copy', 0, dumpOf(harness, 'k'), 'REPLACE'), OK)
+      assert.equal(harness.run('GET', 'copy'), value)
+      assert.equal(harness.run('OBJECT', 'ENCODING', 'copy'), encoding)
+      assert.equal(harness.run('TTL', 'copy'), -1)
+    }
+    harness.keyspace.check()
+  }
+})
+
+test('a value of 1 MB, more than the buffers hold', () => {
+  const harness = harnessWith('k', 'abcdefghij'.repeat(100_000))
+  harness.context.limits.isRdbCompressed = false
+  const payload = dumpOf(harness, 'k')
+  assert.ok(payload.length > 1_000_000)
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, payload), OK)
+  assert.equal(harness.run('LCS', 'none', 'none'), '')
+  assert.equal(harness.run('GETRANGE', 'l', 999_990, 999_999), 'abcdefghij')
+})
+
+test('any changed or missing byte is refused', () => {
+  const harness = harnessWith('k', 'some value')
+  const payload = dumpOf(harness, 'k')
+  for (let i = 0; i < payload.length; i++) {
+    const damaged = payload.slice()
+    damaged[i] = damaged[i]! ^ 0x10
+    assert.deepEqual(harness.run('RESTORE', 'bad', 0, damaged), BAD, `byte ${i}`)
+    assert.deepEqual(harness.run('RESTORE', 'bad', 0, payload.slice(0, i)), BAD, `${i} bytes`)
+  }
+  assert.equal(harness.run('EXISTS', 'bad'), 0)
+  assert.deepEqual(harness.run('RESTORE', 'good', 0, payload), OK)
+})
+
+test('without checksums a payload is still looked into', () => {
+  const harness = harnessWith()
+  harness.context.limits.isPayloadChecked = false
+  assert.deepEqual(harness.run('RESTORE', 'k', 0, latin1(`\0\x03abc${FOOTER}`)), OK)
+  assert.equal(harness.run('GET', 'k'), 'abc')
+  const format = line('-ERR Bad data format')
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, latin1(`\0\x3fabc${FOOTER}`)), format)
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, latin1(`\x7f\x03abc${FOOTER}`)), format)
+  assert.deepEqual(
+    harness.run('RESTORE', 'l', 0, latin1(`\x04\x03abc${FOOTER}`)),
+    line('-ERR Bad data format: a hash, which is not supported yet'),
+  )
+  assert.equal(harness.run('EXISTS', 'l'), 0)
+})
+
+test('times: relative, absolute, past, none', () => {
+  const harness = harnessWith('k', 'v')
+  const payload = dumpOf(harness, 'k')
+  const { nowMs } = harness.context
+  const restored = (...words: readonly (string | number)[]) => {
+    const [ttl = 0, ...options] = words
+    const before = harness.keyspace.dirty
+    assert.deepEqual(harness.run('RESTORE', 'r', ttl, payload, 'REPLACE', ...options), OK)
+    return [harness.run('PEXPIRETIME', 'r'), harness.keyspace.dirty - before]
+  }
+  assert.deepEqual(restored(5000), [nowMs + 5000, 1])
+  assert.deepEqual(restored(nowMs + 7000, 'ABSTTL'), [nowMs + 7000, 1])
+  assert.deepEqual(restored(0, 'ABSTTL'), [-1, 1])
+  assert.deepEqual(restored('9223372036854775807', 'ABSTTL'), [Number.MAX_SAFE_INTEGER, 1])
+  // What it replaces goes, which is a change; a second time there is nothing to change.
+  assert.deepEqual(restored(1, 'ABSTTL'), [-2, 1])
+  assert.deepEqual(restored(1, 'ABSTTL'), [-2, 0])
+})
+
+test('options and refusals', () => {
+  const harness = harnessWith('k', 'v')
+  const payload = dumpOf(harness, 'k')
+  const idle = line('-ERR Invalid IDLETIME value, must be >= 0')
+  const freq = line('-ERR Invalid FREQ value, must be >= 0 and <= 255')
+  const integer = line('-ERR value is not an integer or out of range')
+  assert.deepEqual(harness.run('RESTORE', 'k', 0, payload), BUSY)
+  assert.deepEqual(harness.run('RESTORE', 'k', 'x', latin1('damaged')), BUSY)
+  assert.deepEqual(
+    harness.run('RESTORE', 'l', -1, payload),
+    line('-ERR Invalid TTL value, must be >= 0'),
+  )
+  assert.deepEqual(harness.run('RESTORE', 'l', 'x', payload), integer)
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, payload, 'IDLETIME', -1), idle)
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, payload, 'IDLETIME', 'x'), integer)
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, payload, 'FREQ', 256), freq)
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, payload, 'FREQ', 1, 'IDLETIME', 1), SYNTAX)
+  assert.deepEqual(harness.run('RESTORE', 'l', 0, payload, 'FREQ'), SYNTAX)
+  assert.equal(harness.run('EXISTS', 'l'), 0)
+  assert.equal(harness.run('DUMP', 'l'), null)
+})
+
+test('IDLETIME and FREQ set the clock that the policy has', () => {
+  const harness = harnessWith('k', 'v')
+  const payload = dumpOf(harness, 'k')
+  harness.run('RESTORE', 'a', 0, payload, 'IDLETIME', 1000)
+  assert.equal(harness.run('OBJECT', 'IDLETIME', 'a'), 1000)
+  harness.run('RESTORE', 'a', 0, payload, 'REPLACE', 'IDLETIME', '9223372036854775807')
+  assert.equal(harness.run('OBJECT', 'IDLETIME', 'a'), 0xffffff)
+  harness.run('RESTORE', 'a', 0, payload, 'REPLACE', 'FREQ', 100)
+  assert.equal(harness.run('OBJECT', 'IDLETIME', 'a'), 0)
+  harness.keyspace.clock.isLfu = true
+  harness.run('RESTORE', 'a', 0, payload, 'REPLACE', 'FREQ', 100)
+  assert.equal(harness.run('OBJECT', 'FREQ', 'a'), 100)
+})
