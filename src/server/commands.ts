@@ -1,12 +1,42 @@
 // All commands of the server, in families. The order is that of COMMAND.
 
-import type { Command } from '../command/command.ts'
+import { assert } from '../base/assert.ts'
+import type { Command, Context } from '../command/command.ts'
+import { databaseCommands } from '../command/database.ts'
+import { keyCommands } from '../command/key.ts'
 import { stringCommands } from '../command/string.ts'
+import { persistCommands } from '../persist/commands.ts'
+import { dumpCommands } from '../persist/dump.ts'
+import type { Persistence } from '../persist/persistence.ts'
+import { clientCommands } from './client-commands.ts'
+import { commandCommands } from './command-commands.ts'
+import { configCommands } from './config-commands.ts'
 import { connectionCommands } from './connection-commands.ts'
+import { debugCommands } from './debug-commands.ts'
+import { serverContext } from './server.ts'
+import { serverCommands } from './server-commands.ts'
 
-export const allCommands: readonly (readonly Command[])[] = [stringCommands, connectionCommands]
+export const allCommands: readonly (readonly Command[])[] = [
+  stringCommands,
+  keyCommands,
+  dumpCommands,
+  databaseCommands,
+  connectionCommands,
+  clientCommands,
+  serverCommands,
+  configCommands,
+  commandCommands,
+  debugCommands,
+  persistCommands(persistenceOf),
+]
 
 /** The names of all commands, without subcommands. */
 export function commandNames(): ReadonlySet<string> {
   return new Set(allCommands.flat().map(({ name }) => name))
+}
+
+function persistenceOf(context: Context): Persistence {
+  const { persistence } = serverContext(context).server
+  assert(persistence !== null, 'a server that takes SAVE has a disk')
+  return persistence
 }

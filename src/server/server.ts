@@ -73,7 +73,6 @@ export class Server implements Gates {
   readonly slowLog: SlowLog
   /** 40 hexadecimal digits, new at each start. */
   readonly runId = randomHex(RUN_ID_BYTES)
-  readonly replicationId = randomHex(RUN_ID_BYTES)
   readonly startedMs: number
   readonly limits: CommandLimits
   /** `used_memory` of the empty server. */
@@ -90,6 +89,7 @@ export class Server implements Gates {
   isCronPaused = false
   /** Unix time in ms of the last DEBUG or CONFIG that a reader of INFO may ask for. */
   peakMs: number
+  #replicationId = randomHex(RUN_ID_BYTES)
   #parts: ServerParts | null = null
   #dispatcher: Dispatcher | null = null
   #reply: Reply | null = null
@@ -128,6 +128,15 @@ export class Server implements Gates {
   get reply(): Reply {
     assert(this.#reply !== null, 'the engine has put the server together')
     return this.#reply
+  }
+
+  /** 40 hexadecimal digits that name this data's history. */
+  get replicationId(): string {
+    return this.#replicationId
+  }
+
+  changeReplicationId(): void {
+    this.#replicationId = randomHex(RUN_ID_BYTES)
   }
 
   /** What the engine lends to commands. */

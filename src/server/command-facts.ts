@@ -1,0 +1,86 @@
+// What follows from a command's row: names of its flags, ACL categories, positions of its keys.
+
+import { type Command, Flag, type Group } from '../command/command.ts'
+import type { CommandEntry } from '../command/table.ts'
+import type { Args } from '../resp/args.ts'
+
+/** Names of flags in COMMAND INFO; `Protected` is shown by no version of Redis. */
+const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
+  [Flag.Write, 'write'],
+  [Flag.ReadOnly, 'readonly'],
+  [Flag.DenyOom, 'denyoom'],
+  [Flag.Admin, 'admin'],
+  [Flag.PubSub, 'pubsub'],
+  [Flag.NoScript, 'noscript'],
+  [Flag.Blocking, 'blocking'],
+  [Flag.Loading, 'loading'],
+  [Flag.Stale, 'stale'],
+  [Flag.SkipMonitor, 'skip_monitor'],
+  [Flag.SkipSlowlog, 'skip_slowlog'],
+  [Flag.Asking, 'asking'],
+  [Flag.Fast, 'fast'],
+  [Flag.NoAuth, 'no_auth'],
+  [Flag.MayReplicate, 'may_replicate'],
+  [Flag.NoMulti, 'no_multi'],
+  [Flag.AllowBusy, 'allow_busy'],
+  [Flag.NoAsyncLoading, 'no_async_loading'],
+  [Flag.NoMandatoryKeys, 'no_mandatory_keys'],
+  [Flag.MovableKeys, 'movablekeys'],
+]
+/** Categories that a flag alone gives. */
+const FLAG_CATEGORIES: readonly (readonly [flag: number, name: string])[] = [
+  [Flag.Write, 'write'],
+  [Flag.ReadOnly, 'read'],
+  [Flag.Admin, 'admin'],
+  [Flag.Admin, 'dangerous'],
+  [Flag.PubSub, 'pubsub'],
+  [Flag.Fast, 'fast'],
+  [Flag.Blocking, 'blocking'],
+]
+/** The category of a group; the server's commands have none. */
+const GROUP_CATEGORIES: Readonly<Record<Group, string>> = {
+  string: 'string',
+  generic: 'keyspace',
+  connection: 'connection',
+  server: '',
+  transactions: 'transaction',
+  pubsub: 'pubsub',
+}
+
+export function flagNames(command: Command): string[] {
+  const found = FLAG_NAMES.filter(([flag]) => (command.flags & flag) !== 0)
+  return found.map(([, name]) => name)
+}
+
+/** ACL categories without `@`, each once. A container that only has subcommands is just slow. */
+export function categoriesOf(entry: CommandEntry): string[] {
+  const { command, flags } = entry
+  const found = new Set(command.categories ?? [])
+  const group = GROUP_CATEGORIES[command.group]
+  if (group !== '' && entry.run !== null) found.add(group)
+  for (const [flag, name] of FLAG_CATEGORIES) {
+    if ((flags & flag) !== 0) found.add(name)
+  }
+  if ((flags & Flag.Fast) === 0) found.add('slow')
+  return [...found]
+}
+
+/** What happens to the keys: one text for all, or one for each position. */
+export function keyFlagsFor(command: Command): readonly string[] {
+  if (command.keyFlags !== undefined) return command.keyFlags
+  return [(command.flags & Flag.Write) === 0 ? 'RO access' : 'RW update']
+}
+
+/** Positions of the keys among `args`; none when they cannot be found. */
+export function keyPositions(command: Command, args: Args): number[] {
+  const positions: number[] = []
+  if (command.findKeys) {
+    command.findKeys(args, positions)
+    return positions
+  }
+  const [first, last, step] = command.keys
+  if (first === 0) return positions
+  const limit = last < 0 ? args.count + last : last
+  for (let i = first; i <= limit && i < args.count; i += step) positions.push(i)
+  return positions
+}

@@ -1,0 +1,116 @@
+// biome-ignore-all format: a row of the table reads best as two or three lines.
+
+// CONFIG: parameters of the running server, on top of `Config`. Values are bytes for clients and
+// strings in `Config` (config-text.ts).
+
+import { writeHelp } from '../command/arguments.ts'
+import { type Command, type Context, Flag } from '../command/command.ts'
+import type { Args } from '../resp/args.ts'
+import { SYNTAX_ERROR } from '../resp/replies.ts'
+import type { Reply } from '../resp/reply.ts'
+import { decodeText, encodeText } from './config-text.ts'
+import { serverContext } from './server.ts'
+
+/** CONFIG GET pattern …: names and values. O(n). */
+function get(context: Context, args: Args, reply: Reply): void {
+  const { server } = serverContext(context)
+  const patterns: string[] = []
+  for (let i = 2; i < args.count; i++) patterns.push(decodeText(args.copy(i)))
+  const found = server.config.get(patterns)
+  reply.map(found.length)
+  for (const [name, value] of found) {
+    replyText(reply, name)
+    replyText(reply, value)
+  }
+}
+
+/** CONFIG SET name value …: all or none. */
+function set(context: Context, args: Args, reply: Reply): void {
+  if (args.count % 2 !== 0) return reply.error(SYNTAX_ERROR)
+  const { server, client } = serverContext(context)
+  const pairs: [string, string][] = []
+  for (let i = 2; i < args.count; i += 2) {
+    pairs.push([decodeText(args.copy(i)), decodeText(args.copy(i + 1))])
+  }
+  const caller = { isLocal: client.isLocal, isLoading: server.isLoading }
+  const error = server.config.set(pairs, caller)
+  if (error !== null) return reply.errorText(encodeText(error).toString('latin1'))
+  for (const notice of server.config.notices(pairs.map(([name]) => name))) server.log.notice(notice)
+  reply.ok()
+}
+
+function resetstat(context: Context, _args: Args, reply: Reply): void {
+  const { server, keyspace } = serverContext(context)
+  server.statistics.reset()
+  server.dispatcher.resetStatistics()
+  Object.assign(keyspace.stats, { hits: 0, misses: 0, expired: 0, timeCapReached: 0 })
+  keyspace.stats.staleShare = 0
+  reply.ok()
+}
+
+function rewrite(context: Context, _args: Args, reply: Reply): void {
+  const { server } = serverContext(context)
+  const error = server.config.rewrite()
+  if (error !== null) {
+    server.log.warning(`CONFIG REWRITE failed: ${error.replace(/^ERR /, '')}`)
+    return reply.errorText(encodeText(error).toString('latin1'))
+  }
+  server.log.warning('CONFIG REWRITE executed with success.')
+  reply.ok()
+}
+
+function help(_context: Context, _args: Args, reply: Reply): void {
+  writeHelp(reply, 'CONFIG', [
+    'GET <pattern> [<pattern> ...]',
+    '    Names and values of the parameters that match.',
+    'SET <name> <value> [<name> <value> ...]',
+    '    Change parameters: all of them, or none when one cannot be changed.',
+    'RESETSTAT',
+    '    Set the counters of INFO back to zero.',
+    'REWRITE',
+    '    Bring the configuration file up to date.',
+  ])
+}
+
+function replyText(reply: Reply, text: string): void {
+  const bytes = encodeText(text)
+  reply.bulk(bytes, 0, bytes.length)
+}
+
+const ADMIN = {
+  flags: Flag.Admin | Flag.NoScript | Flag.Loading | Flag.Stale, keys: [0, 0, 0], group: 'server',
+  complexity: 'O(1)',
+} as const
+
+export const configCommands: readonly Command[] = [
+  {
+    name: 'config', arity: -2, flags: 0, keys: [0, 0, 0], group: 'server', since: '2.0.0',
+    summary: 'Commands about the configuration', complexity: 'Depends on the subcommand.',
+    subcommands: [
+      {
+        ...ADMIN, name: 'get', arity: -3, since: '2.0.0', run: get,
+        summary: 'Returns parameters and their values',
+        complexity: 'O(N), where N is the number of parameters.',
+      },
+      {
+        ...ADMIN, name: 'help', arity: 2, since: '5.0.0', run: help,
+        flags: Flag.Loading | Flag.Stale,
+        summary: 'Lists the subcommands',
+      },
+      {
+        ...ADMIN, name: 'resetstat', arity: 2, since: '2.0.0', run: resetstat,
+        summary: 'Sets the counters of INFO back to zero',
+      },
+      {
+        ...ADMIN, name: 'rewrite', arity: 2, since: '2.8.0', run: rewrite,
+        summary: 'Brings the configuration file up to date',
+      },
+      {
+        ...ADMIN, name: 'set', arity: -4, since: '2.0.0', run: set,
+        summary: 'Changes parameters',
+        complexity: 'O(N), where N is the number of parameters given.',
+        tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
+      },
+    ],
+  },
+]

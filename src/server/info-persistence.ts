@@ -1,0 +1,96 @@
+// INFO persistence: loading, saving, the cut. Redis's copy-on-write figures are the reserve here:
+// `rdb_last_cow_size` is its peak use, `current_cow_size` its use now.
+
+import { PAGE_BYTES } from '../memory/layout.ts'
+import type { Field } from './info-fields.ts'
+import { LiveSettings } from './persistence-settings.ts'
+import type { Server } from './server.ts'
+
+export function persistenceFields(server: Server): Field[] {
+  const { persistence, keyspace, isLoading } = server
+  const current = persistence?.current ?? null
+  const reserveUsed = current?.reserveUsedBytes ?? 0
+  const share = current && current.pagesTotal > 0 ? current.pagesDone / current.pagesTotal : 0
+  return [
+    ['loading', isLoading ? 1 : 0],
+    ['async_loading', 0],
+    ['current_cow_peak', current === null ? 0 : (persistence?.cutFigures?.slotsPeak ?? 0) * PAGE_BYTES],
+    ['current_cow_size', reserveUsed],
+    ['current_cow_size_age', 0],
+    ['current_fork_perc', (share * 100).toFixed(2)],
+    ['current_save_keys_processed', current?.keysDone ?? 0],
+    ['current_save_keys_total', current?.keysTotal ?? 0],
+    ['rdb_changes_since_last_save', keyspace.dirty],
+    ['rdb_bgsave_in_progress', current === null ? 0 : 1],
+    ['rdb_last_save_time', persistence?.lastSaveSeconds ?? Math.floor(server.startedMs / 1000)],
+    ['rdb_last_bgsave_status', persistence === null || persistence.isLastSaveOk ? 'ok' : 'err'],
+    ['rdb_last_bgsave_time_sec', persistence?.lastDurationSeconds ?? -1],
+    ['rdb_current_bgsave_time_sec', current === null ? -1 : Math.floor(current.seconds)],
+    ['rdb_saves', persistence?.saveTotal ?? 0],
+    ['rdb_last_cow_size', persistence?.lastReservePeakBytes ?? 0],
+    ['rdb_last_load_keys_expired', persistence?.expiredKeysAtLoad ?? 0],
+    ['rdb_last_load_keys_loaded', persistence?.loadedKeys ?? 0],
+    ['rdb_current_bgsave_type', current === null ? 'none' : 'forkless'],
+    ['rdb_last_bgsave_type', (persistence?.saveTotal ?? 0) > 0 ? 'forkless' : 'none'],
+    ['forkless_estimated_seconds_remaining', Math.ceil(current?.etaSeconds ?? -1)],
+    ...snapshotFields(server),
+    ...aofFields(),
+    ['module_fork_in_progress', 0],
+    ['module_fork_last_cow_size', 0],
+    ...loadingFields(server),
+  ]
+}
+
+/** The cut that is open, or was last. */
+function snapshotFields(server: Server): Field[] {
+  const { persistence } = server
+  const current = persistence?.current ?? null
+  const figures = persistence?.cutFigures ?? null
+  const speed = current && current.seconds > 0 ? current.bytesWritten / current.seconds : 0
+  return [
+    ['snapshot_method', current === null ? 'none' : 'background'],
+    ['snapshot_pages_total', current?.pagesTotal ?? 0],
+    ['snapshot_pages_done', current?.pagesDone ?? 0],
+    ['snapshot_runs_preserved', figures?.preservedRuns ?? 0],
+    ['snapshot_reserve_bytes', new LiveSettings(server).reserveBytes],
+    ['snapshot_reserve_used_bytes', current?.reserveUsedBytes ?? 0],
+    ['snapshot_reserve_peak_bytes', (figures?.slotsPeak ?? 0) * PAGE_BYTES],
+    ['snapshot_held_pages', figures?.heldPages ?? 0],
+    ['snapshot_write_delays', figures?.waits ?? 0],
+    ['snapshot_write_delay_usec', Math.round(figures?.waitUs ?? 0)],
+    ['snapshot_write_delay_usec_max', Math.round(figures?.waitUsMax ?? 0)],
+    ['snapshot_bytes_per_second', Math.round(speed)],
+    ['snapshot_file_bytes', current?.bytesWritten ?? persistence?.lastFileBytes ?? 0],
+    ['snapshot_freeze_usec', persistence?.lastFreezeUs ?? 0],
+  ]
+}
+
+/** There is no append only file. */
+function aofFields(): Field[] {
+  return [
+    ['aof_enabled', 0],
+    ['aof_rewrite_in_progress', 0],
+    ['aof_rewrite_scheduled', 0],
+    ['aof_last_rewrite_time_sec', -1],
+    ['aof_current_rewrite_time_sec', -1],
+    ['aof_last_bgrewrite_status', 'ok'],
+    ['aof_rewrites', 0],
+    ['aof_rewrites_consecutive_failures', 0],
+    ['aof_last_write_status', 'ok'],
+    ['aof_last_cow_size', 0],
+  ]
+}
+
+function loadingFields({ loading }: Server): Field[] {
+  if (loading === null) return []
+  const { totalBytes, loadedBytes } = loading
+  const percent = totalBytes === 0 ? 0 : (loadedBytes / totalBytes) * 100
+  return [
+    ['loading_start_time', loading.startSeconds],
+    ['loading_total_bytes', totalBytes],
+    ['loading_rdb_used_mem', loading.usedBytesAtSave],
+    ['loading_loaded_bytes', loadedBytes],
+    ['loading_loaded_perc', percent.toFixed(2)],
+    ['loading_eta_seconds', loading.etaSeconds],
+  ]
+}

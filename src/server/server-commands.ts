@@ -1,0 +1,266 @@
+// biome-ignore-all format: a row of the table reads best as two or three lines.
+
+// Commands about the server as a whole: INFO, TIME, SHUTDOWN, SLOWLOG, LATENCY, MEMORY, LOLWUT.
+
+import { keyArgument, writeHelp } from '../command/arguments.ts'
+import { type Command, type Context, Flag } from '../command/command.ts'
+import { NULL } from '../memory/layout.ts'
+import { type Args, word } from '../resp/args.ts'
+import { NOT_INTEGER, replyError, SYNTAX_ERROR } from '../resp/replies.ts'
+import type { Reply } from '../resp/reply.ts'
+import { wrongUse } from './client-commands.ts'
+import { formatInfo } from './info.ts'
+import { drawTide } from './lolwut.ts'
+import { serverContext } from './server.ts'
+
+const US_PER_SECOND = 1_000_000
+const SLOWLOG_DEFAULT = 10
+const SAMPLES = word('samples')
+const VERSION = word('version')
+const NOSAVE = word('nosave')
+const SAVE = word('save')
+const NOW = word('now')
+const FORCE = word('force')
+const ABORT = word('abort')
+const BAD_COUNT = replyError('ERR count should be greater than or equal to -1')
+const SHUTDOWN_FAILED = replyError('ERR Errors trying to SHUTDOWN. Check logs.')
+const NO_SHUTDOWN = replyError('ERR No shutdown in progress.')
+
+/** INFO [section …]. */
+function info(context: Context, args: Args, reply: Reply): void {
+  const names: string[] = []
+  for (let i = 1; i < args.count; i++) names.push(args.text(i))
+  const text = formatInfo(serverContext(context).server, names)
+  reply.verbatim('txt', Buffer.from(text, 'utf8').toString('latin1'))
+}
+
+/** TIME: unix seconds, and the microseconds in this one. */
+function time(context: Context, _args: Args, reply: Reply): void {
+  const nowUs = serverContext(context).server.clock.nowUs()
+  reply.array(2)
+  reply.bulkInteger(Math.floor(nowUs / US_PER_SECOND))
+  reply.bulkInteger(nowUs % US_PER_SECOND)
+}
+
+/** SHUTDOWN [SAVE | NOSAVE] [NOW] [FORCE] [ABORT]: answers only when it fails. */
+function shutdown(context: Context, args: Args, reply: Reply): void {
+  let isSaveForced = false
+  let isSaveForbidden = false
+  let isForced = false
+  let isAbort = false
+  for (let i = 1; i < args.count; i++) {
+    if (args.is(i, NOSAVE)) isSaveForbidden = true
+    else if (args.is(i, SAVE)) isSaveForced = true
+    else if (args.is(i, FORCE)) isForced = true
+    else if (args.is(i, ABORT)) isAbort = true
+    // NOW means not to wait for replicas that lag behind, and there are none.
+    else if (!args.is(i, NOW)) return reply.error(SYNTAX_ERROR)
+  }
+  if ((isAbort && args.count > 2) || (isSaveForced && isSaveForbidden)) {
+    return reply.error(SYNTAX_ERROR)
+  }
+  if (isAbort) return reply.error(NO_SHUTDOWN)
+  const { server } = serverContext(context)
+  // Half a dataset must not replace a whole one.
+  if (server.isLoading) isSaveForbidden = true
+  const options = { isSaveForced: isSaveForced && !server.isLoading, isSaveForbidden, isForced }
+  if (!server.parts.shutdown.run(options)) reply.error(SHUTDOWN_FAILED)
+}
+
+/** SLOWLOG GET [count]: the newest entries; -1 for all. */
+function slowlogGet(context: Context, args: Args, reply: Reply): void {
+  if (args.count > 3) return reply.error(wrongUse(args))
+  const count = args.count === 3 ? args.integer(2) : SLOWLOG_DEFAULT
+  if (count === null) return reply.error(NOT_INTEGER)
+  if (typeof count !== 'number' || count < -1) return reply.error(BAD_COUNT)
+  const { slowLog } = serverContext(context).server
+  const entries = slowLog.newest(count === -1 ? slowLog.length : count)
+  reply.array(entries.length)
+  for (const entry of entries) {
+    reply.array(6)
+    reply.integer(entry.id)
+    reply.integer(entry.unixSeconds)
+    reply.integer(entry.durationUs)
+    reply.array(entry.args.length)
+    for (const text of entry.args) reply.bulkText(text)
+    reply.bulkText(entry.address)
+    reply.bulkText(entry.clientName)
+  }
+}
+
+function slowlogLen(context: Context, _args: Args, reply: Reply): void {
+  reply.integer(serverContext(context).server.slowLog.length)
+}
+
+function slowlogReset(context: Context, _args: Args, reply: Reply): void {
+  serverContext(context).server.slowLog.clear()
+  reply.ok()
+}
+
+function slowlogHelp(_context: Context, _args: Args, reply: Reply): void {
+  writeHelp(reply, 'SLOWLOG', [
+    'GET [<count>]',
+    '    The newest entries (default: 10, -1 for all): number, unix time, microseconds,',
+    '    arguments, address and name of the client.',
+    'LEN',
+    '    The number of entries.',
+    'RESET',
+    '    Remove all entries.',
+  ])
+}
+
+/** LATENCY HISTOGRAM [command …]: calls up to each power of two µs; a command with its own. */
+function latencyHistogram(context: Context, args: Args, reply: Reply): void {
+  const { table } = serverContext(context).server.dispatcher
+  const found: [name: string, calls: number, counts: [number, number][]][] = []
+  const wanted = new Set<string>()
+  for (let i = 2; i < args.count; i++) wanted.add(args.text(i).toLowerCase())
+  table.forEach(({ fullName, latency, calls, parent }) => {
+    const isWanted =
+      wanted.size === 0 || wanted.has(fullName) || (parent !== null && wanted.has(parent.fullName))
+    if (latency !== null && isWanted) found.push([fullName, calls, latency.cumulative()])
+  })
+  reply.map(found.length)
+  for (const [name, calls, counts] of found) {
+    reply.bulkText(name)
+    reply.map(2)
+    reply.bulkText('calls')
+    reply.integer(calls)
+    reply.bulkText('histogram_usec')
+    reply.map(counts.length)
+    for (const [limitUs, count] of counts) {
+      reply.integer(limitUs)
+      reply.integer(count)
+    }
+  }
+}
+
+function latencyHelp(_context: Context, _args: Args, reply: Reply): void {
+  writeHelp(reply, 'LATENCY', [
+    'HISTOGRAM [<command> ...]',
+    '    How long commands took: calls up to each power of two in microseconds.',
+  ])
+}
+
+/** MEMORY USAGE key [SAMPLES n]: bytes of key, value and their place in the index; exact. */
+function memoryUsage(context: Context, args: Args, reply: Reply): void {
+  for (let i = 3; i < args.count; i += 2) {
+    if (!args.is(i, SAMPLES) || i + 1 === args.count) return reply.error(SYNTAX_ERROR)
+    const samples = args.integer(i + 1)
+    if (samples === null) return reply.error(NOT_INTEGER)
+    if (samples < 0) return reply.error(SYNTAX_ERROR)
+  }
+  const record = context.db.peek(keyArgument(context, args, 2))
+  if (record === NULL) reply.nil()
+  else reply.integer(context.db.bytesOf(record))
+}
+
+function memoryHelp(_context: Context, _args: Args, reply: Reply): void {
+  writeHelp(reply, 'MEMORY', [
+    'USAGE <key> [SAMPLES <count>]',
+    '    Bytes that the key takes, with its value.',
+  ])
+}
+
+/** LOLWUT [VERSION n [columns [rows]]]: a picture of the sea. */
+function lolwut(context: Context, args: Args, reply: Reply): void {
+  let first = 1
+  if (args.count > 2 && args.is(1, VERSION)) {
+    if (args.integer(2) === null) return reply.error(NOT_INTEGER)
+    first = 3
+  }
+  const sizes: number[] = []
+  for (let i = first; i < args.count; i++) {
+    const size = args.integer(i)
+    if (typeof size !== 'number') return reply.error(NOT_INTEGER)
+    sizes.push(size)
+  }
+  const isBare = first === 3 && args.integer(2) !== 5 && args.integer(2) !== 6
+  reply.verbatim('txt', drawTide(context.keyspace.random, { sizes, isBare }))
+}
+
+const READER = { flags: Flag.Loading | Flag.Stale, keys: [0, 0, 0], group: 'server' } as const
+const ADMIN = { ...READER, flags: READER.flags | Flag.Admin } as const
+
+export const serverCommands: readonly Command[] = [
+  {
+    ...READER, name: 'info', arity: -1, since: '1.0.0', run: info, categories: ['dangerous'],
+    summary: 'Returns figures and facts about the server', complexity: 'O(1)',
+    tips: ['nondeterministic_output', 'request_policy:all_shards', 'response_policy:special'],
+  },
+  {
+    name: 'lolwut', arity: -1, flags: Flag.ReadOnly | Flag.Fast, keys: [0, 0, 0],
+    group: 'server', since: '5.0.0', run: lolwut,
+    summary: 'Returns a picture and the version', complexity: 'O(1)',
+  },
+  {
+    name: 'shutdown', arity: -1, since: '1.0.0', run: shutdown, keys: [0, 0, 0], group: 'server',
+    flags: Flag.Admin | Flag.NoScript | Flag.Loading | Flag.Stale | Flag.NoMulti | Flag.AllowBusy,
+    summary: 'Saves if need be and ends the server',
+    complexity: 'O(N) when saving, where N is the number of keys, otherwise O(1)',
+  },
+  {
+    ...READER, name: 'time', arity: 1, since: '2.6.0', run: time,
+    flags: READER.flags | Flag.Fast,
+    summary: "Returns the server's clock", complexity: 'O(1)', tips: ['nondeterministic_output'],
+  },
+  {
+    name: 'slowlog', arity: -2, flags: 0, keys: [0, 0, 0], group: 'server', since: '2.2.12',
+    summary: 'Commands about the log of slow commands', complexity: 'Depends on the subcommand.',
+    subcommands: [
+      {
+        ...ADMIN, name: 'get', arity: -2, since: '2.2.12', run: slowlogGet,
+        summary: 'Returns entries of the slow log',
+        complexity: 'O(N), where N is the number of entries returned.',
+        tips: ['request_policy:all_nodes', 'nondeterministic_output'],
+      },
+      {
+        ...READER, name: 'help', arity: 2, since: '6.2.0', run: slowlogHelp,
+        summary: 'Lists the subcommands', complexity: 'O(1)',
+      },
+      {
+        ...ADMIN, name: 'len', arity: 2, since: '2.2.12', run: slowlogLen,
+        summary: 'Returns the number of entries of the slow log', complexity: 'O(1)',
+        tips: ['request_policy:all_nodes', 'response_policy:agg_sum', 'nondeterministic_output'],
+      },
+      {
+        ...ADMIN, name: 'reset', arity: 2, since: '2.2.12', run: slowlogReset,
+        summary: 'Empties the slow log',
+        complexity: 'O(N), where N is the number of entries.',
+        tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
+      },
+    ],
+  },
+  {
+    name: 'latency', arity: -2, flags: 0, keys: [0, 0, 0], group: 'server', since: '2.8.13',
+    summary: 'Commands about latencies', complexity: 'Depends on the subcommand.',
+    subcommands: [
+      {
+        ...READER, name: 'help', arity: 2, since: '2.8.13', run: latencyHelp,
+        summary: 'Lists the subcommands', complexity: 'O(1)',
+      },
+      {
+        ...ADMIN, name: 'histogram', arity: -2, since: '7.0.0', run: latencyHistogram,
+        flags: ADMIN.flags | Flag.NoScript,
+        summary: 'Returns how long commands took',
+        complexity: 'O(N), where N is the number of commands with calls.',
+        tips: ['nondeterministic_output', 'request_policy:all_nodes', 'response_policy:special'],
+      },
+    ],
+  },
+  {
+    name: 'memory', arity: -2, flags: 0, keys: [0, 0, 0], group: 'server', since: '4.0.0',
+    summary: 'Commands about memory', complexity: 'Depends on the subcommand.',
+    subcommands: [
+      {
+        ...READER, name: 'help', arity: 2, since: '4.0.0', run: memoryHelp,
+        summary: 'Lists the subcommands', complexity: 'O(1)',
+      },
+      {
+        name: 'usage', arity: -3, flags: Flag.ReadOnly, keys: [2, 2, 1], group: 'server',
+        since: '4.0.0', run: memoryUsage, keyFlags: ['RO'],
+        summary: 'Returns the bytes that a key takes', complexity: 'O(1)',
+      },
+    ],
+  },
+]
