@@ -2,6 +2,7 @@
 //
 // REFCOUNT answers what Redis would: integers from 0 to 9999 are shared objects there (unless the
 // eviction policy needs a clock of each key), all others belong to one key. Here every value does.
+// One difference is left: of a shared integer COPY makes an object of its own there.
 
 import { parseInteger } from '../base/bytes.ts'
 import { ENCODING_NAMES, Encoding, Type } from '../keyspace/record.ts'

@@ -92,7 +92,7 @@ test('halves round to even', () => {
   assert.equal(sum(`${two64 + 1n}.${'0'.repeat(500)}1`, '0'), String(two64 + 2n))
 })
 
-test('random texts: addition commutes, what was written reads as itself, integers are exact', () => {
+test('random texts: addition commutes, results read as themselves, integers are exact', () => {
   console.log(`SEED=${SEED}`)
   const random = new Random(SEED)
   const sign = () => (random.below(2) === 0 ? 1n : -1n)
