@@ -10,7 +10,13 @@
 import { assert } from '../base/assert.ts'
 import type { Args } from '../resp/args.ts'
 import {
-  LOADING, MASTER_DOWN, NO_AUTH, OOM, replyError, type ReplyError, wrongArity,
+  LOADING,
+  MASTER_DOWN,
+  NO_AUTH,
+  OOM,
+  type ReplyError,
+  replyError,
+  wrongArity,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { type Context, Flag } from './command.ts'
@@ -51,6 +57,8 @@ export interface DispatchOptions {
   readonly gates: Gates
   readonly monotonicUs: () => number
   readonly onSlow: SlowHook
+  /** Sees unknown commands; true when it has dealt with one, which then gets no reply. */
+  readonly onUnknown: (args: Args) => boolean
 }
 
 /** Longest piece of a client's words in an error, and room for all of them. */
@@ -74,6 +82,7 @@ export class Dispatcher {
   readonly #gates: Gates
   readonly #monotonicUs: () => number
   readonly #onSlow: SlowHook
+  readonly #onUnknown: (args: Args) => boolean
 
   constructor(options: DispatchOptions) {
     this.table = options.table
@@ -81,6 +90,7 @@ export class Dispatcher {
     this.#gates = options.gates
     this.#monotonicUs = options.monotonicUs
     this.#onSlow = options.onSlow
+    this.#onUnknown = options.onUnknown
   }
 
   /** Begins a batch: the next command starts now. */
@@ -123,7 +133,7 @@ export class Dispatcher {
     this.commandCount = 0
     this.errorTotal = 0
     this.errors.clear()
-    this.table.forEach((entry) => entry.resetStatistics())
+    this.table.each((entry) => entry.resetStatistics())
   }
 
   #account(entry: CommandEntry, args: Args): void {
@@ -168,6 +178,7 @@ export class Dispatcher {
     const entry = this.table.find(args)
     caller.lastEntry = entry
     if (entry !== null) return this.#refuse(entry, wrongArity(entry.fullName), reply)
+    if (command === null && this.#onUnknown(args)) return
     assert(command === null || args.count > 1, 'a command without subcommand was found')
     const error = command === null ? unknownCommand(args) : unknownSubcommand(args)
     reply.error(error)

@@ -28,7 +28,8 @@ export class LatencyHistogram {
     const value = ns < 1 ? 1 : ns > NS_MAX ? NS_MAX : ns | 0
     const exponent = 31 - Math.clz32(value)
     const rest = value - (1 << exponent)
-    const sub = exponent >= SUB_BITS ? rest >>> (exponent - SUB_BITS) : rest << (SUB_BITS - exponent)
+    const shift = exponent - SUB_BITS
+    const sub = shift >= 0 ? rest >>> shift : rest << -shift
     this.#counts[(exponent << SUB_BITS) + sub]!++
     this.#total++
   }

@@ -157,7 +157,7 @@ export class CommandTable {
   }
 
   /** Visits commands and subcommands. */
-  forEach(visit: (entry: CommandEntry) => void): void {
+  each(visit: (entry: CommandEntry) => void): void {
     for (const entry of this.#names.entries) {
       visit(entry)
       for (const child of entry.subcommands?.entries ?? []) visit(child)

@@ -93,9 +93,9 @@ export const NO_PERM = define(
 export const NO_PROTO = define('NOPROTO unsupported protocol version')
 export const PROTOCOL_NOT_INTEGER = define('ERR Protocol version is not an integer or out of range')
 export const HELLO_NO_AUTH = define(
-  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO ' +
-    '<proto> AUTH <user> <pass> option can be used to authenticate the client and select the ' +
-    'RESP protocol version at the same time',
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH ' +
+    '<user> <pass> option can be used to authenticate the client and select the RESP protocol ' +
+    'version at the same time',
 )
 export const DENIED = define(
   'DENIED Redis is running in protected mode because protected mode is enabled and no password ' +

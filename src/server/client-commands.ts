@@ -1,17 +1,16 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
 // CLIENT: what the server knows of its connections, and what it does to them. Tracking, which does
 // not exist yet, has only the subcommands that tell the truth about it.
+// biome-ignore-all format: rows of a table.
 
-import { type Command, type Context, Flag } from '../command/command.ts'
 import { writeHelp } from '../command/arguments.ts'
+import { type Command, type Context, Flag } from '../command/command.ts'
 import { type Args, word } from '../resp/args.ts'
 import {
-  NOT_INTEGER, replyError, type ReplyError, SYNTAX_ERROR, TIMEOUT_NEGATIVE, TIMEOUT_NOT_INTEGER,
+  NOT_INTEGER, type ReplyError, replyError, SYNTAX_ERROR, TIMEOUT_NEGATIVE, TIMEOUT_NOT_INTEGER,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
-import { INVALID_NAME, isValidName, unmute } from './connection-commands.ts'
 import { type Connection, ReplyMode } from './connection.ts'
+import { INVALID_NAME, isValidName, unmute } from './connection-commands.ts'
 import { serverContext } from './server.ts'
 
 const ON = word('on')
@@ -104,9 +103,11 @@ interface Filter {
   isSelfSpared: boolean
 }
 
-/** CLIENT KILL address, or CLIENT KILL filter value …: closes the clients that all filters match. */
+/** CLIENT KILL address | filter value …: closes the clients that all filters match. */
 function kill(context: Context, args: Args, reply: Reply): void {
-  const filter: Filter = { id: 0, address: '', localAddress: '', className: '', isSelfSpared: true }
+  const filter: Filter = {
+    id: 0, address: '', localAddress: '', className: '', isSelfSpared: true,
+  }
   const isOldForm = args.count === 3
   if (isOldForm) {
     filter.address = args.text(2)

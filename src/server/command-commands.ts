@@ -1,11 +1,10 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
 // COMMAND: the command table as client libraries read it. Everything follows from the rows.
+// biome-ignore-all format: rows of a table.
 
+import { globMatches } from '../base/glob.ts'
 import { writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
 import type { CommandEntry } from '../command/table.ts'
-import { globMatches } from '../base/glob.ts'
 import { Args, word } from '../resp/args.ts'
 import { replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -33,7 +32,7 @@ function info(context: Context, args: Args, reply: Reply): void {
   reply.array(args.count - 2)
   for (let i = 2; i < args.count; i++) {
     const entry = table.findByName(args.text(i))
-    if (entry === null) reply.nilArray()
+    if (entry === null) reply.nil()
     else writeEntry(entry, reply)
   }
 }
@@ -107,17 +106,17 @@ function count(context: Context, _args: Args, reply: Reply): void {
 function list(context: Context, args: Args, reply: Reply): void {
   const { table } = serverContext(context).server.dispatcher
   if (args.count === 2) {
-    reply.set(table.entries.length)
+    reply.array(table.entries.length)
     for (const entry of table.entries) reply.bulkText(entry.fullName)
     return
   }
   const keeps = args.count === 5 && args.is(2, FILTERBY) ? filterOf(args) : null
   if (keeps === null) return reply.error(SYNTAX_ERROR)
   const names: string[] = []
-  table.forEach((entry) => {
+  table.each((entry) => {
     if (keeps(entry)) names.push(entry.fullName)
   })
-  reply.set(names.length)
+  reply.array(names.length)
   for (const name of names) reply.bulkText(name)
 }
 

@@ -1,4 +1,5 @@
 // What follows from a command's row: names of its flags, ACL categories, positions of its keys.
+// Names are Redis's, so that client libraries understand them.
 
 import { type Command, Flag, type Group } from '../command/command.ts'
 import type { CommandEntry } from '../command/table.ts'

@@ -1,4 +1,5 @@
-// All commands of the server, in families. The order is that of COMMAND.
+// All commands of the server, in families. A new family is one line here; the order is that of
+// COMMAND.
 
 import { assert } from '../base/assert.ts'
 import type { Command, Context } from '../command/command.ts'

@@ -1,7 +1,6 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
 // CONFIG: parameters of the running server, on top of `Config`. Values are bytes for clients and
 // strings in `Config` (config-text.ts).
+// biome-ignore-all format: rows of a table.
 
 import { writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'

@@ -1,14 +1,13 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
 // Commands about the connection itself: PING, ECHO, QUIT, RESET, HELLO, AUTH. CLIENT is in
 // client-commands.ts, SELECT with the databases.
+// biome-ignore-all format: rows of a table.
 
 import { timingSafeEqual } from 'node:crypto'
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { type Args, word } from '../resp/args.ts'
 import {
-  AUTH_NOT_SET, HELLO_NO_AUTH, NO_PROTO, PROTOCOL_NOT_INTEGER, replyError, SYNTAX_ERROR,
-  type ReplyError, WRONG_PASS, wrongArity,
+  AUTH_NOT_SET, HELLO_NO_AUTH, NO_PROTO, PROTOCOL_NOT_INTEGER, 
+  type ReplyError, replyError, SYNTAX_ERROR,WRONG_PASS, wrongArity,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { encodeText } from './config-text.ts'

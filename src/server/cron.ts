@@ -73,7 +73,7 @@ export class Cron {
     this.#sample(nowMs)
     this.#endPause(nowMs)
     this.#expireSlice()
-    for (let i = 0; i < RECLAIM_STEPS && server.keyspace.reclaimStep(); i++) continue
+    for (let i = 0; i < RECLAIM_STEPS && server.keyspace.reclaimStep(); i++);
     server.clients.cron(nowMs, server.hz)
     server.persistence?.cron()
     if (server.log.level <= LogLevel.Verbose) this.#report(nowMs)

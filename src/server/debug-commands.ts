@@ -1,21 +1,20 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
 // DEBUG: what test suites need to look behind the curtain. Closed unless `enable-debug-command`
 // opens it. Subcommands of Redis that are about parts which do not exist here are missing.
+// biome-ignore-all format: rows of a table.
 
+import { Slice } from '../base/slice.ts'
 import { keyArgument, writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
-import { ENCODING_NAMES } from '../keyspace/record.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
-import { Slice } from '../base/slice.ts'
+import { ENCODING_NAMES } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import { RdbPayload } from '../persist/rdb/rdb-payload.ts'
 import type { Args } from '../resp/args.ts'
 import { DB_OUT_OF_RANGE, NO_SUCH_KEY, NOT_FLOAT, NOT_INTEGER } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { wrongUse } from './client-commands.ts'
-import { reload } from './debug-reload.ts'
 import { replyExample } from './debug-protocol.ts'
+import { reload } from './debug-reload.ts'
 import { keyspaceDigest, valueDigest } from './digest.ts'
 import { serverContext } from './server.ts'
 
@@ -102,7 +101,7 @@ function digestValue(context: Context, args: Args, reply: Reply): void {
   }
 }
 
-/** DEBUG POPULATE count [prefix [size]]: keys `prefix:i` with values `value:i`, filled up by NUL. */
+/** DEBUG POPULATE count [prefix [size]]: keys `prefix:i`, values `value:i` filled up by NUL. */
 function populate(context: Context, args: Args, reply: Reply): void {
   const count = args.integer(2)
   const size = args.count > 4 ? args.integer(4) : 0

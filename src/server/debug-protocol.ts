@@ -1,4 +1,5 @@
-// DEBUG PROTOCOL: an example of each type of reply, the same that Redis sends, for client libraries.
+// DEBUG PROTOCOL: an example of each type of reply, the same that Redis sends. Client libraries
+// test their parsers with it.
 
 import { replyError } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -11,6 +12,7 @@ const WRONG_TYPE_NAME = replyError(
 const EXAMPLES: Readonly<Record<string, (reply: Reply) => void>> = {
   string: (reply) => reply.bulkText('Hello World'),
   integer: (reply) => reply.integer(12345),
+  // biome-ignore lint/suspicious/noApproximativeNumericConstant: it is the number that Redis sends.
   double: (reply) => reply.double(3.141),
   null: (reply) => reply.nil(),
   array: (reply) => {

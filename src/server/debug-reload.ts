@@ -1,4 +1,5 @@
-// DEBUG RELOAD: the data to the file and back, on the spot.
+// DEBUG RELOAD: the data to the file and back, on the spot. What comes back must be what was there:
+// test suites run it between two looks at the same data.
 
 import { StoreError } from '../base/errors.ts'
 import type { Context } from '../command/command.ts'
@@ -10,7 +11,9 @@ import { serverContext } from './server.ts'
 const NOSAVE = word('nosave')
 const NOFLUSH = word('noflush')
 const MERGE = word('merge')
-const BAD_OPTION = replyError('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.')
+const BAD_OPTION = replyError(
+  'ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.',
+)
 const SAVE_FAILED = replyError('ERR Error trying to save the DB, check server logs.')
 const LOAD_FAILED = replyError('ERR Error trying to load the RDB dump, check server logs.')
 const NO_PERSISTENCE = replyError('ERR This server has no persistence')

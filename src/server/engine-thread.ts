@@ -1,4 +1,5 @@
-// The engine's thread: real doors for an `Engine`, and its line to the main thread.
+// The engine's thread: real doors for an `Engine`, and its line to the main thread. Nothing else is
+// here, so that all of the engine can run in a test.
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'

@@ -1,6 +1,6 @@
-// The engine: puts the server together from its doors and drives it. One loop: sockets in, commands,
-// sockets out, cron; all through the doors, so that a test can run it with a fake clock, disk and
-// transport. Nothing in here waits for a promise or another thread.
+// The engine: puts the server together from its doors and drives it. One loop: sockets in,
+// commands, sockets out, cron; all through the doors, so that a test can run it with a fake clock,
+// disk and transport. Nothing in here waits for a promise or another thread.
 //
 // Start: sockets are bound first (a busy port must not cost a load), then main writes the pid file
 // and the banner and answers `go`, then the data is loaded, then clients are served.
@@ -8,12 +8,12 @@
 import type { Clock } from '../base/clock.ts'
 import type { Socket, SocketHandler, Transport } from '../base/socket.ts'
 import { CommandTable } from '../command/table.ts'
-import { Clients } from './clients.ts'
+import { Persistence } from '../persist/persistence.ts'
+import type { SnapshotRunner } from '../persist/snapshot/snapshot-port.ts'
+import type { Clients } from './clients.ts'
 import { allCommands } from './commands.ts'
 import type { Connection, Host } from './connection.ts'
 import { Cron } from './cron.ts'
-import { Persistence } from '../persist/persistence.ts'
-import type { SnapshotRunner } from '../persist/snapshot/snapshot-port.ts'
 import { Listeners } from './listeners.ts'
 import { Loading } from './loading.ts'
 import type { Mailbox } from './mailbox.ts'
@@ -81,7 +81,7 @@ export class Engine implements Host {
   start(): void {
     const { server } = this
     server.log.warning('Server initialized')
-    server.loading = new Loading(server, (error) => {
+    const loading = new Loading(server, (error) => {
       server.loading = null
       if (error !== null) {
         server.log.warning(`Fatal error loading the DB: ${error.message}. Exiting.`)
@@ -91,7 +91,8 @@ export class Engine implements Host {
       server.send({ kind: 'ready' })
     })
     this.#cron.start()
-    server.loading.start()
+    server.loading = loading
+    loading.start()
   }
 
   /** The main thread has put something into the mailbox. */

@@ -27,8 +27,6 @@ export function serverFields(server: Server): Field[] {
     ['redis_git_dirty', 0],
     ['redis_build_id', `tidemark-${TIDEMARK_VERSION}`],
     ['redis_mode', server.mode],
-    ['tidemark_version', TIDEMARK_VERSION],
-    ['node_version', process.version.slice(1)],
     ['os', `${type()} ${release()} ${arch() === 'x64' ? 'x86_64' : arch()}`],
     ['arch_bits', 64],
     ['monotonic_clock', 'POSIX clock_gettime'],
@@ -48,6 +46,8 @@ export function serverFields(server: Server): Field[] {
     ['executable', executable],
     ['config_file', config.configFile],
     ['io_threads_active', 0],
+    ['tidemark_version', TIDEMARK_VERSION],
+    ['node_version', process.version.slice(1)],
   ]
 }
 

@@ -10,11 +10,12 @@ export function persistenceFields(server: Server): Field[] {
   const { persistence, keyspace, isLoading } = server
   const current = persistence?.current ?? null
   const reserveUsed = current?.reserveUsedBytes ?? 0
+  const reservePeak = (persistence?.cutFigures?.slotsPeak ?? 0) * PAGE_BYTES
   const share = current && current.pagesTotal > 0 ? current.pagesDone / current.pagesTotal : 0
   return [
     ['loading', isLoading ? 1 : 0],
     ['async_loading', 0],
-    ['current_cow_peak', current === null ? 0 : (persistence?.cutFigures?.slotsPeak ?? 0) * PAGE_BYTES],
+    ['current_cow_peak', current === null ? 0 : reservePeak],
     ['current_cow_size', reserveUsed],
     ['current_cow_size_age', 0],
     ['current_fork_perc', (share * 100).toFixed(2)],

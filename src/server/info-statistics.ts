@@ -1,11 +1,12 @@
-// INFO commandstats, errorstats, latencystats: what dispatch counts.
+// INFO commandstats, errorstats, latencystats: what dispatch counts. Commands that were never
+// called have no line.
 
 import type { Field } from './info-fields.ts'
 import type { Server } from './server.ts'
 
 export function commandFields({ dispatcher }: Server): Field[] {
   const fields: Field[] = []
-  dispatcher.table.forEach(({ fullName, calls, usec, rejected, failed }) => {
+  dispatcher.table.each(({ fullName, calls, usec, rejected, failed }) => {
     if (calls === 0 && rejected === 0 && failed === 0) return
     const perCall = calls === 0 ? 0 : usec / calls
     fields.push([
@@ -25,7 +26,7 @@ export function errorFields({ dispatcher }: Server): Field[] {
 export function latencyFields({ dispatcher, config }: Server): Field[] {
   const fields: Field[] = []
   const percentiles = config.values.latencyTrackingInfoPercentiles
-  dispatcher.table.forEach(({ fullName, latency }) => {
+  dispatcher.table.each(({ fullName, latency }) => {
     if (latency === null || percentiles.length === 0) return
     const parts = percentiles.map((each) => `p${each}=${latency.percentileUs(each).toFixed(3)}`)
     fields.push([`latency_percentiles_usec_${fullName}`, parts.join(',')])

@@ -3,8 +3,15 @@
 // processes) are there with 0. What is Tidemark's own begins with `tidemark_` or `snapshot_`.
 
 import {
-  clientFields, clusterFields, cpuFields, type Field, keyspaceFields, memoryFields,
-  replicationFields, serverFields, statsFields,
+  clientFields,
+  clusterFields,
+  cpuFields,
+  type Field,
+  keyspaceFields,
+  memoryFields,
+  replicationFields,
+  serverFields,
+  statsFields,
 } from './info-fields.ts'
 import { persistenceFields } from './info-persistence.ts'
 import { commandFields, errorFields, latencyFields } from './info-statistics.ts'

@@ -1,10 +1,10 @@
-// Loading at the start, in slices: clients are answered with LOADING between two of them, INFO shows
-// the progress, and a signal ends it. Ends with `done(null)`, or with the error because of which
-// nothing of the file may be served.
+// Loading at the start, in slices: clients are answered with LOADING between two of them, INFO
+// shows the progress, and a signal ends it. Ends with `done(null)`, or with the error because of
+// which nothing of the file may be served.
 
 import { StoreError } from '../base/errors.ts'
 import type { RdbLoader } from '../persist/loader.ts'
-import type { Server } from './server.ts'
+import type { LoadProgress, Server } from './server.ts'
 
 /** Longest slice. */
 const SLICE_US = 20_000
@@ -12,12 +12,11 @@ const SLICE_US = 20_000
 const STEP_BYTES = 256 * 1024
 const US_PER_SECOND = 1_000_000
 
-export class Loading {
+export class Loading implements LoadProgress {
   readonly #server: Server
   readonly #done: (error: StoreError | null) => void
   #loader: RdbLoader | null = null
   readonly #startUs: number
-  /** Unix seconds. */
   readonly startSeconds: number
 
   constructor(server: Server, done: (error: StoreError | null) => void) {
@@ -35,7 +34,6 @@ export class Loading {
     return this.#loader?.loadedBytes ?? 0
   }
 
-  /** What the file says its data took in memory where it was saved. */
   get usedBytesAtSave(): number {
     return this.#loader?.usedBytesAtSave ?? 0
   }

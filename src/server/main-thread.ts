@@ -3,16 +3,26 @@
 // keyspace. When the engine dies, the process reports how and ends: a server without its engine is
 // of no use to anybody.
 
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { resolve } from 'node:path'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { SystemClock } from '../base/clock.ts'
 import { SystemDisk } from '../base/disk.ts'
 import { LOG_LEVEL_NAMES, LogLevel, ServerLog, standardOutput } from '../base/log.ts'
 import type { Config } from './config.ts'
 import { type EngineData, Mailbox, type MainMessage, Request } from './mailbox.ts'
 import {
-  DEFAULT_PID_FILE, type Environment, findSupervisor, isDaemon, logBanner, notifySystemd,
-  removePidFile, reportUp, setProcessTitle, startDaemon, type Supervisor, writePidFile,
+  DEFAULT_PID_FILE,
+  type Environment,
+  findSupervisor,
+  isDaemon,
+  logBanner,
+  notifySystemd,
+  removePidFile,
+  reportUp,
+  type Supervisor,
+  setProcessTitle,
+  startDaemon,
+  writePidFile,
 } from './process.ts'
 import { REDIS_VERSION, TIDEMARK_VERSION } from './version.ts'
 
@@ -110,7 +120,8 @@ class MainThread {
     const port = this.#snapshotPort
     if (port === null) return
     const file = new URL('../persist/snapshot/snapshot-thread.ts', import.meta.url)
-    const thread = new Worker(file, { name: 'snapshot', workerData: { port }, transferList: [port] })
+    const options = { name: 'snapshot', workerData: { port }, transferList: [port] }
+    const thread = new Worker(file, options)
     thread.on('error', (error) => this.#crash(error))
     thread.on('exit', (code) => this.#crash(new Error(`the snapshot thread ended with ${code}`)))
   }

@@ -1,20 +1,13 @@
-// The configuration as persistence sees it: read anew at each use, so that CONFIG SET needs no hook.
+// The configuration as persistence sees it: read anew at each use, so that CONFIG SET takes effect
+// without a hook.
 
 import type { PersistenceSettings } from '../persist/persistence.ts'
 import type { SavePoint } from './config-forms.ts'
+import { needsClocks } from './eviction-policy.ts'
 import type { Server } from './server.ts'
 import { REDIS_VERSION } from './version.ts'
 
-/** Policies that need no clock in each key. */
-const CLOCKLESS_POLICIES: readonly string[] = [
-  'noeviction', 'volatile-random', 'volatile-ttl', 'allkeys-random',
-]
 const PERCENT = 100
-
-/** Whether the policy looks at when or how often keys were used. */
-export function needsClocks(policy: string): boolean {
-  return !CLOCKLESS_POLICIES.includes(policy)
-}
 
 export class LiveSettings implements PersistenceSettings {
   readonly version = REDIS_VERSION

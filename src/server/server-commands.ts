@@ -1,6 +1,5 @@
-// biome-ignore-all format: a row of the table reads best as two or three lines.
-
 // Commands about the server as a whole: INFO, TIME, SHUTDOWN, SLOWLOG, LATENCY, MEMORY, LOLWUT.
+// biome-ignore-all format: rows of a table.
 
 import { keyArgument, writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
@@ -115,7 +114,7 @@ function latencyHistogram(context: Context, args: Args, reply: Reply): void {
   const found: [name: string, calls: number, counts: [number, number][]][] = []
   const wanted = new Set<string>()
   for (let i = 2; i < args.count; i++) wanted.add(args.text(i).toLowerCase())
-  table.forEach(({ fullName, latency, calls, parent }) => {
+  table.each(({ fullName, latency, calls, parent }) => {
     const isWanted =
       wanted.size === 0 || wanted.has(fullName) || (parent !== null && wanted.has(parent.fullName))
     if (latency !== null && isWanted) found.push([fullName, calls, latency.cumulative()])

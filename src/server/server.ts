@@ -14,27 +14,25 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
-import { randomHex } from '../base/random.ts'
 import type { Log } from '../base/log.ts'
+import { randomHex } from '../base/random.ts'
 import { Slice } from '../base/slice.ts'
 import type { CommandLimits, Context } from '../command/command.ts'
 import type { Caller, Dispatcher, Gates } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { Persistence } from '../persist/persistence.ts'
 import type { ReplyError } from '../resp/replies.ts'
+import { MISCONF } from '../resp/replies.ts'
+import type { Reply } from '../resp/reply.ts'
 import { Clients } from './clients.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
+import { needsClocks } from './eviction-policy.ts'
 import type { MainMessage } from './mailbox.ts'
-import type { Loading } from './loading.ts'
-import type { Persistence } from '../persist/persistence.ts'
-import { MISCONF } from '../resp/replies.ts'
-import type { Shutdown } from './shutdown.ts'
-import { needsClocks } from './persistence-settings.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
-import type { Reply } from '../resp/reply.ts'
 
 export interface ServerOptions {
   readonly config: Config
@@ -48,9 +46,28 @@ export interface ServerOptions {
   readonly isSupervised: boolean
 }
 
+/** How far the load at the start has come. */
+export interface LoadProgress {
+  /** Unix seconds. */
+  readonly startSeconds: number
+  readonly totalBytes: number
+  readonly loadedBytes: number
+  /** What the file says its data took in memory where it was saved. */
+  readonly usedBytesAtSave: number
+  readonly etaSeconds: number
+}
+
+/** How to end: whether to save, as the save points say or by order. */
+export interface ShutdownOptions {
+  readonly isSaveForced: boolean
+  readonly isSaveForbidden: boolean
+  /** Ends even if saving fails. */
+  readonly isForced: boolean
+}
+
 /** What the engine does for commands. */
 export interface ServerParts {
-  readonly shutdown: Shutdown
+  readonly shutdown: { run(options: ShutdownOptions): boolean }
   /** Serves clients whose pause is over. */
   readonly resume: () => void
   /** Listens on the addresses of the configuration as it is now. */
@@ -79,7 +96,7 @@ export class Server implements Gates {
   readonly startupBytes: number
   persistence: Persistence | null = null
   /** The load at the start, while it runs. */
-  loading: Loading | null = null
+  loading: LoadProgress | null = null
   readonly mode = 'standalone'
   /** Runs of the cron per second, `dynamic-hz` applied. */
   hz = 10
@@ -90,6 +107,8 @@ export class Server implements Gates {
   /** Unix time in ms of the last DEBUG or CONFIG that a reader of INFO may ask for. */
   peakMs: number
   #replicationId = randomHex(RUN_ID_BYTES)
+  /** Bytes of all clients' buffers when they were last added up. */
+  #clientBytes = 0
   #parts: ServerParts | null = null
   #dispatcher: Dispatcher | null = null
   #reply: Reply | null = null
@@ -157,7 +176,8 @@ export class Server implements Gates {
 
   /** Bytes of data, index structures, client buffers and what a save holds. Exact for data. */
   usedBytes(): number {
-    const used = this.keyspace.usedBytes + this.clients.totalBytes + this.savingBytes
+    this.#clientBytes = this.clients.totalBytes
+    const used = this.keyspace.usedBytes + this.#clientBytes + this.savingBytes
     if (used > this.statistics.peakBytes) {
       this.statistics.peakBytes = used
       this.peakMs = this.clock.nowMs()
@@ -187,8 +207,9 @@ export class Server implements Gates {
   }
 
   isOverMemory(): boolean {
-    // Client buffers count by INFO only: adding them up here would cost O(clients) per write.
-    return this.keyspace.usedBytes + this.savingBytes > this.config.values.maxmemory
+    // Client buffers as of the last sample: adding them up here would cost O(clients) per write.
+    const used = this.keyspace.usedBytes + this.savingBytes + this.#clientBytes
+    return used > this.config.values.maxmemory
   }
 
   diskError(): ReplyError | null {

@@ -3,11 +3,9 @@
 
 import { LOG_LEVEL_NAMES, LogLevel } from '../base/log.ts'
 import type { Apply, ConfigName } from './config.ts'
-import { needsClocks } from './persistence-settings.ts'
+import { countsUses, needsClocks } from './eviction-policy.ts'
 import { OomScore } from './process.ts'
 import type { Server } from './server.ts'
-
-const LFU_POLICY = /lfu$/
 
 /** Brings the server in line with its configuration, now and after each change. */
 export function bindSettings(server: Server): void {
@@ -36,7 +34,7 @@ export function bindSettings(server: Server): void {
     const isPlain = values.maxmemory === 0 || !needsClocks(values.maxmemoryPolicy)
     server.limits.isIntegerShared = isPlain
     const { clock } = server.keyspace
-    clock.isLfu = LFU_POLICY.test(values.maxmemoryPolicy)
+    clock.isLfu = countsUses(values.maxmemoryPolicy)
     clock.lfuLogFactor = values.lfuLogFactor
     clock.lfuDecayMinutes = values.lfuDecayTime
   })

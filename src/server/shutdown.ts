@@ -2,17 +2,9 @@
 // when the save fails, unless it is forced.
 
 import type { Log } from '../base/log.ts'
-import type { ShutdownOption } from './config-forms.ts'
 import type { Persistence } from '../persist/persistence.ts'
-import type { Server } from './server.ts'
-
-/** Whether to save: as the save points say, or by order. */
-export interface ShutdownOptions {
-  readonly isSaveForced: boolean
-  readonly isSaveForbidden: boolean
-  /** Ends even if saving fails. */
-  readonly isForced: boolean
-}
+import type { ShutdownOption } from './config-forms.ts'
+import type { Server, ShutdownOptions } from './server.ts'
 
 /** Options from the words of `shutdown-on-sigterm` and the like. */
 export function shutdownOptionsOf(words: readonly ShutdownOption[]): ShutdownOptions {

@@ -40,8 +40,9 @@ export class SlowLog {
     this.#trim()
   }
 
-  add(args: Args, entry: Omit<SlowEntry, 'id' | 'args'>): void {
-    this.#entries.unshift({ id: this.#nextId++, ...entry, args: cutArguments(args) })
+  /** Adds a command without its `secrets`, which are positions of arguments. */
+  add(args: Args, secrets: ReadonlySet<number>, entry: Omit<SlowEntry, 'id' | 'args'>): void {
+    this.#entries.unshift({ id: this.#nextId++, ...entry, args: cutArguments(args, secrets) })
     this.#trim()
   }
 
@@ -54,10 +55,12 @@ export class SlowLog {
   }
 }
 
-function cutArguments(args: Args): string[] {
+function cutArguments(args: Args, secrets: ReadonlySet<number>): string[] {
   const result: string[] = []
   const kept = args.count > ARGUMENTS_MAX ? ARGUMENTS_MAX - 1 : args.count
-  for (let i = 0; i < kept; i++) result.push(cutArgument(args, i))
+  for (let i = 0; i < kept; i++) {
+    result.push(secrets.has(i) ? '(redacted)' : cutArgument(args, i))
+  }
   if (kept < args.count) result.push(`... (${args.count - kept} more arguments)`)
   return result
 }

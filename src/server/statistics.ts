@@ -1,4 +1,5 @@
-// Counters of INFO stats that belong to no other class, and rates over the last 1.6 seconds.
+// Counters of INFO stats that belong to no other class, and rates: the growth of a counter per
+// second, averaged over the last 1.6 seconds.
 
 /** Samples behind a rate, and the ms between two of them. */
 const SAMPLES = 16

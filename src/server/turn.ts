@@ -5,17 +5,22 @@
 import { assert } from '../base/assert.ts'
 import { EMPTY_BYTES } from '../base/bytes.ts'
 import { Dispatcher } from '../command/dispatch.ts'
-import type { CommandTable } from '../command/table.ts'
-import { Args } from '../resp/args.ts'
+import type { CommandEntry, CommandTable } from '../command/table.ts'
+import { Args, word } from '../resp/args.ts'
 import { Read } from '../resp/query-reader.ts'
 import { Reply } from '../resp/reply.ts'
 import { type Connection, ReplyMode } from './connection.ts'
+import { secretsOf } from './secrets.ts'
 import { type Server, ServerContext } from './server.ts'
 
 /** A turn longer than this reads the unix clock again. */
 const CLOCK_STEP_US = 1000
 /** What the log shows of a query that breaks the protocol or a limit. */
 const LOGGED_LENGTH = 128
+
+const POST = word('post')
+const HOST = word('host:')
+const HTTP_LOG_INTERVAL_MS = 60_000
 
 export class Turn {
   readonly context: ServerContext
@@ -26,6 +31,7 @@ export class Turn {
   #client: Connection | null = null
   /** When the unix clock is to be read again, on the monotonic one. */
   #clockDueUs = 0
+  #httpLoggedMs = 0
 
   constructor(server: Server, table: CommandTable) {
     this.#server = server
@@ -36,15 +42,8 @@ export class Turn {
       context: this.context,
       gates: server,
       monotonicUs: () => server.clock.monotonicUs(),
-      onSlow: (_entry, args, durationUs) => {
-        const client = this.context.client
-        server.slowLog.add(args, {
-          unixSeconds: Math.floor(this.context.nowMs / 1000),
-          durationUs: Math.floor(durationUs),
-          address: client.socket.remoteAddress,
-          clientName: client.name,
-        })
-      },
+      onSlow: (entry, args, durationUs) => this.#noteSlow(entry, args, durationUs),
+      onUnknown: (args) => this.#endForHttp(args),
     })
     server.attach(this.dispatcher, this.reply)
   }
@@ -148,6 +147,32 @@ export class Turn {
     client.socket.write(bytes, start, length)
   }
 
+  #noteSlow(entry: CommandEntry, args: Args, durationUs: number): void {
+    const { client, nowMs } = this.context
+    const { slowLog, config } = this.#server
+    slowLog.add(args, secretsOf(entry, args, config), {
+      unixSeconds: Math.floor(nowMs / 1000),
+      durationUs: Math.floor(durationUs),
+      address: client.socket.remoteAddress,
+      clientName: client.name,
+    })
+  }
+
+  /** Words of HTTP mean that a browser was tricked into talking to us: closes without a reply. */
+  #endForHttp(args: Args): boolean {
+    if (!args.is(0, POST) && !args.is(0, HOST)) return false
+    const { client, nowMs } = this.context
+    if (nowMs - this.#httpLoggedMs > HTTP_LOG_INTERVAL_MS) {
+      this.#httpLoggedMs = nowMs
+      this.#server.log.warning(
+        'Possible SECURITY ATTACK detected. Somebody is sending HTTP (POST or Host:) to this ' +
+          'server, likely by cross protocol scripting from a browser. Connection aborted.',
+      )
+    }
+    client.socket.close()
+    return true
+  }
+
   #endForProtocol(client: Connection): void {
     const { error } = client.reader
     const { log } = this.#server
@@ -160,9 +185,7 @@ export class Turn {
   #endForQueryLimit(client: Connection): void {
     const line = client.describe(this.context.nowMs)
     const shown = line.slice(0, LOGGED_LENGTH * 4)
-    this.#server.log.warning(
-      `Closing client that reached max query buffer length: ${shown}`,
-    )
+    this.#server.log.warning(`Closing client that reached max query buffer length: ${shown}`)
     client.socket.close()
   }
 }

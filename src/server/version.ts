@@ -1,4 +1,5 @@
-// What this server is, and which Redis it is compatible with. `package.json` says the same number.
+// What this server is, and which Redis it is compatible with. `package.json` says the same number
+// of Tidemark; a test compares them.
 
 export const TIDEMARK_VERSION = '0.1.0'
 /** The version that INFO and HELLO give: clients choose features by it. */
