@@ -123,7 +123,7 @@ export const BUSY_FUNCTION = define(
 )
 export const OOM = define("OOM command not allowed when used memory > 'maxmemory'.")
 export const MISCONF = define(
-  'MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist on ' +
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to " +
     'disk. Commands that may modify the data set are disabled, because this instance is ' +
     'configured to report errors during writes if RDB snapshotting fails ' +
     '(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the ' +

@@ -15,7 +15,7 @@ import type { Session } from '../command/command.ts'
 import type { Caller } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Args } from '../resp/args.ts'
-import { QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
+import { BIG_BULK, QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
 import type { BufferLimit } from './config-forms.ts'
 
 /** What CLIENT REPLY was told. */
@@ -97,7 +97,7 @@ export class Connection implements SocketHandler, Session, Caller {
 
   /** Bytes this client makes the server hold. */
   get totalBytes(): number {
-    return BASE_BYTES + this.reader.heldCapacity + this.socket.pendingBytes + this.name.length
+    return BASE_BYTES + this.#inputBytes() + this.socket.pendingBytes + this.name.length
   }
 
   /** Whether the output that waits breaks `limit`; keeps the time since when the soft one is. */
@@ -140,6 +140,15 @@ export class Connection implements SocketHandler, Session, Caller {
       `omem=${pending} tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
       `cmd=${command} user=default redir=-1 resp=${this.version}`
     )
+  }
+
+  /**
+   * Bytes of the input buffer. The room kept for a large argument that was announced is address
+   * space, not memory, until bytes arrive.
+   */
+  #inputBytes(): number {
+    const { heldCapacity, queryFree } = this.reader
+    return queryFree >= BIG_BULK ? heldCapacity - queryFree : heldCapacity
   }
 
   /** Arguments that are held: of a command that waits or is incomplete. */

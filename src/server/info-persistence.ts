@@ -31,14 +31,14 @@ export function persistenceFields(server: Server): Field[] {
     ['rdb_last_cow_size', persistence?.lastReservePeakBytes ?? 0],
     ['rdb_last_load_keys_expired', persistence?.expiredKeysAtLoad ?? 0],
     ['rdb_last_load_keys_loaded', persistence?.loadedKeys ?? 0],
-    ['rdb_current_bgsave_type', current === null ? 'none' : 'forkless'],
-    ['rdb_last_bgsave_type', (persistence?.saveTotal ?? 0) > 0 ? 'forkless' : 'none'],
-    ['forkless_estimated_seconds_remaining', Math.ceil(current?.etaSeconds ?? -1)],
-    ...snapshotFields(server),
     ...aofFields(),
     ['module_fork_in_progress', 0],
     ['module_fork_last_cow_size', 0],
     ...loadingFields(server),
+    ['rdb_current_bgsave_type', current === null ? 'none' : 'forkless'],
+    ['rdb_last_bgsave_type', (persistence?.saveTotal ?? 0) > 0 ? 'forkless' : 'none'],
+    ['forkless_estimated_seconds_remaining', Math.ceil(current?.etaSeconds ?? -1)],
+    ...snapshotFields(server),
   ]
 }
 
