@@ -56,10 +56,9 @@ export function move(context: Context, args: Args, reply: Reply): void {
   if (target === undefined) return reply.error(DB_OUT_OF_RANGE)
   if (target === db) return reply.error(SAME_OBJECT)
   const key = keyArgument(context, args, 1)
-  const isFree = target.findForWrite(key) === NULL
-  const record = db.findForWrite(key)
-  if (record === NULL || !isFree) return reply.integer(0)
-  db.moveTo(record, target, key)
+  if (db.findForWrite(key) === NULL) return reply.integer(0)
+  if (target.findForWrite(key) !== NULL) return reply.integer(0)
+  db.moveTo(db.peek(key), target, key)
   keyspace.dirty++
   reply.integer(1)
 }
