@@ -14,10 +14,7 @@ const NO_LIMIT = 2 ** 60
 /** Limit and use, version 2 and version 1. */
 const CGROUP_FILES = [
   ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory.current'],
-  [
-    '/sys/fs/cgroup/memory/memory.limit_in_bytes',
-    '/sys/fs/cgroup/memory/memory.usage_in_bytes',
-  ],
+  ['/sys/fs/cgroup/memory/memory.limit_in_bytes', '/sys/fs/cgroup/memory/memory.usage_in_bytes'],
 ] as const
 
 /** Reads the figures anew. */

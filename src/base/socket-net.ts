@@ -3,6 +3,7 @@
 // no allocation per event. `PlainSocket` does the same on `net.Socket`, for a Node whose
 // inside has changed; the tests run on both.
 //
+// - Writes of one turn of the loop are collected and sent at its end (turn-buffer.ts).
 // - A write is copied into a shared staging buffer and tried at once. What the kernel does not take
 //   stays with libuv, which keeps pointing at the staging buffer: the transport takes a new one.
 //   Further writes queue in chunks of the socket's own until the kernel has all.
@@ -31,6 +32,7 @@ import type {
   SocketHandler,
   Transport,
 } from './socket.ts'
+import { TurnBuffer, type TurnSocket } from './turn-buffer.ts'
 
 /** One read takes at most this much; about four times what a pipeline of 64 commands needs. */
 const RECEIVE_LENGTH = 64 * 1024
@@ -189,6 +191,7 @@ function listenError(address: ListenAddress, cause: NodeJS.ErrnoException): Stor
 class Shared {
   readonly sockets: Set<Socket>
   readonly receive = new Uint8Array(RECEIVE_LENGTH)
+  readonly turn = new TurnBuffer()
   readonly state: Int32Array
   readonly readCount: number
   readonly wasAsync: number
@@ -250,7 +253,7 @@ interface AcceptContext {
 }
 
 /** A connection on a bare handle. */
-class HandleSocket implements Socket {
+class HandleSocket implements Socket, TurnSocket {
   readonly remoteAddress: string
   readonly localAddress: string
   readonly isLocal: boolean
@@ -302,6 +305,13 @@ class HandleSocket implements Socket {
   write(bytes: Uint8Array, start: number, length: number): void {
     assert(start >= 0 && length >= 0 && start + length <= bytes.length, 'write outside of bytes')
     if (this.#isClosed || this.#isEnding || this.#hasFailed) return
+    if (!this.#shared.turn.collect(this, bytes, start, length)) {
+      this.sendCollected(bytes, start, length)
+    }
+  }
+
+  sendCollected(bytes: Uint8Array, start: number, length: number): void {
+    if (this.#isClosed || this.#hasFailed) return
     let at = start
     const limit = start + length
     while (at < limit && !this.#isWaiting && !this.#hasFailed) {
@@ -331,6 +341,8 @@ class HandleSocket implements Socket {
 
   end(): void {
     if (this.#isClosed || this.#isEnding) return
+    this.#shared.turn.flush()
+    if (this.#isClosed) return
     if (!this.#isWaiting) return this.close()
     this.#isEnding = true
     this.#handle.readStop()
