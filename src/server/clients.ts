@@ -145,12 +145,26 @@ export class Clients {
     if (client.isClosed || client.socket.pendingBytes === 0) return false
     const limit = this.#config.values.clientOutputBufferLimit.normal
     if (!client.isOverOutputLimit(limit, nowMs)) return false
+    this.closeForOutput(client, nowMs)
+    return true
+  }
+
+  /** Closes a client that does not read what it asked for. */
+  closeForOutput(client: Connection, nowMs: number): void {
     const line = client.describe(nowMs)
     this.#log.warning(
       `Client ${line} scheduled to be closed ASAP for overcoming of output buffer limits.`,
     )
     client.socket.close()
-    return true
+  }
+
+  /** Clients whose command waits for something. */
+  get blockedCount(): number {
+    let count = 0
+    for (const client of this.#byId.values()) {
+      if (client.postponed !== null || client.isWaiting) count++
+    }
+    return count
   }
 
   #care(client: Connection, nowMs: number): void {

@@ -102,13 +102,13 @@ function count(context: Context, _args: Args, reply: Reply): void {
   reply.integer(serverContext(context).server.dispatcher.table.entries.length)
 }
 
-/** COMMAND LIST [FILTERBY MODULE | ACLCAT | PATTERN text]: names, with subcommands if filtered. */
+/** COMMAND LIST [FILTERBY MODULE | ACLCAT | PATTERN text]: names, subcommands included. */
 function list(context: Context, args: Args, reply: Reply): void {
   const { table } = serverContext(context).server.dispatcher
   if (args.count === 2) {
-    reply.array(table.entries.length)
-    for (const entry of table.entries) reply.bulkText(entry.fullName)
-    return
+    const names: string[] = []
+    table.each(({ fullName }) => names.push(fullName))
+    return writeNames(names, reply)
   }
   const keeps = args.count === 5 && args.is(2, FILTERBY) ? filterOf(args) : null
   if (keeps === null) return reply.error(SYNTAX_ERROR)
@@ -116,6 +116,10 @@ function list(context: Context, args: Args, reply: Reply): void {
   table.each((entry) => {
     if (keeps(entry)) names.push(entry.fullName)
   })
+  writeNames(names, reply)
+}
+
+function writeNames(names: readonly string[], reply: Reply): void {
   reply.array(names.length)
   for (const name of names) reply.bulkText(name)
 }

@@ -10,6 +10,10 @@ import type { Reply } from '../resp/reply.ts'
 import { decodeText, encodeText } from './config-text.ts'
 import { serverContext } from './server.ts'
 
+const FAILED = 'ERR CONFIG SET failed (possibly related to argument'
+const PORT_FAILED = `${FAILED} 'port') - Unable to listen on this port. Check server logs.`
+const BIND_FAILED = `${FAILED} 'bind') - Failed to bind to specified addresses.`
+
 /** CONFIG GET pattern …: names and values. O(n). */
 function get(context: Context, args: Args, reply: Reply): void {
   const { server } = serverContext(context)
@@ -32,10 +36,23 @@ function set(context: Context, args: Args, reply: Reply): void {
     pairs.push([decodeText(args.copy(i)), decodeText(args.copy(i + 1))])
   }
   const caller = { isLocal: client.isLocal, isLoading: server.isLoading }
+  const addresses = { bind: server.config.textOf('bind'), port: server.config.textOf('port') }
+  const before: [string, string][] = []
+  for (const [name] of pairs) before.push(...server.config.get([name]))
   const error = server.config.set(pairs, caller)
   if (error !== null) return reply.errorText(encodeText(error).toString('latin1'))
-  for (const notice of server.config.notices(pairs.map(([name]) => name))) server.log.notice(notice)
-  reply.ok()
+  const names = pairs.map(([name]) => name)
+  for (const notice of server.config.notices(names)) server.log.notice(notice)
+  const isPortNew = addresses.port !== server.config.textOf('port')
+  if (!isPortNew && addresses.bind === server.config.textOf('bind')) return reply.ok()
+  // Whether one can listen there shows later: the client waits for its answer.
+  client.isWaiting = true
+  server.parts.rebind((isGood) => {
+    if (isGood) return server.parts.answer(client, (later) => later.ok())
+    server.config.set(before)
+    const message = isPortNew ? PORT_FAILED : BIND_FAILED
+    server.parts.rebind(() => server.parts.answer(client, (later) => later.errorText(message)))
+  })
 }
 
 function resetstat(context: Context, _args: Args, reply: Reply): void {

@@ -3,6 +3,7 @@
 //
 //   open        reads and is served
 //   postponed   one command waits for CLIENT PAUSE to end; bytes are kept, not parsed
+//   waiting     the same while a command's answer is open (CONFIG SET port)
 //   closing     what is written goes out, then the socket closes; nothing more is read
 //   closed      forgotten by the registry
 //
@@ -55,6 +56,8 @@ export class Connection implements SocketHandler, Session, Caller {
   lastEntry: CommandEntry | null = null
   /** The command that waits for the end of a pause. */
   postponed: Args | null = null
+  /** A command has left its answer open; nothing is parsed until it comes. */
+  isWaiting = false
   /** Since when more output waits than the soft limit allows; 0: it does not. */
   softLimitSinceMs = 0
   readonly #host: Host
@@ -115,7 +118,7 @@ export class Connection implements SocketHandler, Session, Caller {
   /** One letter for each thing worth knowing, `N` for none. */
   get flagLetters(): string {
     let letters = ''
-    if (this.postponed !== null) letters += 'b'
+    if (this.postponed !== null || this.isWaiting) letters += 'b'
     if (this.isClosing) letters += 'c'
     if (this.isUnix) letters += 'U'
     if (this.isNoEvict) letters += 'e'

@@ -63,7 +63,10 @@ export class Engine implements Host {
     server.connect({
       shutdown: this.shutdown,
       resume,
-      rebind: () => this.#rebind(),
+      rebind: (done) => this.#listeners.openTcp(done),
+      answer: (client, write) => {
+        if (!client.isClosed) this.#turn.answer(client, write)
+      },
     })
     server.persistence = persistenceOf(server, options)
     bindSettings(server)
@@ -117,13 +120,6 @@ export class Engine implements Host {
     for (const client of this.#clients.postponed()) {
       if (!client.isClosed) this.#turn.resume(client)
     }
-  }
-
-  /** Moves to the addresses of a changed configuration; keeps the old ones if that fails. */
-  #rebind(): void {
-    this.#listeners.openTcp((isGood) => {
-      if (!isGood) this.server.log.warning('Failed to bind to the specified addresses.')
-    })
   }
 
   #closeSockets(transport: Transport): void {

@@ -59,7 +59,7 @@ export function clientFields({ clients, config }: Server): Field[] {
     ['maxclients', config.values.maxclients],
     ['client_recent_max_input_buffer', peaks.input],
     ['client_recent_max_output_buffer', peaks.output],
-    ['blocked_clients', 0],
+    ['blocked_clients', clients.blockedCount],
     ['tracking_clients', 0],
     ['clients_in_timeout_table', 0],
   ]

@@ -66,10 +66,11 @@ export class Listeners {
     const { bind, port } = this.#config.values
     const addresses = port === 0 ? [] : bind.length > 0 ? bind : ['*', '-::*']
     const opened: Listener[] = []
-    const before = this.#tcp
+    // First: an address may be among the new ones too, or be part of one (`*`).
+    for (const listener of this.#tcp) listener.close()
+    this.#tcp = []
     const next = (i: number): void => {
       if (i === addresses.length) {
-        for (const listener of before) listener.close()
         this.#tcp = opened
         return done(true)
       }

@@ -70,8 +70,10 @@ export interface ServerParts {
   readonly shutdown: { run(options: ShutdownOptions): boolean }
   /** Serves clients whose pause is over. */
   readonly resume: () => void
-  /** Listens on the addresses of the configuration as it is now. */
-  readonly rebind: () => void
+  /** Listens on the addresses of the configuration as it is now, and on no others. */
+  readonly rebind: (done: (isGood: boolean) => void) => void
+  /** Gives the answer that a command has left open by `isWaiting`. */
+  readonly answer: (client: Connection, write: (reply: Reply) => void) => void
 }
 
 const RUN_ID_BYTES = 20

@@ -51,12 +51,6 @@ export function bindSettings(server: Server): void {
     if (values.requirepass !== '') return
     for (const client of server.clients) client.setAuthenticated(true)
   })
-  for (const name of ['bind', 'port'] as const) {
-    config.onChange(name, () => {
-      server.parts.rebind()
-      return null
-    })
-  }
   config.onChange('loglevel', () => setLogLevel(server))
   config.onChange('proc-title-template', () => {
     server.send({ kind: 'title', template: values.procTitleTemplate })

@@ -10,6 +10,7 @@ import { Args, word } from '../resp/args.ts'
 import { Read } from '../resp/query-reader.ts'
 import { Reply } from '../resp/reply.ts'
 import { type Connection, ReplyMode } from './connection.ts'
+import { HeldOutput } from './held-output.ts'
 import { secretsOf } from './secrets.ts'
 import { type Server, ServerContext } from './server.ts'
 
@@ -28,6 +29,7 @@ export class Turn {
   readonly reply: Reply
   readonly #server: Server
   readonly #args = new Args()
+  readonly #held = new HeldOutput()
   #client: Connection | null = null
   /** When the unix clock is to be read again, on the monotonic one. */
   #clockDueUs = 0
@@ -55,7 +57,7 @@ export class Turn {
     statistics.inputBytes += length
     if (client.isClosing) return
     client.reader.feed(bytes, start, length)
-    if (client.postponed !== null) {
+    if (client.postponed !== null || client.isWaiting) {
       client.reader.keep()
       if (client.reader.isOverLimit) this.#endForQueryLimit(client)
       return
@@ -76,6 +78,19 @@ export class Turn {
       client.postponed = args
       return
     }
+    this.#process(client)
+  }
+
+  /** Gives the answer that a command left open, and goes on with what was sent behind it. */
+  answer(client: Connection, write: (reply: Reply) => void): void {
+    assert(client.isWaiting, 'only a client that waits is answered')
+    client.isWaiting = false
+    this.#enter(client)
+    client.reader.feed(EMPTY_BYTES, 0, 0)
+    const isMuted = client.replyMode !== ReplyMode.On
+    if (isMuted) this.reply.mute()
+    write(this.reply)
+    if (isMuted) this.reply.unmute()
     this.#process(client)
   }
 
@@ -103,13 +118,13 @@ export class Turn {
     while (!client.isClosing) {
       found = reader.next(args)
       if (found !== Read.Command) break
-      if (this.#execute(client, args)) continue
-      client.postponed = args.clone()
-      break
+      if (!this.#execute(client, args)) client.postponed = args.clone()
+      if (client.postponed !== null || client.isWaiting) break
     }
     if (found === Read.ProtocolError && !client.isClosing) this.#endForProtocol(client)
     reader.keep()
     this.reply.flush()
+    if (this.#held.length > 0) this.#sendHeld(client)
     if (found === Read.QueryLimit) return this.#endForQueryLimit(client)
     if (client.isClosed) return
     if (client.isClosing) return client.socket.end()
@@ -144,7 +159,20 @@ export class Turn {
     const { statistics } = this.#server
     statistics.writes++
     statistics.outputBytes += length
-    client.socket.write(bytes, start, length)
+    const { hardBytes } = this.#server.config.values.clientOutputBufferLimit.normal
+    if (hardBytes === 0) return client.socket.write(bytes, start, length)
+    this.#held.add(bytes, start, length)
+    // The rest of the turn would only make it worse.
+    if (this.#held.length + client.socket.pendingBytes > hardBytes) client.isClosing = true
+  }
+
+  /** Sends what a hard limit held back, unless it is more than the limit: then closes. */
+  #sendHeld(client: Connection): void {
+    const { hardBytes } = this.#server.config.values.clientOutputBufferLimit.normal
+    const isOver = this.#held.length + client.socket.pendingBytes > hardBytes
+    if (!isOver || client.isClosed) return this.#held.writeTo(client.socket)
+    this.#held.clear()
+    this.#server.clients.closeForOutput(client, this.context.nowMs)
   }
 
   #noteSlow(entry: CommandEntry, args: Args, durationUs: number): void {
