@@ -6,6 +6,7 @@
 // and the banner and answers `go`, then the data is loaded, then clients are served.
 
 import type { Clock } from '../base/clock.ts'
+import type { StoreError } from '../base/errors.ts'
 import type { Socket, SocketHandler, Transport } from '../base/socket.ts'
 import { CommandTable } from '../command/table.ts'
 import { Persistence } from '../persist/persistence.ts'
@@ -44,6 +45,7 @@ export class Engine implements Host {
   readonly shutdown: Shutdown
   readonly #turn: Turn
   readonly #cron: Cron
+  readonly #loading: Loading
   readonly #listeners: Listeners
   readonly #clients: Clients
 
@@ -69,11 +71,13 @@ export class Engine implements Host {
       },
     })
     server.persistence = persistenceOf(server, options)
+    this.#loading = new Loading(server, (error) => this.#onLoaded(error))
     bindSettings(server)
   }
 
-  /** Binds all sockets; ends the server when one cannot be. */
+  /** Binds all sockets; ends the server when one cannot be. Clients are told LOADING from now on. */
   listen(): void {
+    this.server.loading = this.#loading
     this.#listeners.open((isGood) => {
       if (isGood) this.server.send({ kind: 'listening' })
       else this.#fail()
@@ -82,20 +86,9 @@ export class Engine implements Host {
 
   /** Loads the data and begins to serve. */
   start(): void {
-    const { server } = this
-    server.log.warning('Server initialized')
-    const loading = new Loading(server, (error) => {
-      server.loading = null
-      if (error !== null) {
-        server.log.warning(`Fatal error loading the DB: ${error.message}. Exiting.`)
-        return this.#fail()
-      }
-      server.log.notice('Ready to accept connections')
-      server.send({ kind: 'ready' })
-    })
+    this.server.log.warning('Server initialized')
     this.#cron.start()
-    server.loading = loading
-    loading.start()
+    this.#loading.start()
   }
 
   /** The main thread has put something into the mailbox. */
@@ -126,6 +119,17 @@ export class Engine implements Host {
     this.#cron.stop()
     this.#listeners.close()
     transport.close()
+  }
+
+  #onLoaded(error: StoreError | null): void {
+    const { server } = this
+    server.loading = null
+    if (error !== null) {
+      server.log.warning(`Fatal error loading the DB: ${error.message}. Exiting.`)
+      return this.#fail()
+    }
+    server.log.notice('Ready to accept connections')
+    server.send({ kind: 'ready' })
   }
 
   #fail(): void {

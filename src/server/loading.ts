@@ -16,7 +16,7 @@ export class Loading implements LoadProgress {
   readonly #server: Server
   readonly #done: (error: StoreError | null) => void
   #loader: RdbLoader | null = null
-  readonly #startUs: number
+  #startUs: number
   readonly startSeconds: number
 
   constructor(server: Server, done: (error: StoreError | null) => void) {
@@ -48,7 +48,8 @@ export class Loading implements LoadProgress {
 
   /** Opens the file and loads the first slice. */
   start(): void {
-    const { persistence, keyspace } = this.#server
+    const { persistence, keyspace, clock } = this.#server
+    this.#startUs = clock.monotonicUs()
     try {
       this.#loader = persistence === null ? null : persistence.openLoader({ mayOverwrite: false })
     } catch (error) {
