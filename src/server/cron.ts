@@ -39,6 +39,7 @@ export class Cron {
   readonly #expire: ExpireCycle
   #timer: Timer | null = null
   #expireTimer: Timer | null = null
+  #areSnapshotsWanted = false
   #sampledMs = 0
   #reportedMs = 0
 
@@ -76,6 +77,7 @@ export class Cron {
     for (let i = 0; i < RECLAIM_STEPS && server.keyspace.reclaimStep(); i++);
     server.clients.cron(nowMs, server.hz)
     server.persistence?.cron()
+    this.#wantSnapshots()
     if (server.log.level <= LogLevel.Verbose) this.#report(nowMs)
   }
 
@@ -87,6 +89,15 @@ export class Cron {
     const isInterrupt = (requests & Request.Interrupt) !== 0
     const words = isInterrupt ? values.shutdownOnSigint : values.shutdownOnSigterm
     this.#shutdown.run(shutdownOptionsOf(words))
+  }
+
+  /** Has the snapshot thread started as soon as there is something to save. */
+  #wantSnapshots(): void {
+    if (this.#areSnapshotsWanted) return
+    const { keyspace, persistence, send } = this.#server
+    if (keyspace.size === 0 && !persistence?.isSaving) return
+    this.#areSnapshotsWanted = true
+    send({ kind: 'snapshots' })
   }
 
   #hz(): number {

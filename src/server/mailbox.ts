@@ -70,6 +70,8 @@ export type MainMessage =
   | { readonly kind: 'listening' }
   /** The data is loaded and commands are served. */
   | { readonly kind: 'ready' }
+  /** There is something to save: start the snapshot thread. */
+  | { readonly kind: 'snapshots' }
   | { readonly kind: 'logLevel'; readonly level: LogLevel }
   | { readonly kind: 'title'; readonly template: string }
   /** A shutdown has begun; supervisors want to know. */
