@@ -142,7 +142,7 @@ export class Clients {
 
   /** Closes a client whose unread replies exceed its limit; true when it did. */
   enforceOutputLimit(client: Connection, nowMs: number): boolean {
-    if (client.isClosed || client.socket.pendingBytes === 0) return false
+    if (client.isClosed) return false
     const limit = this.#config.values.clientOutputBufferLimit.normal
     if (!client.isOverOutputLimit(limit, nowMs)) return false
     this.closeForOutput(client, nowMs)

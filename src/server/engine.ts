@@ -75,7 +75,7 @@ export class Engine implements Host {
     bindSettings(server)
   }
 
-  /** Binds all sockets; ends the server when one cannot be. Clients are told LOADING from now on. */
+  /** Binds all sockets, ends when one cannot be; clients are told LOADING from now on. */
   listen(): void {
     this.server.loading = this.#loading
     this.#listeners.open((isGood) => {

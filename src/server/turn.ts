@@ -128,7 +128,7 @@ export class Turn {
     if (found === Read.QueryLimit) return this.#endForQueryLimit(client)
     if (client.isClosed) return
     if (client.isClosing) return client.socket.end()
-    if (client.socket.pendingBytes > 0) {
+    if (client.socket.pendingBytes > 0 || client.softLimitSinceMs > 0) {
       this.#server.clients.enforceOutputLimit(client, this.context.nowMs)
     }
   }

@@ -1,0 +1,200 @@
+// For tests: an engine in one process with a fake clock, disk and transport. Clients are objects
+// that send text and collect what they are sent.
+
+import { FakeClock } from '../base/clock.ts'
+import { FakeDisk } from '../base/disk-fake.ts'
+import { ForwardLog, LogLevel } from '../base/log.ts'
+import { Random } from '../base/random.ts'
+import type {
+  AcceptHandler,
+  ListenAddress,
+  Listener,
+  Socket,
+  SocketHandler,
+  Transport,
+} from '../base/socket.ts'
+import { Keyspace } from '../keyspace/keyspace.ts'
+import { Config, type ConfigName } from './config.ts'
+import { Engine } from './engine.ts'
+import { Mailbox, type MainMessage } from './mailbox.ts'
+
+const PAGE_CAPACITY = 65536
+/** The seed of all randomness. */
+const SEED = 1
+
+export interface TestServerOptions {
+  /** Parameters as in a config file, by name. */
+  readonly config?: Readonly<Partial<Record<ConfigName, string>>>
+  /** A port where listening fails; the engine is then not started. */
+  readonly busyPort?: number
+  readonly renames?: readonly { readonly from: string; readonly to: string }[]
+}
+
+/** An engine that has started and serves. */
+export class TestServer {
+  readonly clock = new FakeClock()
+  readonly disk = new FakeDisk()
+  readonly mailbox = new Mailbox()
+  readonly messages: MainMessage[] = []
+  /** Lines that were logged. */
+  readonly log: string[] = []
+  readonly engine: Engine
+  readonly transport = new FakeTransport(this.clock)
+
+  constructor(options: TestServerOptions = {}) {
+    this.disk.makeDirectory('/data')
+    const config = new Config(this.disk, '/data')
+    for (const [name, text] of Object.entries(options.config ?? {})) {
+      config.assign(name as ConfigName, text.split(' '))
+    }
+    config.renames.push(...(options.renames ?? []))
+    this.engine = new Engine({
+      config,
+      keyspace: new Keyspace({
+        databaseCount: config.values.databases,
+        pageCapacity: PAGE_CAPACITY,
+        hashSecret: new Uint32Array([SEED, SEED]),
+        random: new Random(SEED),
+      }),
+      clock: this.clock,
+      disk: this.disk,
+      log: new ForwardLog(this.clock, LogLevel.Verbose, ({ message }) => this.log.push(message)),
+      send: (message) => this.messages.push(message),
+      executable: '/bin/tidemark-server',
+      isSupervised: false,
+      transport: this.transport,
+      mailbox: this.mailbox,
+      snapshots: null,
+      processId: 1,
+    })
+    if (options.busyPort !== undefined) this.transport.busyPorts.add(options.busyPort)
+    this.engine.listen()
+    this.clock.advance(0)
+    if (options.busyPort === undefined) this.engine.start()
+  }
+
+  /** A new client, from this machine unless another address is given. */
+  connect(address = '127.0.0.1:50000'): TestClient {
+    const client = new TestClient(address)
+    client.attach(this.transport.accept(client))
+    return client
+  }
+
+  /** Whether a line that contains `text` was logged. */
+  logged(text: string): boolean {
+    return this.log.some((line) => line.includes(text))
+  }
+}
+
+export class FakeTransport implements Transport {
+  readonly addresses: ListenAddress[] = []
+  /** Ports where listening fails. */
+  readonly busyPorts = new Set<number>()
+  #handler: AcceptHandler | null = null
+  readonly #clock: FakeClock
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock
+  }
+
+  listen(
+    address: ListenAddress,
+    handler: AcceptHandler,
+    done: (error: Error | null) => void,
+  ): Listener {
+    const port = 'port' in address ? address.port : 0
+    const close = () => {
+      const at = this.addresses.indexOf(address)
+      if (at >= 0) this.addresses.splice(at, 1)
+    }
+    const isBusy = this.busyPorts.has(port)
+    const error = isBusy ? Object.assign(new Error('busy'), { code: 'EADDRINUSE' }) : null
+    this.#handler = handler
+    if (!isBusy) this.addresses.push(address)
+    this.#clock.after(0, () => done(error))
+    return { port, close }
+  }
+
+  accept(socket: Socket): SocketHandler {
+    if (this.#handler === null) throw new Error('nobody listens')
+    return this.#handler.onAccept(socket)
+  }
+
+  close(): void {
+    this.addresses.length = 0
+  }
+}
+
+/** A client and its socket in one. */
+export class TestClient implements Socket {
+  readonly remoteAddress: string
+  readonly localAddress = '127.0.0.1:6379'
+  readonly isLocal: boolean
+  readonly descriptor = 9
+  /** What the peer does not read; grows with writes while `isStuck`. */
+  pendingBytes = 0
+  isStuck = false
+  isClosed = false
+  keepAliveSeconds = 0
+  #received = ''
+  #handler: SocketHandler | null = null
+
+  constructor(address: string) {
+    this.remoteAddress = address
+    this.isLocal = address.startsWith('127.')
+  }
+
+  attach(handler: SocketHandler): void {
+    this.#handler = handler
+    if (this.isClosed) handler.onClose()
+  }
+
+  /** Sends bytes, one per character, and returns what came back. */
+  send(text: string): string {
+    const bytes = Buffer.from(text, 'latin1')
+    if (!this.isClosed) this.#handler?.onData(bytes, 0, bytes.length)
+    return this.take()
+  }
+
+  /** Sends a command and returns what came back. */
+  call(...args: readonly string[]): string {
+    return this.send(encode(args))
+  }
+
+  /** What has come since the last look. */
+  take(): string {
+    const received = this.#received
+    this.#received = ''
+    return received
+  }
+
+  write(bytes: Uint8Array, start: number, length: number): void {
+    if (this.isClosed) return
+    if (this.isStuck) this.pendingBytes += length
+    else this.#received += Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
+  }
+
+  end(): void {
+    this.close()
+  }
+
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.#handler?.onClose()
+  }
+
+  setKeepAlive(seconds: number): void {
+    this.keepAliveSeconds = seconds
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+}
+
+/** A command in RESP. */
+export function encode(args: readonly string[]): string {
+  const bulks = args.map((text) => `$${text.length}\r\n${text}\r\n`)
+  return `*${args.length}\r\n${bulks.join('')}`
+}
