@@ -181,20 +181,7 @@ export class Database {
     const existing = this.#findAlive(key)
     const { store, clock } = this.#commons
     if (existing === NULL) {
-      const made = store.create(
-        {
-          space: this.#space,
-          type: Type.String,
-          encoding,
-          clock: clock.fresh(),
-          deadlineMs: Math.max(deadlineMs, 0),
-        },
-        key,
-        value,
-      )
-      this.#dict.insertHashed(made)
-      if (deadlineMs > 0) this.#deadlines.add(made)
-      return made
+      return this.#create(key, value, { deadlineMs: Math.max(deadlineMs, 0), encoding })
     }
     const oldDeadline = this.deadlineOf(existing)
     const newDeadline = deadlineMs === KEEP_DEADLINE ? oldDeadline : deadlineMs
@@ -204,6 +191,31 @@ export class Database {
       return existing
     }
     return this.#putAnew(existing, key, value, { deadlineMs: newDeadline, encoding })
+  }
+
+  /**
+   * Makes the record of a string that `BulkLoad` will add: no key leads to it yet. `deadlineMs` is
+   * unix ms or NO_DEADLINE. Leaves the key's hash in the shared KeyHash.
+   */
+  makeUnlisted(key: Slice, value: Slice, deadlineMs: number): Ptr {
+    this.#commons.hash.of(key.bytes, key.start, key.length)
+    return this.#make(key, value, { deadlineMs, encoding: encodingFor(value) })
+  }
+
+  /** Adds a record of `makeUnlisted` with its hash; false when its key exists. O(1). */
+  addUnlisted(record: Ptr, high: number, low: number): boolean {
+    const { hash } = this.#commons
+    hash.high = high
+    hash.low = low
+    if (this.#dict.findHashed(this.readKey(record, this.#scratch)) !== NULL) return false
+    this.#dict.insertHashed(record)
+    if (this.deadlineOf(record) !== NO_DEADLINE) this.#deadlines.add(record)
+    return true
+  }
+
+  /** Reads from the bucket that a hash leads to, so that it is in the cache when it is needed. */
+  warm(high: number, low: number): number {
+    return this.#dict.warm(high, low)
   }
 
   /**
@@ -381,6 +393,32 @@ export class Database {
     if (clock !== word >>> 8) words[at] = ((word & 0xff) | (clock << 8)) >>> 0
   }
 
+  /** Makes a record for a free key, whose hash stands in the shared KeyHash. */
+  #create(
+    key: Slice,
+    value: Slice,
+    options: { readonly deadlineMs: number; readonly encoding: Encoding },
+  ): Ptr {
+    const made = this.#make(key, value, options)
+    this.#dict.insertHashed(made)
+    if (options.deadlineMs !== NO_DEADLINE) this.#deadlines.add(made)
+    return made
+  }
+
+  #make(
+    key: Slice,
+    value: Slice,
+    options: { readonly deadlineMs: number; readonly encoding: Encoding },
+  ): Ptr {
+    const { deadlineMs, encoding } = options
+    const { store, clock } = this.#commons
+    return store.create(
+      { space: this.#space, type: Type.String, encoding, clock: clock.fresh(), deadlineMs },
+      key,
+      value,
+    )
+  }
+
   /** Replaces a record whose cell does not suit the new value. */
   #putAnew(
     existing: Ptr,
@@ -388,13 +426,9 @@ export class Database {
     value: Slice,
     options: { readonly deadlineMs: number; readonly encoding: Encoding },
   ): Ptr {
-    const { deadlineMs, encoding } = options
-    const { store, clock } = this.#commons
-    const made = store.create(
-      { space: this.#space, type: Type.String, encoding, clock: clock.fresh(), deadlineMs },
-      key,
-      value,
-    )
+    const { deadlineMs } = options
+    const { store } = this.#commons
+    const made = this.#make(key, value, options)
     if (this.deadlineOf(existing) !== NO_DEADLINE) this.#deadlines.remove(existing)
     this.#dict.replace(existing, made)
     store.free(existing)

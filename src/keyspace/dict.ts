@@ -136,6 +136,14 @@ export class Dict {
     return NULL
   }
 
+  /** Reads the bucket that a hash leads to, to have it in the cache; the value means nothing. */
+  warm(high: number, low: number): number {
+    if (this.#segments === 0) return 0
+    const table = this.#segmentOf(high)
+    const at = ((table & PTR_SEGMENT_MASK) << 1) + homeOf(low) * BUCKET_WORDS
+    return this.#wordsAt(table)[at + META_WORD]!
+  }
+
   /** Adds a record whose key is not in the dict; its hash stands in the shared KeyHash. O(1). */
   insertHashed(record: Ptr): void {
     const { high, low } = this.#hash

@@ -4,7 +4,7 @@
 //   dict.ts           its hash table          deadlines.ts  its list of expiring records
 //   record.ts         a record's layout       record-access.ts, record-store.ts  reading, writing
 //   access-clock.ts   LRU and LFU bits        expire.ts     the active expire cycle
-//   string/           what is particular to strings
+//   bulk-load.ts      many keys at once       string/       what is particular to strings
 //
 // Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a
 // fresh space and lets the old one go page by page (`reclaimStep`), at once or in the background,
@@ -15,6 +15,7 @@ import { Random, secretWords } from '../base/random.ts'
 import { Arena } from '../memory/arena.ts'
 import { PageKind, type Ptr } from '../memory/layout.ts'
 import { AccessClock } from './access-clock.ts'
+import { BulkLoad } from './bulk-load.ts'
 import type { Commons, KeyspaceStats } from './commons.ts'
 import { Database } from './database.ts'
 import { KeyHash } from './key-hash.ts'
@@ -122,6 +123,11 @@ export class Keyspace {
   advance(nowMs: number): void {
     this.#commons.expiry.nowMs = nowMs
     this.clock.advance(nowMs)
+  }
+
+  /** Adds many strings to a database at once, as loading does. */
+  bulkLoad(database: Database): BulkLoad {
+    return new BulkLoad(database, this.#commons)
   }
 
   /**

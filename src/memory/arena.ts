@@ -61,10 +61,16 @@ export interface Guard {
 /** One buffer behind one segment number. */
 export interface SegmentBuffer {
   readonly buffer: SharedArrayBuffer
-  /** Where the segment starts in the buffer; not 0 only in buffers of several segments. */
+  /** Where the segment starts in the buffer. */
   readonly offset: number
 }
 
+/**
+ * Bytes left out at the start of a buffer. The allocator maps a large buffer at a page and keeps 16
+ * bytes for itself; without this every dict bucket would lie in two cache lines (1.3 × the time of
+ * a lookup among 3 M keys), and no page of ours in one of the system's.
+ */
+const ALIGNING_BYTES = PAGE_BYTES - 16
 const NO_PAGE = 0xffffffff
 /** The space of runs that are freed, or held for a cut. */
 const NO_SPACE = 0xffffffff
@@ -399,13 +405,13 @@ export class Arena {
   #map(first: number, count: number): void {
     let buffer: SharedArrayBuffer
     try {
-      buffer = new SharedArrayBuffer(count * SEGMENT_BYTES)
+      buffer = new SharedArrayBuffer(count * SEGMENT_BYTES + PAGE_BYTES)
     } catch {
       throw ARENA_FULL
     }
     const wide = new Uint8Array(buffer)
     for (let i = 0; i < count; i++) {
-      const offset = i * SEGMENT_BYTES
+      const offset = ALIGNING_BYTES + i * SEGMENT_BYTES
       while (this.u8.length <= first + i) this.#unmap(this.u8.length, 1)
       this.u8[first + i] = new Uint8Array(buffer, offset, SEGMENT_BYTES)
       this.u32[first + i] = new Uint32Array(buffer, offset, SEGMENT_BYTES / 4)

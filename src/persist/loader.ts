@@ -6,6 +6,7 @@
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
 import { Slice } from '../base/slice.ts'
+import type { BulkLoad } from '../keyspace/bulk-load.ts'
 import type { Database } from '../keyspace/database.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
@@ -16,6 +17,8 @@ import { RdbReader } from './rdb/rdb-reader.ts'
 import type { RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
 
 const BUFFER_BYTES = 1024 * 1024
+/** What an error shows of a key. */
+const NAME_LENGTH_MAX = 64
 /** A database is prepared for at most as many keys as its bytes in the file can hold. */
 const KEY_BYTES_MIN = 3
 
@@ -43,6 +46,7 @@ export class RdbLoader implements RdbTarget {
   readonly #key = new Slice()
   readonly #value = new Slice()
   #database: Database
+  #bulk: BulkLoad
 
   /** Opens the file and reads its header. Throws StoreError. */
   constructor(disk: Disk, path: string, keyspace: Keyspace, options: LoadOptions) {
@@ -50,6 +54,7 @@ export class RdbLoader implements RdbTarget {
     this.#keyspace = keyspace
     this.#options = options
     this.#database = keyspace.databases[0]!
+    this.#bulk = keyspace.bulkLoad(this.#database)
     this.#file = disk.openRead(path)
     try {
       this.#reader = new RdbReader(new Kernels(RdbInput.regionBytes(BUFFER_BYTES)), BUFFER_BYTES)
@@ -74,9 +79,16 @@ export class RdbLoader implements RdbTarget {
 
   /** Reads about `bytes` more; true while there is more. Throws StoreError; then call `close`. */
   step(bytes: number): boolean {
-    const hasMore = this.#reader.step(bytes)
-    if (!hasMore) this.close()
-    return hasMore
+    try {
+      const hasMore = this.#reader.step(bytes)
+      if (hasMore) return true
+      this.#flush()
+    } catch (error) {
+      this.#bulk.discard()
+      throw error
+    }
+    this.close()
+    return false
   }
 
   close(): void {
@@ -89,7 +101,9 @@ export class RdbLoader implements RdbTarget {
   }
 
   onDatabase(id: number): void {
+    this.#flush()
     this.#database = this.#keyspace.databases[id]!
+    this.#bulk = this.#keyspace.bulkLoad(this.#database)
   }
 
   onResize(keys: number): void {
@@ -115,14 +129,11 @@ export class RdbLoader implements RdbTarget {
     }
     const key = this.#key.set(entry.key.bytes, entry.key.start, entry.key.length)
     const value = this.#value.set(entry.value.bytes, entry.value.start, entry.value.length)
-    if (!this.#options.mayOverwrite && this.#database.peek(key) !== NULL) {
-      throw new StoreError(
-        ErrorCode.RdbCorrupt,
-        `${this.path}: key '${key.toLatin1().slice(0, 64)}' of database ${this.#database.id} at ` +
-          `byte ${this.loadedBytes} for the second time, expected each key once`,
-      )
-    }
-    const record = this.#database.putString(key, value, hasDeadline ? deadlineMs : NO_DEADLINE)
+    const deadline = hasDeadline ? deadlineMs : NO_DEADLINE
+    if (this.#bulk.isFull) this.#flush()
+    const record = this.#options.mayOverwrite
+      ? this.#database.putString(key, value, deadline)
+      : this.#bulk.add(key, value, deadline)
     const { clock } = this.#keyspace
     if (entry.idleSeconds >= 0 && !clock.isLfu) {
       this.#database.setClock(record, clock.ofIdle(entry.idleSeconds))
@@ -131,6 +142,19 @@ export class RdbLoader implements RdbTarget {
     }
     this.keysLoaded++
     if ((this.keysLoaded & 0xfff) === 0) this.#checkFits()
+  }
+
+  /** Lists the keys that were read since the last time. */
+  #flush(): void {
+    const doubled = this.#bulk.flush()
+    if (doubled === NULL) return
+    const key = this.#database.readKey(doubled, this.#key)
+    const name = key.toLatin1().slice(0, NAME_LENGTH_MAX)
+    throw new StoreError(
+      ErrorCode.RdbCorrupt,
+      `${this.path}: key '${name}' of database ${this.#database.id} before byte ` +
+        `${this.loadedBytes} for the second time, expected each key once`,
+    )
   }
 
   #checkFits(): void {

@@ -1,0 +1,75 @@
+// Adds many strings to one database, as loading does. Records are made at once, but listed in the
+// dict in batches: first the buckets of a whole batch are read, so that their cache misses overlap
+// instead of following each other.
+// Owner: the engine.
+
+import type { Slice } from '../base/slice.ts'
+import { NULL, type Ptr } from '../memory/layout.ts'
+import type { Commons } from './commons.ts'
+import type { Database } from './database.ts'
+
+const BATCH = 32
+
+export class BulkLoad {
+  readonly #database: Database
+  readonly #commons: Commons
+  readonly #records = new Uint32Array(BATCH)
+  readonly #highs = new Uint32Array(BATCH)
+  readonly #lows = new Uint32Array(BATCH)
+  #count = 0
+  /** Keeps the compiler from dropping the reads that warm the cache. */
+  #warmth = 0
+
+  constructor(database: Database, commons: Commons) {
+    this.#database = database
+    this.#commons = commons
+  }
+
+  get database(): Database {
+    return this.#database
+  }
+
+  get warmth(): number {
+    return this.#warmth
+  }
+
+  /** Whether the next `add` must wait for `flush`. */
+  get isFull(): boolean {
+    return this.#count === BATCH
+  }
+
+  /** Makes the record; it is found under its key after the next `flush`. */
+  add(key: Slice, value: Slice, deadlineMs: number): Ptr {
+    const record = this.#database.makeUnlisted(key, value, deadlineMs)
+    const { high, low } = this.#commons.hash
+    this.#records[this.#count] = record
+    this.#highs[this.#count] = high
+    this.#lows[this.#count] = low
+    this.#count++
+    return record
+  }
+
+  /** Lists the records of the batch. Returns one whose key existed already, which is not listed. */
+  flush(): Ptr {
+    let doubled = NULL
+    // Loads that follow each other closely miss the cache together.
+    for (let i = 0; i < this.#count; i++) {
+      this.#warmth ^= this.#database.warm(this.#highs[i]!, this.#lows[i]!)
+    }
+    for (let i = 0; i < this.#count; i++) {
+      const record = this.#records[i]!
+      if (doubled !== NULL) this.#commons.store.free(record)
+      else if (!this.#database.addUnlisted(record, this.#highs[i]!, this.#lows[i]!)) {
+        doubled = record
+      }
+    }
+    this.#count = 0
+    return doubled
+  }
+
+  /** Frees the records that are not listed: after a file turned out to be damaged. */
+  discard(): void {
+    for (let i = 0; i < this.#count; i++) this.#commons.store.free(this.#records[i]!)
+    this.#count = 0
+  }
+}
