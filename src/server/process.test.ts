@@ -283,6 +283,21 @@ describe('OOM score', () => {
     assert.deepEqual(log.lines, [])
   })
 
+  test('a score that someone set while it was off counts as the initial one', () => {
+    const path = join(folder, 'changed')
+    writeFileSync(path, '100\n')
+    const score = new OomScore(disk, new LineLog(), path)
+    assert.equal(score.apply('relative', 5), true)
+    assert.equal(score.apply('no', 5), true)
+    writeFileSync(path, '22\n')
+    assert.equal(score.apply('no', 9), true)
+    assert.equal(readFileSync(path, 'utf8'), '22\n')
+    assert.equal(score.apply('yes', 9), true)
+    assert.equal(readFileSync(path, 'utf8'), '31\n')
+    assert.equal(score.apply('no', 9), true)
+    assert.equal(readFileSync(path, 'utf8'), '22\n')
+  })
+
   test('a score that cannot be read or written is logged and false', () => {
     const log = new LineLog()
     assert.equal(new OomScore(disk, log, join(folder, 'none', 'x')).apply('yes', 1), false)

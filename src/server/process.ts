@@ -211,7 +211,7 @@ export type OomScoreMode = 'no' | 'yes' | 'relative' | 'absolute'
 
 const OOM_SCORE_LIMIT = 1000
 
-/** The process's score with the kernel's OOM killer; remembers the score it was started with. */
+/** The process's score with the kernel's OOM killer; remembers the score it found. */
 export class OomScore {
   readonly #disk: Disk
   readonly #log: Log
@@ -228,7 +228,9 @@ export class OomScore {
   /** Sets the score, or with mode `no` puts the initial one back; false, logged, on failure. */
   apply(mode: OomScoreMode, value: number): boolean {
     if (mode === 'no' && !this.#isChanged) return true
-    const initial = this.#readInitial()
+    // Someone else may have set the score while we had nothing to do with it.
+    if (!this.#isChanged) this.#initial = this.#read()
+    const initial = this.#initial
     if (initial === null) return false
     if (mode === 'no') {
       this.#isChanged = !this.#write(initial)
@@ -240,13 +242,13 @@ export class OomScore {
     return isWritten
   }
 
-  #readInitial(): number | null {
+  #read(): number | null {
     try {
-      this.#initial ??= Number.parseInt(this.#disk.readText(this.#path), 10)
+      return Number.parseInt(this.#disk.readText(this.#path), 10)
     } catch (error) {
       this.#log.warning(`Unable to read oom_score_adj: ${systemMessage(error)}`)
+      return null
     }
-    return this.#initial
   }
 
   #write(score: number): boolean {
