@@ -64,7 +64,8 @@ export class Listeners {
   /** Opens the addresses of `bind` in place of those that are open now. */
   openTcp(done: (isGood: boolean) => void): void {
     const { bind, port } = this.#config.values
-    const addresses = port === 0 ? [] : bind.length > 0 ? bind : ['*', '-::*']
+    // An empty `bind` means no TCP at all, not the default.
+    const addresses = port === 0 ? [] : bind
     const opened: Listener[] = []
     // First: an address may be among the new ones too, or be part of one (`*`).
     for (const listener of this.#tcp) listener.close()

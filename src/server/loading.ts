@@ -10,6 +10,7 @@ import type { LoadProgress, Server } from './server.ts'
 const SLICE_US = 20_000
 /** Bytes between two looks at the time. */
 const STEP_BYTES = 256 * 1024
+const US_PER_MS = 1000
 const US_PER_SECOND = 1_000_000
 
 export class Loading implements LoadProgress {
@@ -60,13 +61,18 @@ export class Loading implements LoadProgress {
     this.#slice(this.#loader)
   }
 
+  /** Loads for a while; another slice follows, after what `key-load-delay` asks for. */
   #slice(loader: RdbLoader): void {
-    const { clock } = this.#server
+    const { clock, config } = this.#server
+    const { keyLoadDelay, loadingProcessEventsIntervalBytes } = config.values
+    const stepBytes = Math.min(loadingProcessEventsIntervalBytes, STEP_BYTES)
     const limitUs = clock.monotonicUs() + SLICE_US
+    const keysBefore = loader.keysLoaded
     try {
-      while (loader.step(STEP_BYTES)) {
-        if (clock.monotonicUs() < limitUs) continue
-        clock.after(0, () => this.#slice(loader))
+      while (loader.step(stepBytes)) {
+        const delayUs = Math.max(keyLoadDelay, 0) * (loader.keysLoaded - keysBefore)
+        if (clock.monotonicUs() + delayUs < limitUs) continue
+        clock.after(delayUs / US_PER_MS, () => this.#slice(loader))
         return
       }
     } catch (error) {
