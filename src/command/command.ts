@@ -3,9 +3,9 @@
 // matrices read it. Handlers are synchronous and allocate nothing on the common path; they read
 // their arguments from `Args` (borrowed bytes of the query buffer) and write into `Reply`.
 
-import type { Keyspace } from '../keyspace/keyspace.ts'
-import type { Database } from '../keyspace/database.ts'
 import type { Slice } from '../base/slice.ts'
+import type { Database } from '../keyspace/database.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Args } from '../resp/args.ts'
 import type { Reply } from '../resp/reply.ts'
 
@@ -81,6 +81,8 @@ export interface Context {
   nowMs: number
   readonly session: Session
   readonly limits: CommandLimits
+  /** Hears of FLUSHALL; true: the client is answered later, by whoever was told. */
+  noteFlushAll(): boolean
   /** Scratch for keys and values; whoever calls something that may fill them says so. */
   readonly key: Slice
   readonly value: Slice

@@ -50,14 +50,17 @@ export function flushdb(context: Context, args: Args, reply: Reply): void {
   reply.ok()
 }
 
-/** FLUSHALL [SYNC | ASYNC]: OK. O(databases), and O(pages) when SYNC. */
+/**
+ * FLUSHALL [SYNC | ASYNC]: OK; where there are save points, once the file on disk is empty, too.
+ * O(databases), and O(pages) when SYNC.
+ */
 export function flushall(context: Context, args: Args, reply: Reply): void {
   const { keyspace } = context
   const isLazy = parseLaziness(context, args)
   if (isLazy === null) return reply.error(SYNTAX_ERROR)
   for (const db of keyspace.databases) keyspace.dirty += keyspace.flush(db)
   if (!isLazy) keyspace.reclaimAll()
-  reply.ok()
+  if (!context.noteFlushAll()) reply.ok()
 }
 
 /** DBSIZE: keys of the selected database. O(1). */

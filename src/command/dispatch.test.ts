@@ -74,6 +74,7 @@ function build(renames: readonly Rename[] = []): void {
       isPayloadChecked: true,
       isIntegerShared: true,
     },
+    noteFlushAll: () => false,
     key: new Slice(),
     value: new Slice(),
   }

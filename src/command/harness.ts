@@ -63,6 +63,7 @@ export class Harness {
         isPayloadChecked: true,
         isIntegerShared: true,
       },
+      noteFlushAll: () => false,
       key: new Slice(),
       value: new Slice(),
     }

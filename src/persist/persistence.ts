@@ -13,6 +13,7 @@
 // `cron`. `save` does the same on the engine's own thread and blocks it. A failed save leaves the
 // old file. Owner: the engine.
 
+import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Disk, systemCode } from '../base/disk.ts'
@@ -71,6 +72,9 @@ export interface PersistenceOptions {
 
 /** A save that is under way. */
 interface Saving {
+  readonly isBackground: boolean
+  /** Told when it has ended. */
+  readonly waiters: (() => void)[]
   readonly startUs: number
   readonly dirtyAtCut: number
   readonly keysAtCut: number
@@ -84,6 +88,8 @@ const RETRY_SECONDS = 5
 const LOAD_STEP_BYTES = 512 * 1024
 /** Longest wait for the snapshot thread to notice an abort. */
 const ABORT_WAIT_MS = 10_000
+/** How often the outcome is looked for while a client waits for it. */
+const WATCH_MS = 1
 
 export class Persistence {
   readonly #options: PersistenceOptions
@@ -92,6 +98,9 @@ export class Persistence {
   #saving: Saving | null = null
   #encoder: SnapshotEncoder | null = null
   #isScheduled = false
+  /** Told when the next save to begin has ended. */
+  #waiters: (() => void)[] = []
+  #isWatching = false
   /** Counts the saves of this process, to give each temporary file a name of its own. */
   #saveCount = 0
   lastSaveSeconds: number
@@ -126,6 +135,12 @@ export class Persistence {
     return !this.isLastSaveOk && stopsWritesOnError && savePoints.length > 0
   }
 
+  /** Where `save` writes before it renames; in the place and form that operators know of Redis. */
+  get temporaryPath(): string {
+    const { settings, processId } = this.#options
+    return join(dirname(settings.filePath), `temp-${processId}.rdb`)
+  }
+
   /** Figures of the save under way; null when there is none. */
   get current(): CurrentSave | null {
     const saving = this.#saving
@@ -156,7 +171,7 @@ export class Persistence {
     const { clock, keyspace, settings, runner, log } = this.#options
     this.lastTrySeconds = Math.floor(clock.nowMs() / 1000)
     this.#isScheduled = false
-    const { source, saving } = this.#openCut(settings.reserveBytes)
+    const { source, saving } = this.#openCut({ isBackground: true })
     runner.start({
       frozen: source,
       plan: this.#plan(),
@@ -178,8 +193,8 @@ export class Persistence {
   /** Saves before it returns. An error text when the save failed or another is under way. */
   save(): string | null {
     if (this.#saving) return 'Background save already in progress'
-    const { settings, disk } = this.#options
-    const { source, saving } = this.#openCut(settings.reserveBytes)
+    const { disk } = this.#options
+    const { source, saving } = this.#openCut({ isBackground: false })
     const frozen = new FrozenPages(source)
     this.#encoder ??= new SnapshotEncoder()
     let outcome: SnapshotOutcome
@@ -189,7 +204,7 @@ export class Persistence {
       const result = this.#encoder.run(frozen, this.#plan(), {
         sink: sink.write,
         progress: this.#progress,
-        pause: () => undefined,
+        pause: (us) => Atomics.wait(WAIT_WORD, 0, 0, us / 1000),
       })
       sink.commit()
       outcome = { kind: 'saved', ...result }
@@ -208,8 +223,8 @@ export class Persistence {
     if (this.#saving) {
       this.#cut?.reclaim()
       const outcome = this.#options.runner.poll()
-      if (outcome) this.#finish(outcome)
-      return
+      if (!outcome) return
+      this.#finish(outcome)
     }
     if (this.#isScheduled) {
       this.startBackground()
@@ -236,6 +251,28 @@ export class Persistence {
     }
     assert(outcome !== null, 'the snapshot thread notices an abort')
     this.#finish(outcome)
+  }
+
+  /**
+   * All keys were removed on purpose: no save may bring them back. Stops one that still has them,
+   * and where there are save points writes a file without them, so that a restart finds none.
+   * `done` is called when that has ended; with false as the result it is not, as nothing is to do.
+   */
+  replaceFlushed(done: () => void): boolean {
+    const { settings, keyspace } = this.#options
+    const saving = this.#saving
+    const isStale = saving !== null && saving.keysAtCut > 0
+    if (isStale) this.#cut?.abort()
+    if (settings.savePoints.length === 0 || keyspace.dirty === 0) return false
+    if (saving !== null && !isStale) {
+      saving.waiters.push(done)
+    } else {
+      this.#waiters.push(done)
+      if (isStale) this.#isScheduled = true
+      else this.startBackground()
+    }
+    this.#watch()
+    return true
   }
 
   /** Opens the RDB file for loading; null when there is none. Throws StoreError. */
@@ -283,11 +320,22 @@ export class Persistence {
     return null
   }
 
+  /** Looks for the outcome more often than the cron does, as long as somebody waits for it. */
+  #watch(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    this.#options.clock.after(WATCH_MS, () => {
+      this.#isWatching = false
+      if (this.#saving || this.#isScheduled) this.cron()
+      if (this.#waiters.length > 0 || (this.#saving?.waiters.length ?? 0) > 0) this.#watch()
+    })
+  }
+
   /** Freezes the keyspace. From here on a save is under way. */
-  #openCut(reserveBytes: number): { source: FrozenSource; saving: Saving } {
+  #openCut({ isBackground }: { isBackground: boolean }): { source: FrozenSource; saving: Saving } {
     const { keyspace, clock, settings, processId } = this.#options
     const { arena } = keyspace
-    const slotCount = Math.max(8, Math.floor(reserveBytes / PAGE_BYTES))
+    const slotCount = Math.max(8, Math.floor(settings.reserveBytes / PAGE_BYTES))
     if (this.#cut?.shared.slotCount !== slotCount) {
       this.#cut = new Cut(arena, slotCount, {
         monotonicUs: () => clock.monotonicUs(),
@@ -299,17 +347,22 @@ export class Persistence {
     const startUs = clock.monotonicUs()
     cut.open({ isChecking: this.#options.isChecking ?? false })
     this.lastFreezeUs = Math.round(clock.monotonicUs() - startUs)
+    const { filePath: path } = settings
+    const background = `temp-${processId}-${++this.#saveCount}.rdb`
     const saving: Saving = {
+      isBackground,
+      waiters: this.#waiters,
       startUs,
       dirtyAtCut: keyspace.dirty,
       keysAtCut: keyspace.size,
       pagesAtCut: arena.dataPages,
       file: {
-        path: settings.filePath,
-        temporaryPath: `${settings.filePath}.tmp-${processId}-${++this.#saveCount}`,
+        path,
+        temporaryPath: isBackground ? join(dirname(path), background) : this.temporaryPath,
         syncsWhileWriting: settings.syncsWhileWriting,
       },
     }
+    this.#waiters = []
     this.#saving = saving
     const source = {
       table: arena.pages.shared,
@@ -346,7 +399,7 @@ export class Persistence {
 
   /** Closes the cut and books how the save ended. */
   #finish(outcome: SnapshotOutcome): void {
-    const { keyspace, clock, log } = this.#options
+    const { clock, log } = this.#options
     const saving = this.#saving
     const cut = this.#cut
     assert(saving !== null && cut !== null, 'a save that ends was under way')
@@ -354,25 +407,35 @@ export class Persistence {
     cut.close({ isComplete: outcome.kind === 'saved' })
     this.lastReservePeakBytes = cut.figures.slotsPeak * PAGE_BYTES
     const seconds = (clock.monotonicUs() - saving.startUs) / 1e6
-    this.lastDurationSeconds = Math.floor(seconds)
+    if (saving.isBackground) this.lastDurationSeconds = Math.floor(seconds)
     if (outcome.kind === 'saved') {
-      keyspace.dirty -= saving.dirtyAtCut
-      this.lastSaveSeconds = Math.floor(clock.nowMs() / 1000)
-      this.isLastSaveOk = true
-      this.lastError = ''
-      this.lastFileBytes = outcome.bytes
-      this.saveTotal++
+      this.#noteSaved(saving, outcome.bytes)
       log.notice('DB saved on disk')
       log.notice(describe(outcome.keys, outcome.bytes, seconds, cut.figures))
-      return
-    }
-    if (outcome.kind === 'aborted') {
+    } else if (outcome.kind === 'aborted') {
       log.warning('Background saving stopped before its end; the old file stands')
-      return
+      // Who waits for a file without the flushed keys waits for the next one.
+      if (this.#isScheduled) this.#waiters.unshift(...saving.waiters.splice(0))
+    } else {
+      this.lastError = outcome.kind === 'failed' ? outcome.message : outcome.stack
+      // As in Redis: who saves by SAVE or SHUTDOWN learns of the failure, writes go on.
+      if (saving.isBackground) this.isLastSaveOk = false
+      log.warning(
+        `${saving.isBackground ? 'Background saving' : 'Saving'} error: ${this.lastError}`,
+      )
     }
-    this.isLastSaveOk = false
-    this.lastError = outcome.kind === 'failed' ? outcome.message : outcome.stack
-    log.warning(`Background saving error: ${this.lastError}`)
+    // Later, as this may be the middle of someone else's command.
+    for (const done of saving.waiters) clock.after(0, done)
+  }
+
+  #noteSaved(saving: Saving, bytes: number): void {
+    const { keyspace, clock } = this.#options
+    keyspace.dirty -= saving.dirtyAtCut
+    this.lastSaveSeconds = Math.floor(clock.nowMs() / 1000)
+    this.isLastSaveOk = true
+    this.lastError = ''
+    this.lastFileBytes = bytes
+    this.saveTotal++
   }
 }
 

@@ -83,8 +83,10 @@ export class Cron {
 
   /** Acts on what the main thread asked for. */
   takeRequests(): void {
+    // DEBUG PAUSE-CRON holds them back, so that SHUTDOWN ABORT can be tested.
+    if (this.#server.isCronPaused || this.#shutdown.isDone) return
     const requests = this.#mailbox.take()
-    if (requests === 0 || this.#shutdown.isDone) return
+    if (requests === 0) return
     const { values } = this.#server.config
     const isInterrupt = (requests & Request.Interrupt) !== 0
     const words = isInterrupt ? values.shutdownOnSigint : values.shutdownOnSigterm

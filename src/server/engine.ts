@@ -56,7 +56,8 @@ export class Engine implements Host {
     this.#clients = server.clients
     const { transport, mailbox } = options
     const { config, log, disk } = server
-    this.shutdown = new Shutdown(server, () => this.#closeSockets(transport))
+    const closeSockets = () => this.#closeSockets(transport)
+    this.shutdown = new Shutdown(server, { mailbox, closeSockets })
     this.#turn = new Turn(server, new CommandTable(allCommands, config.renames))
     const handler = { onAccept: (socket: Socket) => this.#accept(socket) }
     this.#listeners = new Listeners({ transport, config, log, disk, handler })

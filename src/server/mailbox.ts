@@ -74,7 +74,9 @@ export type MainMessage =
   | { readonly kind: 'snapshots' }
   | { readonly kind: 'logLevel'; readonly level: LogLevel }
   | { readonly kind: 'title'; readonly template: string }
-  /** A shutdown has begun; supervisors want to know. */
-  | { readonly kind: 'stopping' }
+  /** A shutdown has begun; supervisors want to know. What it saves is first written there. */
+  | { readonly kind: 'stopping'; readonly temporaryPath: string }
+  /** The shutdown was given up. */
+  | { readonly kind: 'staying' }
   /** The engine is done; `isGraceful` when a shutdown was completed. */
   | { readonly kind: 'exit'; readonly code: number; readonly isGraceful: boolean }

@@ -80,7 +80,10 @@ class MainThread {
   /** The snapshot thread's end; jobs wait in it until the thread is there. */
   #snapshotPort: MessagePort | null = null
   #isReady = false
-  #isInterrupted = false
+  /** A signal has ordered a shutdown that is not given up. */
+  #isStopping = false
+  /** What the final save writes to before it renames; '' before one. */
+  #temporaryPath = ''
 
   constructor(options: MainOptions, { log, disk, supervisor }: MainParts) {
     this.#options = options
@@ -164,7 +167,12 @@ class MainThread {
         return
       case 'title':
         return this.#setTitle(message.template)
+      case 'staying':
+        this.#isStopping = false
+        return
       case 'stopping':
+        this.#isStopping = true
+        this.#temporaryPath = message.temporaryPath
         if (this.#supervisor === 'systemd') this.#notify(['STOPPING=1'])
         return
       case 'exit':
@@ -218,11 +226,12 @@ class MainThread {
 
   #stop(request: Request): void {
     const isInterrupt = request === Request.Interrupt
-    if (isInterrupt && this.#isInterrupted) {
+    if (isInterrupt && this.#isStopping) {
       this.#log.signal('You insist... exiting now.')
+      this.#removeTemporaryFile()
       process.exit(1)
     }
-    this.#isInterrupted = isInterrupt
+    this.#isStopping = true
     if (!this.#isReady && this.#engine !== null) {
       this.#log.signal('Received shutdown signal during loading, exiting now.')
       return this.#exit(0, false)
@@ -231,6 +240,15 @@ class MainThread {
     this.#log.signal(`Received ${name} scheduling shutdown...`)
     this.#mailbox.request(request)
     this.#engine?.postMessage({ kind: 'wake' })
+  }
+
+  /** Takes away what a final save has written so far; it will not be finished. */
+  #removeTemporaryFile(): void {
+    try {
+      if (this.#temporaryPath !== '') this.#disk.unlink(this.#temporaryPath)
+    } catch {
+      // Not begun, or already in its place.
+    }
   }
 
   #exit(code: number, isGraceful: boolean): void {

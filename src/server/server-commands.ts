@@ -58,8 +58,8 @@ function shutdown(context: Context, args: Args, reply: Reply): void {
   if ((isAbort && args.count > 2) || (isSaveForced && isSaveForbidden)) {
     return reply.error(SYNTAX_ERROR)
   }
-  if (isAbort) return reply.error(NO_SHUTDOWN)
   const { server } = serverContext(context)
+  if (isAbort) return server.parts.shutdown.abort() ? reply.ok() : reply.error(NO_SHUTDOWN)
   // Half a dataset must not replace a whole one.
   if (server.isLoading) isSaveForbidden = true
   const options = { isSaveForced: isSaveForced && !server.isLoading, isSaveForbidden, isForced }

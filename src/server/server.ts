@@ -67,7 +67,11 @@ export interface ShutdownOptions {
 
 /** What the engine does for commands. */
 export interface ServerParts {
-  readonly shutdown: { run(options: ShutdownOptions): boolean }
+  readonly shutdown: {
+    run(options: ShutdownOptions): boolean
+    /** Drops a shutdown that was ordered and has not begun; false when there is none. */
+    abort(): boolean
+  }
   /** Serves clients whose pause is over. */
   readonly resume: () => void
   /** Listens on the addresses of the configuration as it is now, and on no others. */
@@ -240,6 +244,17 @@ export class ServerContext implements Context {
     this.keyspace = server.keyspace
     this.limits = server.limits
     this.db = server.keyspace.databases[0]!
+  }
+
+  /** Has the file on disk emptied as well; the client waits for that. */
+  noteFlushAll(): boolean {
+    const { server, client } = this
+    const { persistence, parts } = server
+    if (persistence === null) return false
+    const answer = () => parts.answer(client, (reply) => reply.ok())
+    const isWaiting = persistence.replaceFlushed(answer)
+    if (isWaiting) client.isWaiting = true
+    return isWaiting
   }
 
   /** The client that is being served. */

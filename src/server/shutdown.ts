@@ -4,6 +4,7 @@
 import type { Log } from '../base/log.ts'
 import type { Persistence } from '../persist/persistence.ts'
 import type { ShutdownOption } from './config-forms.ts'
+import type { Mailbox } from './mailbox.ts'
 import type { Server, ShutdownOptions } from './server.ts'
 
 /** Options from the words of `shutdown-on-sigterm` and the like. */
@@ -15,17 +16,23 @@ export function shutdownOptionsOf(words: readonly ShutdownOption[]): ShutdownOpt
   }
 }
 
+export interface ShutdownParts {
+  /** Holds signals that nobody has acted on yet. */
+  readonly mailbox: Mailbox
+  /** Ends listeners and connections. */
+  readonly closeSockets: () => void
+}
+
 export class Shutdown {
   readonly #server: Server
   readonly #log: Log
-  readonly #closeSockets: () => void
+  readonly #parts: ShutdownParts
   #isDone = false
 
-  /** `closeSockets` ends listeners and connections. */
-  constructor(server: Server, closeSockets: () => void) {
+  constructor(server: Server, parts: ShutdownParts) {
     this.#server = server
     this.#log = server.log
-    this.#closeSockets = closeSockets
+    this.#parts = parts
   }
 
   /** Whether the server has ended. */
@@ -37,7 +44,7 @@ export class Shutdown {
   run(options: ShutdownOptions): boolean {
     const { persistence, config, send } = this.#server
     this.#log.notice('User requested shutdown...')
-    send({ kind: 'stopping' })
+    send({ kind: 'stopping', temporaryPath: persistence?.temporaryPath ?? '' })
     const hasSavePoints = config.values.save.length > 0
     const isSaveWanted = options.isSaveForced || (hasSavePoints && !options.isSaveForbidden)
     persistence?.abort()
@@ -45,11 +52,20 @@ export class Shutdown {
       this.#log.warning(
         'Errors trying to shut down the server. Check the logs for more information.',
       )
+      send({ kind: 'staying' })
       return false
     }
     this.#isDone = true
-    this.#closeSockets()
+    this.#parts.closeSockets()
     send({ kind: 'exit', code: 0, isGraceful: true })
+    return true
+  }
+
+  /** Drops a shutdown that a signal has ordered and that has not begun; false without one. */
+  abort(): boolean {
+    if (this.#parts.mailbox.take() === 0) return false
+    this.#log.notice('Shutdown manually aborted.')
+    this.#server.send({ kind: 'staying' })
     return true
   }
 

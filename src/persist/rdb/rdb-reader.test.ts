@@ -193,7 +193,7 @@ test('what is wrong is said: code, place, found, expected', () => {
       RdbTruncated,
       'checksum at byte 10, found 1 bytes to the end of the file, expected 8',
     ],
-    ['ff 0100000000000000', RdbCorrupt, 'checksum at byte 10, found '],
+    ['ff 0100000000000000', RdbCorrupt, 'checksum (CRC error) at byte 10, found '],
     [`${END} 00`, RdbCorrupt, 'end at byte 18, found 1 more bytes, expected the end of the file'],
   ]
   for (const [hex, code, message] of rows) {
@@ -242,7 +242,8 @@ test('the checksum is compared unless it is zero, or that is turned off', () => 
   const at = bytes.indexOf('value')
   bytes[at] = bytes[at]! ^ 1
   const error = errorOf(() => readRdb(bytes))
-  assert.match(error.message, /checksum at byte \d+, found [0-9a-f]{16}, expected [0-9a-f]{16}/)
+  const expected = /checksum \(CRC error\) at byte \d+, found [0-9a-f]{16}, expected [0-9a-f]{16}/
+  assert.match(error.message, expected)
   assert.equal(readRdb(bytes, { checksum: false }).keys[0]?.value, 'walue')
   bytes.fill(0, bytes.length - 8)
   assert.equal(readRdb(bytes).keys[0]?.value, 'walue')

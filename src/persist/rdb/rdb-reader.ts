@@ -250,7 +250,7 @@ export class RdbReader {
       const expected = input.uint64('checksum')
       // A zero stands for "not computed" (rdbchecksum no).
       if (this.#options.checksum && expected !== 0n && found !== expected) {
-        throw input.corrupt('checksum', position, hex(found), hex(expected))
+        throw input.corrupt('checksum (CRC error)', position, hex(found), hex(expected))
       }
     }
     if (input.remaining > 0 && !this.#options.mayTrail) {

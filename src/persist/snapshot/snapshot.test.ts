@@ -296,7 +296,7 @@ for (const code of ['ENOSPC', 'EIO'] as const) {
         bench.runner.step()
         bench.persistence.cron()
       }
-      assert.match(bench.persistence.lastError, new RegExp(`/data/dump.*${code}`))
+      assert.match(bench.persistence.lastError, new RegExp(`/data/temp-.*${code}`))
       assert.equal(bench.persistence.isLastSaveOk, false)
       assert.deepEqual(bench.reloaded(), old)
       assert.deepEqual(bench.disk.list('/data'), ['dump.rdb'])
@@ -308,6 +308,46 @@ for (const code of ['ENOSPC', 'EIO'] as const) {
     })
   }
 }
+
+test('a failed SAVE is reported, but writes go on', () => {
+  const bench = new Bench(7, 16)
+  bench.change(300)
+  bench.disk.fail({ operation: 'fsync', code: 'EIO', nth: 1, times: 1 })
+  assert.match(bench.persistence.save() ?? '', /EIO/)
+  assert.equal(bench.persistence.isLastSaveOk, true)
+})
+
+test('after FLUSHALL no save brings keys back, and who waits is told when the file is empty', () => {
+  for (const stepsBefore of [0, 1, 40]) {
+    const bench = new Bench(9, 16)
+    bench.settings.savePoints = [{ seconds: 1000, changes: 100_000 }]
+    for (let i = 0; i < 800; i++) bench.change(300)
+    bench.keyspace.dirty = 800
+    bench.persistence.startBackground()
+    for (let i = 0; i < stepsBefore; i++) bench.runner.step()
+    let doneCount = 0
+    for (const database of bench.keyspace.databases) {
+      bench.keyspace.dirty += bench.keyspace.flush(database)
+    }
+    assert.equal(
+      bench.persistence.replaceFlushed(() => doneCount++),
+      true,
+    )
+    for (let i = 0; i < 400 && doneCount === 0; i++) {
+      bench.runner.step()
+      bench.clock.advance(1)
+    }
+    assert.equal(doneCount, 1, `after ${stepsBefore} steps`)
+    assert.equal(bench.keyspace.dirty, 0)
+    assert.deepEqual(bench.reloaded(), bench.contents())
+    assert.deepEqual(bench.disk.list('/data'), ['dump.rdb'])
+    // Nothing has changed since: nothing to wait for.
+    assert.equal(
+      bench.persistence.replaceFlushed(() => doneCount++),
+      false,
+    )
+  }
+})
 
 test('a crash during a save leaves the old file or the new one', () => {
   for (let at = 1; at < 12; at++) {

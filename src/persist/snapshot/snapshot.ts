@@ -15,6 +15,8 @@ import type { SnapshotPlan } from './plan.ts'
 import { SCAN_REGION_BYTES, Scanner } from './scanner.ts'
 
 const CHUNK_BYTES = 1024 * 1024
+/** Longest sleep for `rdb-key-save-delay` between two looks at whether to stop. */
+const PAUSE_US_MAX = 10_000
 /** Steps between two reports of progress. */
 const STEPS_PER_REPORT = 64
 
@@ -112,7 +114,11 @@ function pauses(stream: Stream): boolean {
   const { keys } = stream.scanner.progress
   const count = keys - stream.keysPaused
   if (stream.plan.keyDelayUs === 0 || count === 0) return false
-  stream.options.pause(count * stream.plan.keyDelayUs)
+  // In pieces, so that an abort does not have to wait for a long one.
+  for (let leftUs = count * stream.plan.keyDelayUs; leftUs > 0; leftUs -= PAUSE_US_MAX) {
+    if (stream.frozen.isAborting) break
+    stream.options.pause(Math.min(leftUs, PAUSE_US_MAX))
+  }
   stream.keysPaused = keys
   return true
 }
