@@ -198,12 +198,17 @@ export class Config {
     this.#appliers.set(name, appliers)
   }
 
-  /** CONFIG REWRITE: brings the file up to date. Returns the error reply's text, or null. */
-  rewrite(): string | null {
+  /**
+   * CONFIG REWRITE: brings the file up to date; with `isComplete`, parameters that have their
+   * default values are written, too. Returns the error reply's text, or null.
+   */
+  rewrite({ isComplete } = { isComplete: false }): string | null {
     if (this.configFile === '') return 'ERR The server is running without a config file'
     const settings = configEntries.map((entry) => ({
       name: entry.name,
-      lines: entry.row.write(entry.name, this.#setting(entry.name)),
+      lines: entry.row
+        .write(entry.name, this.#setting(entry.name))
+        .map(({ line, force }) => ({ line, force: force || isComplete })),
     }))
     try {
       rewriteFile(this.#disk, this.configFile, settings, this.values.requirepass)

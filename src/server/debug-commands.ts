@@ -13,6 +13,7 @@ import type { Args } from '../resp/args.ts'
 import { DB_OUT_OF_RANGE, NO_SUCH_KEY, NOT_FLOAT, NOT_INTEGER } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { wrongUse } from './client-commands.ts'
+import { encodeText } from './config-text.ts'
 import { replyExample } from './debug-protocol.ts'
 import { reload } from './debug-reload.ts'
 import { keyspaceDigest, valueDigest } from './digest.ts'
@@ -28,6 +29,8 @@ interface Subcommand {
 
 const ANY = Number.POSITIVE_INFINITY
 const MS_PER_SECOND = 1000
+/** By then the main thread has reported the fault and ended the process. */
+const FAULT_MS_MAX = 5000
 const SLEEP_WORD = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
 const RDB_TYPE_STRING = 0
 /** Type, version and checksum around the value of a payload. */
@@ -147,12 +150,22 @@ function changeReplicationId(context: Context, _args: Args, reply: Reply): void 
   reply.ok()
 }
 
+/** Writes the configuration file with all parameters in it, so that a test can read it back. */
+function rewriteConfig(context: Context, _args: Args, reply: Reply): void {
+  const error = serverContext(context).server.config.rewrite({ isComplete: true })
+  if (error === null) reply.ok()
+  else reply.errorText(encodeText(error).toString('latin1'))
+}
+
 /** Ends the process the way a bug of ours would. */
 function panic(): void {
   throw new Error('DEBUG PANIC was called')
 }
 
-function segfault(): void {
+/** Ends the process by a signal; the main thread reports that first. Does not return. */
+function segfault(context: Context): void {
+  serverContext(context).server.send({ kind: 'fault' })
+  Atomics.wait(SLEEP_WORD, 0, 0, FAULT_MS_MAX)
   process.kill(process.pid, 'SIGSEGV')
 }
 
@@ -160,6 +173,10 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   'change-repl-id': {
     least: 2, most: 2, run: changeReplicationId,
     help: ['CHANGE-REPL-ID', '    Give this server a new replication id.'],
+  },
+  'config-rewrite-force-all': {
+    least: 2, most: 2, run: rewriteConfig,
+    help: ['CONFIG-REWRITE-FORCE-ALL', '    Like CONFIG REWRITE, with all parameters.'],
   },
   digest: {
     least: 2, most: 2, run: digest,

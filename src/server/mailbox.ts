@@ -76,6 +76,8 @@ export type MainMessage =
   | { readonly kind: 'title'; readonly template: string }
   /** A shutdown has begun; supervisors want to know. What it saves is first written there. */
   | { readonly kind: 'stopping'; readonly temporaryPath: string }
+  /** DEBUG SEGFAULT: report a crash and end by the signal. */
+  | { readonly kind: 'fault' }
   /** The shutdown was given up. */
   | { readonly kind: 'staying' }
   /** The engine is done; `isGraceful` when a shutdown was completed. */

@@ -3,6 +3,7 @@
 // keyspace. When the engine dies, the process reports how and ends: a server without its engine is
 // of no use to anybody.
 
+import { constants } from 'node:os'
 import { resolve } from 'node:path'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { SystemClock } from '../base/clock.ts'
@@ -167,6 +168,8 @@ class MainThread {
         return
       case 'title':
         return this.#setTitle(message.template)
+      case 'fault':
+        return this.#crashBySignal('SIGSEGV')
       case 'staying':
         this.#isStopping = false
         return
@@ -220,6 +223,7 @@ class MainThread {
     process.on('SIGHUP', () => {})
     // Without a handler, Node would open a debugger's port for everybody on this machine.
     process.on('SIGUSR1', () => process.exit(USR1_EXIT_CODE))
+    process.on('SIGABRT', () => this.#crashBySignal('SIGABRT'))
     process.on('SIGTERM', () => this.#stop(Request.Terminate))
     process.on('SIGINT', () => this.#stop(Request.Interrupt))
   }
@@ -261,14 +265,26 @@ class MainThread {
 
   /** Reports a bug of ours the way operators know it, and ends. */
   #crash(error: unknown): void {
+    this.#reportCrash('crashed by an error of its own', error)
+    process.exit(CRASH_EXIT_CODE)
+  }
+
+  /** The same for a signal that means a crash; the process then ends by that signal. */
+  #crashBySignal(name: 'SIGABRT' | 'SIGSEGV'): void {
+    const reason = `crashed by signal: ${constants.signals[name]} (${name})`
+    this.#reportCrash(reason, new Error('where the main thread took the signal'))
+    process.removeAllListeners(name)
+    process.kill(process.pid, name)
+  }
+
+  #reportCrash(what: string, error: unknown): void {
     const trace = error instanceof Error ? (error.stack ?? error.message) : String(error)
     const log = this.#log
     log.raw('\n\n=== TIDEMARK BUG REPORT START: Cut & paste starting from here ===\n')
-    log.warning(`Tidemark ${TIDEMARK_VERSION} crashed by an error of its own`)
+    log.warning(`Tidemark ${TIDEMARK_VERSION} ${what}`)
     log.raw(`\n------ STACK TRACE ------\n${trace}\n`)
     log.raw(`\nNode ${process.version} on ${process.platform} ${process.arch}\n`)
     log.raw('=== TIDEMARK BUG REPORT END. Please report it with the log above. ===\n\n')
-    process.exit(CRASH_EXIT_CODE)
   }
 
   #notify(assignments: readonly string[]): void {
