@@ -33,6 +33,8 @@ export function bindSettings(server: Server): void {
   apply(['maxmemory', 'maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => {
     const isPlain = values.maxmemory === 0 || !needsClocks(values.maxmemoryPolicy)
     server.limits.isIntegerShared = isPlain
+    // Brings the sum of client buffers up to date, which the limit is compared with.
+    server.usedBytes()
     const { clock } = server.keyspace
     clock.isLfu = countsUses(values.maxmemoryPolicy)
     clock.lfuLogFactor = values.lfuLogFactor
