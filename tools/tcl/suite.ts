@@ -7,8 +7,8 @@
 // run by hand do not meet, and `redis-source`, fetched once.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const SUITE_TOOLS = resolve(ROOT, '../shared/tools/redis-suite')
@@ -24,6 +24,8 @@ export interface Unit {
   /** Tests that `npm test` expects to pass; -1 when it does not run the unit. */
   readonly expected: number
   readonly remark: string
+  /** For the suite's runner, to leave out what would end the whole unit. */
+  readonly args: string
 }
 
 /** How one unit ended. */
@@ -67,20 +69,27 @@ export function missingTools(): string {
 
 /** Every unit of the suite that this project knows of. */
 export function readUnits(): Unit[] {
-  return rowsOf(UNITS_FILE).map(([name, applies, expected, remark]) => ({
+  return rowsOf(UNITS_FILE).map(([name, applies, expected, remark, args]) => ({
     name: name ?? '',
     applies: applies === 'yes',
     expected: expected === '-' ? -1 : Number(expected),
     remark: remark ?? '',
+    args: args ?? '',
   }))
 }
 
 /**
  * Makes `npm test` hold what these units passed: puts the counts into units.tsv. Only for units
- * without a failure; others are left as they are. Gives the names of those it took.
+ * whose failures all have a reason; others are left as they are. Gives the names of those it took.
  */
-export function expectResults(results: readonly UnitResult[]): string[] {
-  const clean = results.filter((result) => result.failures.length === 0 && result.passed > 0)
+export function expectResults(
+  results: readonly UnitResult[],
+  isExplained: (unit: string, test: string) => boolean,
+): string[] {
+  const clean = results.filter(
+    ({ unit, failures, passed }) =>
+      passed > 0 && failures.every(({ test }) => isExplained(unit, test)),
+  )
   const counts = new Map(clean.map((result) => [result.unit, result.passed]))
   const lines = readFileSync(UNITS_FILE, 'utf8').split('\n')
   const changed = lines.map((line) => {
@@ -118,8 +127,13 @@ export function prepareSuite(options: SuiteOptions): string {
   const isReady = existsSync(mark) && readFileSync(mark, 'utf8') === options.server
   if (isReady) return folder
   mkdirSync(CACHE, { recursive: true })
+  // A test looks for the name `redis-server` in the process title: what who replaces Redis installs.
+  const command = join(CACHE, `${options.name}.bin/redis-server`)
+  mkdirSync(dirname(command), { recursive: true })
+  rmSync(command, { force: true })
+  symlinkSync(options.server, command)
   const script = join(SUITE_TOOLS, 'prepare.sh')
-  const done = spawnSync('bash', [script, folder, options.server], { encoding: 'utf8' })
+  const done = spawnSync('bash', [script, folder, command], { encoding: 'utf8' })
   if (done.status !== 0) throw new Error(`prepare.sh: ${done.stderr}`)
   writeFileSync(mark, options.server)
   return folder
@@ -128,12 +142,22 @@ export function prepareSuite(options: SuiteOptions): string {
 /** Runs the units, each with servers that the suite starts itself. */
 export function runSuite(options: SuiteOptions): UnitResult[] {
   const folder = prepareSuite(options)
+  const argsOf = new Map(readUnits().map(({ name, args }) => [name, args]))
+  const groups = new Map<string, string[]>()
+  for (const unit of options.units) {
+    const args = argsOf.get(unit) ?? ''
+    groups.set(args, [...(groups.get(args) ?? []), unit])
+  }
+  return [...groups].flatMap(([args, units]) => runUnits(folder, { ...options, units }, args))
+}
+
+function runUnits(folder: string, options: SuiteOptions, extra: string): UnitResult[] {
   const out = `${folder}.tests.tsv`
   const summary = `${folder}.summary.tsv`
   const args = ['--suite', folder, '--spawn', '--out', out, '--summary', summary]
   args.push('--logdir', `${folder}.logs`, '--baseport', `${options.baseport ?? 21111}`)
   args.push('--timeout', `${UNIT_LIMIT_SECONDS}`, '--idle', `${IDLE_LIMIT_SECONDS}`)
-  args.push('--units', ...options.units)
+  args.push(`--extra=${extra}`, '--units', ...options.units)
   const stdio = options.verbose ? 'inherit' : 'pipe'
   const program = join(SUITE_TOOLS, 'tcl-suite.py')
   const done = spawnSync('python3', [program, ...args], { stdio, encoding: 'utf8' })

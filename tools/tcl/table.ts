@@ -13,6 +13,8 @@ const RESULTS = join(ROOT, 'test/suite/results.tsv')
 const REASONS = join(ROOT, 'test/suite/reasons.tsv')
 const BEGIN = '<!-- tcl suite: begin -->'
 const END = '<!-- tcl suite: end -->'
+const BREAKS_OFF = '(breaks off)'
+const OPEN = '**open**'
 
 interface Row {
   readonly unit: string
@@ -27,7 +29,7 @@ export function recordResults(results: readonly UnitResult[]): void {
   const rows = new Map(readRows().map((row) => [row.unit, row]))
   const baseline = readBaseline()
   for (const { unit, passed, failures } of results) {
-    const failing = failures.map((failure) => failure.test || '(breaks off)')
+    const failing = failures.map((failure) => failure.test || BREAKS_OFF)
     const of = String(baseline.get(unit) ?? '?')
     rows.set(unit, { unit, baseline: of, passed: String(passed), failing })
   }
@@ -61,9 +63,14 @@ export function suiteTable(): string {
   return head + lines.join('') + rest.join('')
 }
 
+/** Whether reasons.tsv says why a test fails; '' stands for a unit that breaks off. */
+export function isExplained(unit: string, test: string): boolean {
+  return !remarkOf(readReasons(), unit, test || BREAKS_OFF).endsWith(OPEN)
+}
+
 /** The reason for a failing test, for a whole unit (`*`), or the open question. */
 function remarkOf(reasons: ReadonlyMap<string, string>, unit: string, test: string): string {
-  const reason = reasons.get(`${unit}\t${test}`) ?? reasons.get(`${unit}\t*`) ?? '**open**'
+  const reason = reasons.get(`${unit}\t${test}`) ?? reasons.get(`${unit}\t*`) ?? OPEN
   return `${test.replace(/\|/g, '\\|').replace(/</g, '&lt;')}: ${reason}`
 }
 
