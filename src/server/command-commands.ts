@@ -266,13 +266,13 @@ export const commandCommands: readonly Command[] = [
         tips: ['nondeterministic_output_order'],
       },
       {
-        ...PLAIN, name: 'getkeys', arity: -3, since: '2.8.13', run: getkeys,
+        ...PLAIN, name: 'getkeys', arity: -4, since: '2.8.13', run: getkeys,
         categories: ['connection'],
         summary: 'Returns the keys in a command',
         complexity: 'O(N), where N is the number of arguments.',
       },
       {
-        ...PLAIN, name: 'getkeysandflags', arity: -3, since: '7.0.0', run: getkeysandflags,
+        ...PLAIN, name: 'getkeysandflags', arity: -4, since: '7.0.0', run: getkeysandflags,
         categories: ['connection'],
         summary: 'Returns the keys in a command and what happens to them',
         complexity: 'O(N), where N is the number of arguments.',

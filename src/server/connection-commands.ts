@@ -177,7 +177,8 @@ export const connectionCommands: readonly Command[] = [
     complexity: 'O(1)',
   },
   {
-    name: 'echo', arity: 2, flags: Flag.Fast, keys: [0, 0, 0], group: 'connection',
+    name: 'echo', arity: 2, flags: Flag.Fast | Flag.Loading | Flag.Stale, keys: [0, 0, 0],
+    group: 'connection',
     since: '1.0.0', run: echo,
     summary: 'Returns the argument', complexity: 'O(1)',
   },

@@ -98,6 +98,19 @@ describe('who may connect', () => {
   })
 })
 
+describe('maxclients and the limit of open files', () => {
+  const limits = 'Limit  Soft Limit  Hard Limit  Units\nMax open files            164  164  files\n'
+
+  it('is lowered at the start and refused later', () => {
+    const server = new TestServer({ files: { '/proc/self/limits': limits } })
+    const client = server.connect()
+    assert.match(client.call('CONFIG', 'GET', 'maxclients'), /\r\n100\r\n$/)
+    assert.ok(server.logged('You requested maxclients of 10000'))
+    assert.match(client.call('CONFIG', 'SET', 'maxclients', '101'), /try with 100\r\n$/)
+    assert.equal(client.call('CONFIG', 'SET', 'maxclients', '99'), OK)
+  })
+})
+
 describe('client-output-buffer-limit', () => {
   const limit = (text: string) => ({ config: { 'client-output-buffer-limit': text } })
 

@@ -3,6 +3,7 @@
 
 import { LOG_LEVEL_NAMES, LogLevel } from '../base/log.ts'
 import type { Apply, ConfigName } from './config.ts'
+import { clientsPossible } from './descriptor-limit.ts'
 import { countsUses, needsClocks } from './eviction-policy.ts'
 import { OomScore } from './process.ts'
 import type { Server } from './server.ts'
@@ -58,6 +59,7 @@ export function bindSettings(server: Server): void {
     server.send({ kind: 'title', template: values.procTitleTemplate })
     return null
   })
+  bindMaxClients(server)
   bindOomScore(server)
 }
 
@@ -67,6 +69,27 @@ function setLogLevel({ config, log, send }: Server): null {
   log.level = level
   send({ kind: 'logLevel', level })
   return null
+}
+
+/** Lowers `maxclients` at the start, and refuses it later, where descriptors would not suffice. */
+function bindMaxClients({ config, disk, log }: Server): void {
+  const wanted = config.values.maxclients
+  const possible = clientsPossible(disk)
+  if (wanted > possible) {
+    log.warning(
+      `You requested maxclients of ${wanted}, but the limit of open files of this process only ` +
+        `leaves room for ${possible}. maxclients is ${possible} now; raise 'ulimit -n' for more.`,
+    )
+    config.assign('maxclients', [`${possible}`])
+  }
+  config.onChange('maxclients', () => {
+    const limit = clientsPossible(disk)
+    if (config.values.maxclients <= limit) return null
+    return (
+      'The operating system is not able to handle the specified number of clients, ' +
+      `try with ${limit}`
+    )
+  })
 }
 
 function bindOomScore({ config, disk, log }: Server): void {

@@ -1,6 +1,7 @@
 // For tests: an engine in one process with a fake clock, disk and transport. Clients are objects
 // that send text and collect what they are sent.
 
+import { dirname } from 'node:path'
 import { FakeClock } from '../base/clock.ts'
 import { FakeDisk } from '../base/disk-fake.ts'
 import { ForwardLog, LogLevel } from '../base/log.ts'
@@ -27,6 +28,8 @@ export interface TestServerOptions {
   readonly config?: Readonly<Partial<Record<ConfigName, string>>>
   /** A port where listening fails; the engine is then not started. */
   readonly busyPort?: number
+  /** Files on the disk: text by path. */
+  readonly files?: Readonly<Record<string, string>>
   readonly renames?: readonly { readonly from: string; readonly to: string }[]
 }
 
@@ -43,6 +46,10 @@ export class TestServer {
 
   constructor(options: TestServerOptions = {}) {
     this.disk.makeDirectory('/data')
+    for (const [path, text] of Object.entries(options.files ?? {})) {
+      this.disk.makeDirectory(dirname(path))
+      this.disk.create(path).write(Buffer.from(text), 0, text.length)
+    }
     const config = new Config(this.disk, '/data')
     for (const [name, text] of Object.entries(options.config ?? {})) {
       config.assign(name as ConfigName, text.split(' '))
