@@ -72,7 +72,7 @@ export interface Command {
   readonly findKeys?: (args: Args, positions: number[]) => void
 }
 
-/** What handlers of data commands may see; the engine owns the one instance and fills it per call. */
+/** What handlers of data commands may see; the engine owns the one instance, filled per call. */
 export interface Context {
   readonly keyspace: Keyspace
   /** The database that the calling client has selected; `session.database` follows it. */
