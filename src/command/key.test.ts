@@ -214,6 +214,19 @@ test('OBJECT FREQ counts under an LFU policy', () => {
   assert.match(answer.line, /^-ERR An LFU maxmemory policy is selected/)
 })
 
+test('a new value does not reset the counter of LFU', () => {
+  const harness = new Harness()
+  harness.keyspace.clock.isLfu = true
+  for (const value of ['short', 'x'.repeat(3000), '17']) {
+    for (let i = 0; i < 500; i++) harness.run('TOUCH', 'k')
+    const before = harness.run('OBJECT', 'FREQ', 'k')
+    harness.run('SET', 'k', value)
+    const after = harness.run('OBJECT', 'FREQ', 'k')
+    assert.ok(before === null || Number(after) >= Number(before), `${before} before, then ${after}`)
+  }
+  assert.ok(Number(harness.run('OBJECT', 'FREQ', 'k')) > 8)
+})
+
 test('OBJECT REFCOUNT knows which integers Redis shares', () => {
   const harness = new Harness()
   const refcount = (value: string) => {

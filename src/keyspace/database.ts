@@ -168,7 +168,7 @@ export class Database {
    * KEEP_DEADLINE. The encoding follows from the value. O(key + value).
    */
   putString(key: Slice, value: Slice, deadlineMs: number): Ptr {
-    return this.putEncodedString(key, value, { deadlineMs, encoding: encodingFor(value) })
+    return this.#put(key, value, deadlineMs, encodingFor(value))
   }
 
   /** `putString` with a given encoding, for copies that keep theirs. */
@@ -177,20 +177,7 @@ export class Database {
     value: Slice,
     options: { readonly deadlineMs: number; readonly encoding: Encoding },
   ): Ptr {
-    const { deadlineMs, encoding } = options
-    const existing = this.#findAlive(key)
-    const { store, clock } = this.#commons
-    if (existing === NULL) {
-      return this.#create(key, value, { deadlineMs: Math.max(deadlineMs, 0), encoding })
-    }
-    const oldDeadline = this.deadlineOf(existing)
-    const newDeadline = deadlineMs === KEEP_DEADLINE ? oldDeadline : deadlineMs
-    const head = headWord(Type.String, encoding, clock.fresh())
-    if ((newDeadline !== 0) === (oldDeadline !== 0) && store.overwrite(existing, value, head)) {
-      if (newDeadline !== oldDeadline) store.withDeadline(existing, newDeadline)
-      return existing
-    }
-    return this.#putAnew(existing, key, value, { deadlineMs: newDeadline, encoding })
+    return this.#put(key, value, options.deadlineMs, options.encoding)
   }
 
   /**
@@ -417,6 +404,27 @@ export class Database {
       key,
       value,
     )
+  }
+
+  /** The way of every SET. Makes objects only when a record is made. */
+  #put(key: Slice, value: Slice, deadlineMs: number, encoding: Encoding): Ptr {
+    const existing = this.#findAlive(key)
+    if (existing === NULL) {
+      return this.#create(key, value, { deadlineMs: Math.max(deadlineMs, 0), encoding })
+    }
+    const { store } = this.#commons
+    const oldDeadline = this.deadlineOf(existing)
+    const newDeadline = deadlineMs === KEEP_DEADLINE ? oldDeadline : deadlineMs
+    // Like Redis, a new value is an access to its key: under LFU the counter goes on.
+    const clock = this.#commons.clock.accessed(this.clockOf(existing))
+    const head = headWord(Type.String, encoding, clock)
+    if ((newDeadline !== 0) === (oldDeadline !== 0) && store.overwrite(existing, value, head)) {
+      if (newDeadline !== oldDeadline) store.withDeadline(existing, newDeadline)
+      return existing
+    }
+    const made = this.#putAnew(existing, key, value, { deadlineMs: newDeadline, encoding })
+    this.setClock(made, clock)
+    return made
   }
 
   /** Replaces a record whose cell does not suit the new value. */
