@@ -15,6 +15,8 @@ const BEGIN = '<!-- tcl suite: begin -->'
 const END = '<!-- tcl suite: end -->'
 const BREAKS_OFF = '(breaks off)'
 const OPEN = '**open**'
+/** With more tests of one reason, the table shows their number; results.tsv has the names. */
+const NAMED_MAX = 3
 
 interface Row {
   readonly unit: string
@@ -55,7 +57,7 @@ export function suiteTable(): string {
   const head =
     '| unit | Redis 7.0.15 passes | Tidemark passes | failing tests, and why |\n|---|---|---|---|\n'
   const lines = readRows().map((row) => {
-    const remarks = row.failing.map((test) => remarkOf(reasons, row.unit, test))
+    const remarks = [...leftOut(row.unit), ...remarksOf(reasons, row)]
     return `| ${row.unit} | ${row.baseline} | ${row.passed} | ${remarks.join('<br>')} |\n`
   })
   const later = readUnits().filter((unit) => !unit.applies)
@@ -65,13 +67,33 @@ export function suiteTable(): string {
 
 /** Whether reasons.tsv says why a test fails; '' stands for a unit that breaks off. */
 export function isExplained(unit: string, test: string): boolean {
-  return !remarkOf(readReasons(), unit, test || BREAKS_OFF).endsWith(OPEN)
+  return reasonOf(readReasons(), unit, test || BREAKS_OFF) !== OPEN
+}
+
+/** What a unit is run without. */
+function leftOut(name: string): string[] {
+  return readUnits()
+    .filter((unit) => unit.name === name && unit.remark !== '')
+    .map((unit) => `run ${unit.remark}`)
+}
+
+/** The failing tests of a unit by their reasons; their number where there are many. */
+function remarksOf(reasons: ReadonlyMap<string, string>, { unit, failing }: Row): string[] {
+  const byReason = new Map<string, string[]>()
+  for (const test of failing) {
+    const reason = reasonOf(reasons, unit, test)
+    const name = test.replace(/\|/g, '\\|').replace(/</g, '&lt;')
+    byReason.set(reason, [...(byReason.get(reason) ?? []), name])
+  }
+  return [...byReason].map(([reason, tests]) => {
+    const isShort = tests.length <= NAMED_MAX || reason === OPEN
+    return `${reason}: ${isShort ? tests.join(', ') : `${tests.length} tests`}`
+  })
 }
 
 /** The reason for a failing test, for a whole unit (`*`), or the open question. */
-function remarkOf(reasons: ReadonlyMap<string, string>, unit: string, test: string): string {
-  const reason = reasons.get(`${unit}\t${test}`) ?? reasons.get(`${unit}\t*`) ?? OPEN
-  return `${test.replace(/\|/g, '\\|').replace(/</g, '&lt;')}: ${reason}`
+function reasonOf(reasons: ReadonlyMap<string, string>, unit: string, test: string): string {
+  return reasons.get(`${unit}\t${test}`) ?? reasons.get(`${unit}\t*`) ?? OPEN
 }
 
 function readReasons(): Map<string, string> {
