@@ -127,7 +127,7 @@ export function prepareSuite(options: SuiteOptions): string {
   const isReady = existsSync(mark) && readFileSync(mark, 'utf8') === options.server
   if (isReady) return folder
   mkdirSync(CACHE, { recursive: true })
-  // A test looks for the name `redis-server` in the process title: what who replaces Redis installs.
+  // Called `redis-server`, as by those who replace Redis; a test looks for it in the title.
   const command = join(CACHE, `${options.name}.bin/redis-server`)
   mkdirSync(dirname(command), { recursive: true })
   rmSync(command, { force: true })

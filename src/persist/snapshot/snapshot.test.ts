@@ -317,7 +317,7 @@ test('a failed SAVE is reported, but writes go on', () => {
   assert.equal(bench.persistence.isLastSaveOk, true)
 })
 
-test('after FLUSHALL no save brings keys back, and who waits is told when the file is empty', () => {
+test('after FLUSHALL no save brings keys back, and who waits hears when the file is empty', () => {
   for (const stepsBefore of [0, 1, 40]) {
     const bench = new Bench(9, 16)
     bench.settings.savePoints = [{ seconds: 1000, changes: 100_000 }]
