@@ -32,6 +32,8 @@ export const Control = {
   Urgent: 6,
   /** 1 while the engine sleeps on FreedWrite. */
   Sleeping: 7,
+  /** The value of FreedWrite at which the sleeping engine is woken. */
+  WakeAt: 9,
   /** 1 in checking mode: the scanner leaves pages it took as Read. */
   Checking: 8,
 } as const

@@ -3,8 +3,9 @@
 //
 //  - touch of an unread page copies its run into free reserve slots (about 1 µs a page) and tells
 //    the scanner, which empties preserved copies before it takes unread pages
-//  - no slot free: the engine names the page it wants (`Urgent`) and waits until the scanner has
-//    taken it or emptied a slot; it never fails
+//  - no slot free: the engine sleeps until the scanner has emptied some tens of them (waking for
+//    each one costs more than the page); when that takes long, as in the middle of a large value, it
+//    names the page it wants (`Urgent`) and waits for that one; it never fails
 //  - a freed run that the scanner has not read is *held*: not copied, kept from reuse until read.
 //    Held pages and used slots share the reserve's bound: an allocation that finds it passed waits
 //    for the scanner, at most ADMIT_WAIT_MS, and is counted as overdraft if that was not enough
@@ -30,6 +31,10 @@ import { PageChecker } from './page-checker.ts'
 /** Turns of the loop that spins before the engine sleeps while it waits for the scanner. */
 const SPIN_LIMIT = 200
 const SLEEP_MS = 1
+/** Slots to wait for before the writer goes on. */
+const BATCH_SLOTS = 64
+/** Time without a batch after which the writer asks for its page. */
+const BATCH_WAIT_US = 2000
 const ADMIT_WAIT_MS = 4
 
 /** Counters of the cut that is open or was last. */
@@ -281,23 +286,35 @@ export class Cut implements Guard {
     const { state } = this.#arena.pages
     const start = this.#monotonicUs()
     const before = Atomics.load(state, head)
-    for (let turn = 0; !this.#hasSlots(pageCount); turn++) {
+    while (!this.#hasSlots(pageCount)) {
       if (Atomics.load(state, head) !== before || this.hasEnded) break
-      if (turn > SPIN_LIMIT || this.#relieve) this.#sleepFor(head)
-      else Atomics.store(this.#control, Control.Urgent, head + 1)
+      if (this.#relieve || this.#monotonicUs() - start > BATCH_WAIT_US) this.#sleepFor(head)
+      else this.#sleepForBatch()
     }
     Atomics.store(this.#control, Control.Urgent, 0)
     this.#countWait(start)
   }
 
+  /** Sleeps until a batch of slots is free, about half a millisecond of scanning. */
+  #sleepForBatch(): void {
+    const wanted = Math.min(BATCH_SLOTS, this.shared.slotCount >> 2)
+    const seen = Atomics.load(this.#control, Control.FreedWrite)
+    Atomics.store(this.#control, Control.WakeAt, (this.#control[Control.FreedRead]! + wanted) | 0)
+    this.#sleep(seen)
+  }
+
+  /** Names the page and sleeps until anything happens; without a thread, lets the scanner go on. */
   #sleepFor(page: number): void {
     Atomics.store(this.#control, Control.Urgent, page + 1)
     if (this.#relieve) {
       this.#relieve()
       return
     }
+    this.#sleep(this.#control[Control.FreedRead]!)
+  }
+
+  #sleep(seen: number): void {
     Atomics.store(this.#control, Control.Sleeping, 1)
-    const seen = this.#control[Control.FreedRead]!
     Atomics.wait(this.#control, Control.FreedWrite, seen, SLEEP_MS)
     Atomics.store(this.#control, Control.Sleeping, 0)
   }

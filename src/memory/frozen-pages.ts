@@ -248,10 +248,12 @@ export class FrozenPages {
     Atomics.store(this.#control, Control.FreedWrite, (at + 1) | 0)
   }
 
+  /** Wakes the engine when it has what it sleeps for: enough slots, or the page it named. */
   #wake(): void {
-    if (Atomics.load(this.#control, Control.Sleeping) !== 0) {
-      Atomics.notify(this.#control, Control.FreedWrite)
-    }
+    if (Atomics.load(this.#control, Control.Sleeping) === 0) return
+    const freed = this.#control[Control.FreedWrite]! - Atomics.load(this.#control, Control.WakeAt)
+    const isNamed = Atomics.load(this.#control, Control.Urgent) !== 0
+    if ((freed | 0) >= 0 || isNamed) Atomics.notify(this.#control, Control.FreedWrite)
   }
 }
 
