@@ -227,6 +227,15 @@ describe('listening', () => {
     assert.match(client.call('CONFIG', 'GET', 'timeout'), /\$1\r\n0\r\n$/)
   })
 
+  it('CONFIG SET bind to nothing closes every port', () => {
+    const server = new TestServer({ config: { bind: '127.0.0.1' } })
+    const client = server.connect()
+    assert.equal(client.send(`${encode(['CONFIG', 'SET', 'bind', ''])}PING\r\n`), '')
+    server.clock.advance(1)
+    assert.equal(client.take(), `${OK}+PONG\r\n`)
+    assert.deepEqual(server.transport.addresses, [])
+  })
+
   it('ends the start when a port is taken', () => {
     const server = new TestServer({ config: { bind: '127.0.0.1', port: '7000' }, busyPort: 7000 })
     assert.deepEqual(server.messages, [{ kind: 'exit', code: 1, isGraceful: false }])
@@ -248,6 +257,21 @@ describe('the end', () => {
     server.mailbox.request(Request.Interrupt)
     server.clock.advance(150)
     assert.equal(server.engine.shutdown.isDone, true)
+  })
+
+  it('that a signal has ordered is called off by SHUTDOWN ABORT if it has not begun', () => {
+    const server = new TestServer({ config: { 'enable-debug-command': 'yes' } })
+    const client = server.connect()
+    assert.equal(client.call('SHUTDOWN', 'ABORT'), '-ERR No shutdown in progress.\r\n')
+    client.call('DEBUG', 'PAUSE-CRON', '1')
+    server.mailbox.request(Request.Terminate)
+    server.engine.wake()
+    assert.equal(client.call('SHUTDOWN', 'ABORT'), OK)
+    assert.deepEqual(server.messages.at(-1), { kind: 'staying' })
+    assert.ok(server.logged('Shutdown manually aborted.'))
+    client.call('DEBUG', 'PAUSE-CRON', '0')
+    server.clock.advance(500)
+    assert.equal(server.engine.shutdown.isDone, false)
   })
 })
 

@@ -66,7 +66,10 @@ export class Engine implements Host {
     server.connect({
       shutdown: this.shutdown,
       resume,
-      rebind: (done) => this.#listeners.openTcp(done),
+      // Never in the middle of the command that asks for it, even when there is nothing to open.
+      rebind: (done) => {
+        this.#listeners.openTcp((isGood) => this.clock.after(0, () => done(isGood)))
+      },
       answer: (client, write) => {
         if (!client.isClosed) this.#turn.answer(client, write)
       },
