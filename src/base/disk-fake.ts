@@ -348,6 +348,8 @@ export class FakeDisk implements Disk {
           if (count < length) raise('ENOSPC')
         }),
       sync: () => run('fsync', () => inode.sync()),
+      // Nothing is certain to be written out before `sync`.
+      startSync: () => undefined,
       close: () => {
         if (!isOpen) return
         run('close', () => {
