@@ -317,6 +317,25 @@ test('a failed SAVE is reported, but writes go on', () => {
   assert.equal(bench.persistence.isLastSaveOk, true)
 })
 
+test('without save points a save under way ends with the keys of its cut, FLUSHALL or not', () => {
+  const bench = new Bench(11, 64)
+  for (let i = 0; i < 2000; i++) bench.change(600)
+  const atCut = bench.contents()
+  assert.equal(bench.persistence.startBackground(), null)
+  bench.runner.step()
+  for (const database of bench.keyspace.databases) bench.keyspace.flush(database)
+  assert.equal(bench.persistence.replaceFlushed(() => assert.fail('nobody waits')), false)
+  bench.keyspace.reclaimAll()
+  for (let i = 0; bench.persistence.isSaving; i++) {
+    bench.runner.step()
+    if (i < 1000) bench.change(600)
+    bench.persistence.cron()
+  }
+  bench.keyspace.check()
+  assert.equal(bench.persistence.lastError, '')
+  assert.deepEqual(bench.reloaded(), atCut)
+})
+
 test('after FLUSHALL no save brings keys back, and who waits hears when the file is empty', () => {
   for (const stepsBefore of [0, 1, 40]) {
     const bench = new Bench(9, 16)
