@@ -2,7 +2,7 @@
 //
 // A vector of Ptrs in pages of 1024, in no order. A record holds its index here, so that adding,
 // removing (the last entry moves into the gap) and picking at random are O(1) and cost 8 bytes a
-// key in all, without a second hash table. docs/decisions/0003-deadline-vector.md has the reasons.
+// key in all, without a second hash table. docs/decisions/0009-deadline-vector.md has the reasons.
 //
 // Invariant: entry i is a record with flag Deadline whose index word is i.
 
@@ -39,11 +39,15 @@ export class Deadlines {
     return this.#wordsAt(page)[this.#wordIn(page, index)]!
   }
 
+  /** Sees to it that the next `add` finds room. Throws when the arena is full. O(1). */
+  makeRoom(): void {
+    if (this.#count < this.#pages.length * ENTRIES_PER_PAGE) return
+    this.#pages.push(this.#arena.allocateTable(1))
+  }
+
   /** Adds a record that has the flag Deadline, and writes its index into it. O(1). */
   add(record: Ptr): void {
-    if (this.#count === this.#pages.length * ENTRIES_PER_PAGE) {
-      this.#pages.push(this.#arena.allocateTable(1))
-    }
+    this.makeRoom()
     this.#put(this.#count++, record)
   }
 
@@ -51,6 +55,12 @@ export class Deadlines {
   remove(record: Ptr): void {
     const index = wordsOf(this.#arena, record)[wordOf(record) + DEADLINE_INDEX_WORD]!
     assert(index < this.#count && this.at(index) === record, 'a record knows its index')
+    this.removeAt(index)
+  }
+
+  /** Takes out the record at `index`, which may be gone from the arena already. O(1). */
+  removeAt(index: number): void {
+    assert(index < this.#count, 'only what is listed is removed')
     const last = --this.#count
     if (index !== last) this.#put(index, this.at(last))
     const pagesNeeded = Math.ceil(this.#count / ENTRIES_PER_PAGE)
