@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '..')
 const REPORT = `#!/bin/sh
 if [ "$1" = --version ]; then echo v24.1.0; exit; fi
 printf '%s\\n' "pid $$" "argv0 $TIDEMARK_ARGV0" "cache $NODE_COMPILE_CACHE"
-shift
+while [ "\${1#--}" != "$1" ]; do printf 'option %s\\n' "$1"; shift; done
 printf 'arg %s\\n' "$@"
 `
 
@@ -52,17 +52,23 @@ describe('bin/tidemark-server', () => {
     const child = spawn('bin/tidemark-server', args, { cwd: folder, env: environment() })
     let out = ''
     for await (const part of child.stdout) out += part
-    assert.deepEqual(out.trimEnd().split('\n'), [
-      `pid ${child.pid}`,
-      'argv0 bin/tidemark-server',
-      `cache ${fs.realpathSync(folder)}/.cache/compile`,
-      `arg ${fs.realpathSync(folder)}/src/main.ts`,
-      'arg a.conf',
-      'arg --save',
-      'arg ',
-      'arg --requirepass',
-      'arg a "b" $c',
-    ])
+    const lines = out.trimEnd().split('\n')
+    const options = lines.filter((line) => line.startsWith('option '))
+    assert.match(options.join('\n'), /^option --title=tidemark-server {256}$/m)
+    assert.deepEqual(
+      lines.filter((line) => !options.includes(line)),
+      [
+        `pid ${child.pid}`,
+        'argv0 bin/tidemark-server',
+        `cache ${fs.realpathSync(folder)}/.cache/compile`,
+        `arg ${fs.realpathSync(folder)}/src/main.ts`,
+        'arg a.conf',
+        'arg --save',
+        'arg ',
+        'arg --requirepass',
+        'arg a "b" $c',
+      ],
+    )
   })
 
   test('finds its checkout through relative links, and says the name it was called by', () => {

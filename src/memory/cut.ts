@@ -4,8 +4,8 @@
 //  - touch of an unread page copies its run into free reserve slots (about 1 µs a page) and tells
 //    the scanner, which empties preserved copies before it takes unread pages
 //  - no slot free: the engine sleeps until the scanner has emptied some tens of them (waking for
-//    each one costs more than the page); when that takes long, as in the middle of a large value, it
-//    names the page it wants (`Urgent`) and waits for that one; it never fails
+//    each one costs more than the page); when that takes long, as in the middle of a large value,
+//    it names the page it wants (`Urgent`) and waits for that one; it never fails
 //  - a freed run that the scanner has not read is *held*: not copied, kept from reuse until read.
 //    Held pages and used slots share the reserve's bound: an allocation that finds it passed waits
 //    for the scanner, at most ADMIT_WAIT_MS, and is counted as overdraft if that was not enough

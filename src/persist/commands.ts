@@ -1,4 +1,8 @@
-// SAVE, BGSAVE, LASTSAVE. The server says how to get from a context to its persistence.
+// SAVE, BGSAVE, LASTSAVE: the rows of these commands and how they answer. What they start, and what
+// may not run beside what, is `Persistence`'s.
+//
+// A context knows nothing of persistence: whoever builds the command table, the server, passes the
+// way from one to the other.
 
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { type Args, word } from '../resp/args.ts'

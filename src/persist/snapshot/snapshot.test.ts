@@ -324,7 +324,10 @@ test('without save points a save under way ends with the keys of its cut, FLUSHA
   assert.equal(bench.persistence.startBackground(), null)
   bench.runner.step()
   for (const database of bench.keyspace.databases) bench.keyspace.flush(database)
-  assert.equal(bench.persistence.replaceFlushed(() => assert.fail('nobody waits')), false)
+  assert.equal(
+    bench.persistence.replaceFlushed(() => assert.fail('nobody waits')),
+    false,
+  )
   bench.keyspace.reclaimAll()
   for (let i = 0; bench.persistence.isSaving; i++) {
     bench.runner.step()
