@@ -4,12 +4,18 @@
 // protected? authenticated? memory? disk? loading? paused? Time is read once per command: the end
 // of one is the start of the next, so parsing counts as part of the command.
 //
+// A command that finds the arena full throws out of its handler, having changed nothing if it
+// writes one key only; here it becomes an OOM error. It is the one error that handlers may throw:
+// what can run out of memory is deep below them, and rare.
+//
 // Nothing here allocates when a command is found and may run. Errors made of the client's own words
 // (unknown command) are built when they happen.
 
 import { assert } from '../base/assert.ts'
+import { ErrorCode, StoreError } from '../base/errors.ts'
 import type { Args } from '../resp/args.ts'
 import {
+  ARENA_FULL_ERROR,
   LOADING,
   MASTER_DOWN,
   NO_AUTH,
@@ -114,7 +120,14 @@ export class Dispatcher {
     if ((entry.flags & this.#gates.pausedFlags) !== 0) return false
     if (this.#gates.pausedFlags === -1) return false
     const errorsBefore = reply.errorCount
-    entry.run(this.#context, args, reply)
+    const lengthBefore = reply.length
+    try {
+      entry.run(this.#context, args, reply)
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== ErrorCode.OutOfMemory) throw error
+      reply.rewind(lengthBefore)
+      reply.error(ARENA_FULL_ERROR)
+    }
     this.#account(entry, args)
     if (reply.errorCount !== errorsBefore) {
       entry.failed++
@@ -190,15 +203,15 @@ export class Dispatcher {
 export function unknownCommand(args: Args): ReplyError {
   let preview = ''
   for (let i = 1; i < args.count && preview.length < PREVIEW_LENGTH; i++) {
-    preview += `'${args.text(i).slice(0, PREVIEW_LENGTH - preview.length)}' `
+    preview += `'${args.head(i, PREVIEW_LENGTH - preview.length)}' `
   }
-  const name = args.text(0).slice(0, PREVIEW_LENGTH)
+  const name = args.head(0, PREVIEW_LENGTH)
   return replyError(`ERR unknown command '${name}', with args beginning with: ${preview}`)
 }
 
 /** The error for a subcommand that does not exist. */
 export function unknownSubcommand(args: Args): ReplyError {
-  const name = args.text(1).slice(0, PREVIEW_LENGTH)
+  const name = args.head(1, PREVIEW_LENGTH)
   const command = args.text(0).toUpperCase()
   return replyError(`ERR unknown subcommand '${name}'. Try ${command} HELP.`)
 }

@@ -23,8 +23,8 @@ export function rename(context: Context, args: Args, reply: Reply): void {
   const { db } = context
   if (db.findForWrite(keyArgument(context, args, 1)) === NULL) return reply.error(NO_SUCH_KEY)
   if (!isSameKey(args)) {
-    const occupant = db.findForWrite(keyArgument(context, args, 2))
-    if (occupant !== NULL) db.remove(occupant)
+    // Removes what has expired; what has not is replaced.
+    db.findForWrite(keyArgument(context, args, 2))
     moveFound(context, args)
   }
   reply.ok()
@@ -39,7 +39,7 @@ export function renamenx(context: Context, args: Args, reply: Reply): void {
   reply.integer(1)
 }
 
-/** Gives the key of argument 1, which is there, the name in argument 2, which is free. */
+/** Gives the key of argument 1, which is there, the name in argument 2. */
 function moveFound(context: Context, args: Args): void {
   const { db, keyspace } = context
   const record = db.peek(keyArgument(context, args, 1))

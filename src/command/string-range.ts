@@ -6,7 +6,7 @@
 import type { I64 } from '../base/i64.ts'
 import { Slice } from '../base/slice.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
-import { Encoding, Type } from '../keyspace/record.ts'
+import { Type } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
 import { OFFSET_OUT_OF_RANGE, STRING_TOO_LONG, WRONG_TYPE } from '../resp/replies.ts'
@@ -15,7 +15,6 @@ import { integerArgument, keyArgument, valueArgument } from './arguments.ts'
 import type { Context } from './command.ts'
 
 const EMPTY = new Slice()
-const NEW_RAW = { deadlineMs: NO_DEADLINE, encoding: Encoding.Raw }
 
 /** APPEND key value: the new length. O(value), amortised. */
 export function append(context: Context, args: Args, reply: Reply): void {
@@ -60,9 +59,9 @@ export function setrange(context: Context, args: Args, reply: Reply): void {
   if (value.length === 0) return reply.integer(oldLength)
   const limit = Number(offset) + value.length
   if (limit > limits.stringLengthMax) return reply.error(STRING_TOO_LONG)
-  if (record === NULL) record = db.putEncodedString(key, EMPTY, NEW_RAW)
   const length = Math.max(oldLength, limit)
-  db.writeString(db.growString(record, length), Number(offset), value)
+  record = record === NULL ? db.putZeros(key, length) : db.growString(record, length)
+  db.writeString(record, Number(offset), value)
   keyspace.dirty++
   reply.integer(length)
 }

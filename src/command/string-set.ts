@@ -96,18 +96,28 @@ function setWithOptions(context: Context, args: Args, reply: Reply): void {
     deadlineMs = deadlineArgument(context, args, timeAt, FOUND.unit)
     if (deadlineMs <= 0) return reply.error(deadlineFault(deadlineMs, INVALID_SET_TIME))
   }
-  const isAnswered = (options & Option.Get) !== 0
-  if (isAnswered && !replyOld(context, reply)) return
-  if ((options & (Option.Nx | Option.Xx)) !== 0) {
-    const isFound = db.findForWrite(key) !== NULL
-    if (isFound === ((options & Option.Nx) !== 0)) {
-      if (!isAnswered) reply.nil()
-      return
-    }
-  }
+  if ((options & Option.Get) !== 0) return setAnswered(context, options, deadlineMs, reply)
+  if (!allows(context, options)) return reply.nil()
   db.putString(key, value, deadlineMs)
   keyspace.dirty++
-  if (!isAnswered) reply.ok()
+  reply.ok()
+}
+
+/** SET with GET: replies the old value, whether or not it is replaced. */
+function setAnswered(context: Context, options: number, deadlineMs: number, reply: Reply): void {
+  const { db, keyspace, key, value } = context
+  reply.hold()
+  if (replyOld(context, reply) && allows(context, options)) {
+    db.putString(key, value, deadlineMs)
+    keyspace.dirty++
+  }
+  reply.release()
+}
+
+/** Whether NX and XX let the context's key be set. */
+function allows({ db, key }: Context, options: number): boolean {
+  if ((options & (Option.Nx | Option.Xx)) === 0) return true
+  return (db.findForWrite(key) !== NULL) === ((options & Option.Xx) !== 0)
 }
 
 /** What SET does to its key: with GET it also reads it. */
@@ -150,9 +160,12 @@ function setUntil(context: Context, args: Args, deadlineMs: number, reply: Reply
 /** GETSET key value: the old value, nil when there was none. O(value). */
 export function getset(context: Context, args: Args, reply: Reply): void {
   const key = keyArgument(context, args, 1)
-  if (!replyOld(context, reply)) return
-  context.db.putString(key, valueArgument(context, args, 2), NO_DEADLINE)
-  context.keyspace.dirty++
+  reply.hold()
+  if (replyOld(context, reply)) {
+    context.db.putString(key, valueArgument(context, args, 2), NO_DEADLINE)
+    context.keyspace.dirty++
+  }
+  reply.release()
 }
 
 /** GETDEL key: the value, and the key is gone; nil when it was not there. O(1). */
@@ -180,16 +193,15 @@ export function getex(context: Context, args: Args, reply: Reply): void {
     deadlineMs = deadlineArgument(context, args, timeAt, FOUND.unit)
     if (deadlineMs <= 0) return reply.error(deadlineFault(deadlineMs, INVALID_GETEX_TIME))
   }
-  db.readString(record, OLD)
+  const isOver = deadlineMs !== NO_DEADLINE && deadlineMs <= context.nowMs
+  const isPersisted =
+    (FOUND.options & Option.Persist) !== 0 && db.deadlineOf(record) !== NO_DEADLINE
+  const isChanged = isPersisted || (deadlineMs !== NO_DEADLINE && !isOver)
+  const kept = isChanged ? db.setDeadline(record, deadlineMs) : record
+  db.readString(kept, OLD)
   reply.bulk(OLD.bytes, OLD.start, OLD.length)
-  if (deadlineMs !== NO_DEADLINE) {
-    if (deadlineMs <= context.nowMs) db.remove(record)
-    else db.setDeadline(record, deadlineMs)
-    keyspace.dirty++
-  } else if ((FOUND.options & Option.Persist) !== 0 && db.deadlineOf(record) !== NO_DEADLINE) {
-    db.setDeadline(record, NO_DEADLINE)
-    keyspace.dirty++
-  }
+  if (isOver) db.remove(record)
+  if (isChanged || isOver) keyspace.dirty++
 }
 
 /** MSET key value …: OK. O(N). */
@@ -205,7 +217,15 @@ export function msetnx(context: Context, args: Args, reply: Reply): void {
   for (let i = 1; i < args.count; i += 2) {
     if (context.db.findForWrite(keyArgument(context, args, i)) !== NULL) return reply.integer(0)
   }
-  setPairs(context, args)
+  const dirty = context.keyspace.dirty
+  try {
+    setPairs(context, args)
+  } catch (error) {
+    // All or none, in a full arena too: what was set was not there before.
+    removePairs(context, args)
+    context.keyspace.dirty = dirty
+    throw error
+  }
   reply.integer(1)
 }
 
@@ -213,8 +233,15 @@ function setPairs(context: Context, args: Args): void {
   for (let i = 1; i < args.count; i += 2) {
     const key = keyArgument(context, args, i)
     context.db.putString(key, valueArgument(context, args, i + 1), NO_DEADLINE)
+    context.keyspace.dirty++
   }
-  context.keyspace.dirty += (args.count - 1) / 2
+}
+
+function removePairs(context: Context, args: Args): void {
+  for (let i = 1; i < args.count; i += 2) {
+    const record = context.db.peek(keyArgument(context, args, i))
+    if (record !== NULL) context.db.remove(record)
+  }
 }
 
 /** Replies the value of the context's key or nil; false when the reply is WRONGTYPE instead. */

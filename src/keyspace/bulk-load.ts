@@ -49,21 +49,29 @@ export class BulkLoad {
     return record
   }
 
-  /** Lists the records of the batch. Returns one whose key existed already, which is not listed. */
+  /**
+   * Lists the records of the batch. Returns one whose key existed already, which is not listed.
+   * When the arena is full it throws; the records that are not listed then await `discard`.
+   */
   flush(): Ptr {
     let doubled = NULL
+    let listed = 0
     // Loads that follow each other closely miss the cache together.
     for (let i = 0; i < this.#count; i++) {
       this.#warmth ^= this.#database.warm(this.#highs[i]!, this.#lows[i]!)
     }
-    for (let i = 0; i < this.#count; i++) {
-      const record = this.#records[i]!
-      if (doubled !== NULL) this.#commons.store.free(record)
-      else if (!this.#database.addUnlisted(record, this.#highs[i]!, this.#lows[i]!)) {
-        doubled = record
+    try {
+      for (; listed < this.#count; listed++) {
+        const record = this.#records[listed]!
+        if (doubled !== NULL) this.#commons.store.free(record)
+        else if (!this.#database.addUnlisted(record, this.#highs[listed]!, this.#lows[listed]!)) {
+          doubled = record
+        }
       }
+    } finally {
+      this.#records.copyWithin(0, listed, this.#count)
+      this.#count -= listed
     }
-    this.#count = 0
     return doubled
   }
 

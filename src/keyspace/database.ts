@@ -6,6 +6,8 @@
 //
 // A record whose deadline has passed is removed by whoever meets it (lazy expiry), except while
 // `expiry.isPaused` (loading, a replica): then it is hidden.
+// When the arena is full a method throws and has changed nothing: all it needs is allocated before
+// the first change. Removing needs nothing.
 // Invariants: every record in the dict lies in a slab of this database's space · records with the
 // flag Deadline, and no others, are in `deadlines`.
 
@@ -36,6 +38,8 @@ import { isCanonicalInteger } from './string/integer-text.ts'
 export const NO_DEADLINE = 0
 /** For `putString`: the key keeps the deadline it has. */
 export const KEEP_DEADLINE = -1
+
+const EMPTY = new Slice()
 
 /** What SWAPDB exchanges between two databases. */
 interface Content {
@@ -195,8 +199,10 @@ export class Database {
     hash.high = high
     hash.low = low
     if (this.#dict.findHashed(this.readKey(record, this.#scratch)) !== NULL) return false
+    const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
+    if (hasDeadline) this.#deadlines.makeRoom()
     this.#dict.insertHashed(record)
-    if (this.deadlineOf(record) !== NO_DEADLINE) this.#deadlines.add(record)
+    if (hasDeadline) this.#deadlines.add(record)
     return true
   }
 
@@ -219,6 +225,17 @@ export class Database {
     return next
   }
 
+  /** A new raw string of `length` zeros under a free key without a deadline. O(length). */
+  putZeros(key: Slice, length: number): Ptr {
+    const record = this.#create(key, EMPTY, { deadlineMs: NO_DEADLINE, encoding: Encoding.Raw })
+    try {
+      return this.growString(record, length)
+    } catch (error) {
+      this.remove(record)
+      throw error
+    }
+  }
+
   /** Writes into a string from `offset`; the range must exist (see `growString`). */
   writeString(record: Ptr, offset: number, source: Slice): void {
     this.#commons.store.write(record, offset, source)
@@ -235,12 +252,12 @@ export class Database {
   /** Sets (unix ms > 0) or clears (NO_DEADLINE) a deadline. Returns the record, maybe moved. */
   setDeadline(record: Ptr, deadlineMs: number): Ptr {
     assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
-    const had = this.deadlineOf(record) !== NO_DEADLINE
-    if (had && deadlineMs === NO_DEADLINE) this.#deadlines.remove(record)
+    const index = this.#deadlineIndex(record)
+    if (index < 0 && deadlineMs !== NO_DEADLINE) this.#deadlines.makeRoom()
     const slot = this.#dict.locate(record)
     const next = this.#commons.store.withDeadline(record, deadlineMs)
     if (next !== record) this.#dict.store(slot, next)
-    if (!had && deadlineMs !== NO_DEADLINE) this.#deadlines.add(next)
+    this.#relist(index, next)
     return next
   }
 
@@ -251,20 +268,31 @@ export class Database {
     this.#commons.store.free(record)
   }
 
-  /** Gives the record another key, which must be free. Value, deadline and clock stay. */
+  /** Gives the record another key; what that held is gone. Value, deadline and clock stay. */
   rename(record: Ptr, key: Slice): Ptr {
     return this.moveTo(record, this, key)
   }
 
-  /** Moves the record to a free key of `target` (which may be this database). */
+  /** Moves the record to another key of `target` (which may be this database), as `rename` does. */
   moveTo(record: Ptr, target: Database, key: Slice): Ptr {
+    const { store } = this.#commons
     const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
-    if (hasDeadline) this.#deadlines.remove(record)
+    if (hasDeadline && target !== this) target.#deadlines.makeRoom()
+    const made = store.move(record, key, target.#space)
+    const occupant = target.#dict.find(key)
+    assert(occupant !== record, 'a record moves to another key')
+    if (occupant === NULL) target.#insert(made, record)
+    else target.#supplant(occupant, made)
     this.#dict.remove(record)
-    const made = this.#commons.store.rebuild(record, { key, space: target.#space })
-    this.#commons.hash.of(key.bytes, key.start, key.length)
-    target.#dict.insertHashed(made)
-    if (hasDeadline) target.#deadlines.add(made)
+    if (hasDeadline) {
+      const index = this.#deadlineIndex(record)
+      if (target === this) this.#deadlines.replace(index, made)
+      else {
+        this.#deadlines.removeAt(index)
+        target.#deadlines.add(made)
+      }
+    }
+    store.freeMoved(record)
     return made
   }
 
@@ -386,10 +414,33 @@ export class Database {
     value: Slice,
     options: { readonly deadlineMs: number; readonly encoding: Encoding },
   ): Ptr {
+    const hasDeadline = options.deadlineMs !== NO_DEADLINE
+    if (hasDeadline) this.#deadlines.makeRoom()
     const made = this.#make(key, value, options)
-    this.#dict.insertHashed(made)
-    if (options.deadlineMs !== NO_DEADLINE) this.#deadlines.add(made)
+    this.#insert(made, NULL)
+    if (hasDeadline) this.#deadlines.add(made)
     return made
+  }
+
+  /**
+   * Adds a record to the dict under the hash in the shared KeyHash. Without room it is freed, and
+   * its value goes back to `source`, the record that it was moved from (NULL: none).
+   */
+  #insert(record: Ptr, source: Ptr): void {
+    try {
+      this.#dict.insertHashed(record)
+    } catch (error) {
+      if (source === NULL) this.#commons.store.free(record)
+      else this.#commons.store.moveBack(source, record)
+      throw error
+    }
+  }
+
+  /** Puts a record in the place of another with the same key, which is free then. */
+  #supplant(occupant: Ptr, record: Ptr): void {
+    if (this.deadlineOf(occupant) !== NO_DEADLINE) this.#deadlines.remove(occupant)
+    this.#dict.replace(occupant, record)
+    this.#commons.store.free(occupant)
   }
 
   #make(
@@ -434,14 +485,25 @@ export class Database {
     value: Slice,
     options: { readonly deadlineMs: number; readonly encoding: Encoding },
   ): Ptr {
-    const { deadlineMs } = options
-    const { store } = this.#commons
+    const index = this.#deadlineIndex(existing)
+    if (index < 0 && options.deadlineMs !== NO_DEADLINE) this.#deadlines.makeRoom()
     const made = this.#make(key, value, options)
-    if (this.deadlineOf(existing) !== NO_DEADLINE) this.#deadlines.remove(existing)
     this.#dict.replace(existing, made)
-    store.free(existing)
-    if (deadlineMs !== NO_DEADLINE) this.#deadlines.add(made)
+    this.#commons.store.free(existing)
+    this.#relist(index, made)
     return made
+  }
+
+  /**
+   * Makes the list of deadlines true for a record that took another's place: `index` is where the
+   * old one stood, -1 if it had no deadline.
+   */
+  #relist(index: number, record: Ptr): void {
+    const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
+    if (index < 0) {
+      if (hasDeadline) this.#deadlines.add(record)
+    } else if (hasDeadline) this.#deadlines.replace(index, record)
+    else this.#deadlines.removeAt(index)
   }
 
   /** Where the record stands in the list of deadlines; -1 when it has none. */

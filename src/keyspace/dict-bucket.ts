@@ -2,7 +2,9 @@
 // is the index of a bucket's first word and `base` that of the segment's.
 // Invariant: a free slot has fingerprint 0, and its displaced bit is clear.
 
+import { assert } from '../base/assert.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
+import type { KeyHash } from './key-hash.ts'
 
 export const SLOTS = 12
 export const BUCKETS = 64
@@ -66,6 +68,47 @@ export function placeEntry(words: Uint32Array, base: number, record: Ptr, low: n
   setFingerprint(words, at, slot, low >>> 24)
   words[base + COUNT_WORD] = words[base + COUNT_WORD]! + 1
   return true
+}
+
+/**
+ * Walks a segment's invariants and returns its count of entries. `prefix` is where the segment
+ * stands among those of its depth.
+ */
+export function checkSegment(
+  words: Uint32Array,
+  base: number,
+  prefix: number,
+  hashOf: (record: Ptr) => KeyHash,
+): number {
+  const depth = words[base + DEPTH_WORD]!
+  let count = 0
+  const away = new Uint32Array(HOMES)
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const at = base + bucket * BUCKET_WORDS
+      const record = words[at + slot]!
+      if (record === NULL) continue
+      count++
+      const { high, low } = hashOf(record)
+      assert(depth === 0 || high >>> (32 - depth) === prefix, 'an entry is in its segment')
+      assert(fingerprintAt(words, at, slot) === low >>> 24, 'fingerprints are true')
+      const home = homeOf(low)
+      const meta = words[base + home * BUCKET_WORDS + META_WORD]!
+      if (bucket >= HOMES) {
+        assert((meta & (1 << (STASH_SHIFT + bucket - HOMES))) !== 0, 'stash bits are true')
+        continue
+      }
+      const isDisplaced = (words[at + META_WORD]! & (1 << slot)) !== 0
+      assert(bucket === (isDisplaced ? nextHome(home) : home), 'displaced bits are true')
+      if (isDisplaced) away[home] = away[home]! + 1
+    }
+  }
+  for (let home = 0; home < HOMES; home++) {
+    const meta = words[base + home * BUCKET_WORDS + META_WORD]!
+    assert(((meta >>> AWAY_SHIFT) & 15) === away[home], 'displaced entries are counted')
+  }
+  assert(words[base + COUNT_WORD] === count, 'a segment counts its entries')
+  return count
 }
 
 /** Where an entry stands. */

@@ -26,7 +26,7 @@
 import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 import type { Slice } from '../base/slice.ts'
-import type { Arena } from '../memory/arena.ts'
+import { ARENA_FULL, type Arena } from '../memory/arena.ts'
 import {
   NULL,
   PAGE_BYTES,
@@ -41,8 +41,8 @@ import {
   BUCKETS,
   CAPACITY,
   COUNT_WORD,
+  checkSegment,
   DEPTH_WORD,
-  fingerprintAt,
   HOMES,
   homeOf,
   META_WORD,
@@ -144,7 +144,10 @@ export class Dict {
     return this.#wordsAt(table)[at + META_WORD]!
   }
 
-  /** Adds a record whose key is not in the dict; its hash stands in the shared KeyHash. O(1). */
+  /**
+   * Adds a record whose key is not in the dict; its hash stands in the shared KeyHash. Throws, and
+   * has added nothing, when the arena is full. O(1).
+   */
   insertHashed(record: Ptr): void {
     const { high, low } = this.#hash
     if (this.#segments === 0) this.#addFirstSegment()
@@ -180,7 +183,7 @@ export class Dict {
     else this.#mergeIfSparse(at.table, this.#hash.high)
   }
 
-  /** Makes room for `count` entries at once, so that filling needs no split. */
+  /** Makes room for `count` entries at once, so that filling needs no split; none if that fails. */
   reserve(count: number): void {
     const segments = Math.ceil(count / (CAPACITY * 0.8))
     const depth = Math.min(DEPTH_MAX, Math.ceil(Math.log2(Math.max(1, segments))))
@@ -188,7 +191,10 @@ export class Dict {
     this.clear()
     this.#directory = new Uint32Array(2 ** depth)
     this.#depth = depth
-    for (let i = 0; i < this.#directory.length; i++) this.#directory[i] = this.#newSegment(depth)
+    for (let i = 0; i < this.#directory.length; i++) {
+      this.#directory[i] = this.#newSegment(depth)
+      if (this.#directory[i] === NULL) return this.clear()
+    }
     this.#deepest = this.#segments
   }
 
@@ -196,7 +202,7 @@ export class Dict {
   clear(): void {
     let last = NULL
     for (const table of this.#directory) {
-      if (table !== last) this.#arena.freeTable(table)
+      if (table !== last && table !== NULL) this.#arena.freeTable(table)
       last = table
     }
     this.#directory = new Uint32Array(0)
@@ -291,7 +297,10 @@ export class Dict {
       for (let j = 0; j < span; j++) {
         assert(this.#directory[i + j] === table, 'neighbours point to the same segment')
       }
-      count += this.#checkSegment(table, i / span)
+      count += checkSegment(words, base, i / span, (record) => {
+        this.#hashRecord(record)
+        return this.#hash
+      })
       segments++
       if (depth === this.#depth) deepest++
       i += span
@@ -299,41 +308,6 @@ export class Dict {
     assert(count === this.#count, 'entries are counted')
     assert(segments === this.#segments, 'segments are counted')
     assert(deepest === this.#deepest, 'segments of full depth are counted')
-  }
-
-  #checkSegment(table: Ptr, prefix: number): number {
-    const words = this.#wordsAt(table)
-    const base = (table & PTR_SEGMENT_MASK) << 1
-    const depth = words[base + DEPTH_WORD]!
-    let count = 0
-    const away = new Uint32Array(HOMES)
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      for (let slot = 0; slot < SLOTS; slot++) {
-        const at = base + bucket * BUCKET_WORDS
-        const record = words[at + slot]!
-        if (record === NULL) continue
-        count++
-        this.#hashRecord(record)
-        const { high, low } = this.#hash
-        assert(depth === 0 || high >>> (32 - depth) === prefix, 'an entry is in its segment')
-        assert(fingerprintAt(words, at, slot) === low >>> 24, 'fingerprints are true')
-        const home = homeOf(low)
-        const meta = words[base + home * BUCKET_WORDS + META_WORD]!
-        if (bucket >= HOMES) {
-          assert((meta & (1 << (STASH_SHIFT + bucket - HOMES))) !== 0, 'stash bits are true')
-          continue
-        }
-        const isDisplaced = (words[at + META_WORD]! & (1 << slot)) !== 0
-        assert(bucket === (isDisplaced ? nextHome(home) : home), 'displaced bits are true')
-        if (isDisplaced) away[home] = away[home]! + 1
-      }
-    }
-    for (let home = 0; home < HOMES; home++) {
-      const meta = words[base + home * BUCKET_WORDS + META_WORD]!
-      assert(((meta >>> AWAY_SHIFT) & 15) === away[home], 'displaced entries are counted')
-    }
-    assert(words[base + COUNT_WORD] === count, 'a segment counts its entries')
-    return count
   }
 
   #segmentOf(high: number): Ptr {
@@ -487,13 +461,17 @@ export class Dict {
   }
 
   #addFirstSegment(): void {
-    this.#directory = new Uint32Array([this.#newSegment(0)])
+    const table = this.#newSegment(0)
+    if (table === NULL) throw ARENA_FULL
+    this.#directory = new Uint32Array([table])
     this.#depth = 0
     this.#deepest = 1
   }
 
+  /** An empty segment; NULL when the arena is full. */
   #newSegment(depth: number): Ptr {
-    const table = this.#arena.allocateTable(1)
+    const table = this.#arena.tryAllocateTable(1)
+    if (table === NULL) return NULL
     this.#wordsAt(table)[((table & PTR_SEGMENT_MASK) << 1) + DEPTH_WORD] = depth
     this.#segments++
     return table
@@ -506,6 +484,10 @@ export class Dict {
     const depth = this.#wordsAt(old)[oldBase + DEPTH_WORD]! + 1
     assert(depth <= DEPTH_MAX, 'a dict has up to 2^24 segments')
     const tables = [this.#newSegment(depth), this.#newSegment(depth)] as const
+    if (tables[1] === NULL) {
+      if (tables[0] !== NULL) this.#dropSegment(tables[0])
+      throw ARENA_FULL
+    }
     if (depth > this.#depth) this.#doubleDirectory()
     this.#deepest += depth === this.#depth ? 2 : 0
     this.#pointTo(high, depth, tables)
@@ -565,8 +547,9 @@ export class Dict {
     const buddyBase = (buddy & PTR_SEGMENT_MASK) << 1
     if (buddyWords[buddyBase + DEPTH_WORD] !== depth) return
     if (count + buddyWords[buddyBase + COUNT_WORD]! > MERGE_COUNT) return
-    // Only an unlucky pair does not fit at 40 %; then both stay as they are.
+    // Both stay as they are in a full arena, and when an unlucky pair does not fit at 40 %.
     const merged = this.#newSegment(depth - 1)
+    if (merged === NULL) return
     let fits = true
     for (const half of [table, buddy]) {
       this.#spread(half, (record, { low }) => {

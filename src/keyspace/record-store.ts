@@ -2,12 +2,14 @@
 // Knows layout and memory, not keys' uniqueness, deadlines' list or the dict: those are Database's.
 //
 // A change that needs another cell returns a new Ptr; the caller puts it in the old one's place.
-// Every write is preceded by `touch`. Owner: the engine.
+// Every write is preceded by `touch`. When the arena is full a method throws and has changed
+// nothing: what it needs is allocated first, and given back when not all of it could be had.
+// Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 import { copySlice, Slice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
-import { PTR_SEGMENT_SHIFT, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
+import { NULL, PTR_SEGMENT_SHIFT, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
 import { CELL_BYTES_MAX } from '../memory/size-class.ts'
 import {
   DEADLINE_HIGH_WORD,
@@ -47,6 +49,7 @@ export class RecordStore {
   readonly #arena: Arena
   readonly #key = new Slice()
   readonly #value = new Slice()
+  readonly #source = new Slice()
 
   constructor(arena: Arena) {
     this.#arena = arena
@@ -66,12 +69,13 @@ export class RecordStore {
     words[at] = headWord(head.type, head.encoding, head.clock)
     words[at + 1] = shapeWord(flags, keyLength, valueLength)
     if (head.deadlineMs !== 0) writeDeadline(words, at, head.deadlineMs)
+    if (isKeyOut || isValueOut) {
+      this.#createSpans(record, flags, isKeyOut ? key : null, isValueOut ? value : null)
+    }
     const target = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
     const start = at * 4 + HEADER_BYTES[flags]!
-    if (isKeyOut) this.#createSpan(record, keyRefWord(flags), key)
-    else copySlice(key, target, start)
-    if (isValueOut) this.#createSpan(record, valueRefWord(flags), value)
-    else copySlice(value, target, start + keyLength)
+    if (!isKeyOut) copySlice(key, target, start)
+    if (!isValueOut) copySlice(value, target, start + keyLength)
     return record
   }
 
@@ -126,18 +130,35 @@ export class RecordStore {
     return changed
   }
 
-  /** A record with the same value under another key or in another space; the old cell is free. */
-  rebuild(record: Ptr, change: { readonly key: Slice | null; readonly space: number }): Ptr {
+  /**
+   * A record with the value of `record` under another key, maybe in another space. The old record
+   * is left with its key alone, for `freeMoved` or, if the move fails, `moveBack`.
+   */
+  move(record: Ptr, key: Slice, space: number): Ptr {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const hasDeadline = (flagsOf(words[at + 1]!) & RecordFlag.Deadline) !== 0
+    const deadlineMs = hasDeadline ? readDeadline(words, at) : 0
+    return this.#rebuilt(record, { deadlineMs, key, space })
+  }
+
+  /** Undoes `move`: `record` has its value again, and `made` is free. */
+  moveBack(record: Ptr, made: Ptr): void {
     const words = wordsOf(this.#arena, record)
     const at = wordOf(record)
     const flags = flagsOf(words[at + 1]!)
-    const deadlineMs = (flags & RecordFlag.Deadline) !== 0 ? readDeadline(words, at) : 0
-    const changed = this.#rebuilt(record, { deadlineMs, ...change })
-    if (change.key && (flags & RecordFlag.KeyOut) !== 0) {
-      this.#arena.freeSpan(words[at + keyRefWord(flags)]!)
-    }
+    if ((flags & RecordFlag.ValueOut) === 0) return this.free(made)
+    this.#arena.setOwner(words[at + valueRefWord(flags)]!, record)
+    this.freeMoved(made)
+  }
+
+  /** Frees a record whose value is another record's now. */
+  freeMoved(record: Ptr): void {
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const flags = flagsOf(words[at + 1]!)
+    if ((flags & RecordFlag.KeyOut) !== 0) this.#arena.freeSpan(words[at + keyRefWord(flags)]!)
     this.#arena.freeCell(record)
-    return changed
   }
 
   /**
@@ -152,8 +173,8 @@ export class RecordStore {
     const head = ((words[at]! & ~0xf0) | (encoding << 4)) >>> 0
     if ((flags & RecordFlag.ValueOut) !== 0) {
       this.#arena.touch(record)
-      words[at] = head
       this.#growSpan(record, at + valueRefWord(flags), length)
+      words[at] = head
       return record
     }
     const keyLength = inlineKeyLength(shape)
@@ -205,14 +226,28 @@ export class RecordStore {
     return bytes <= cellBytes && (bytes * 2 > cellBytes || cellBytes <= 64)
   }
 
+  /** Stores what is given in spans of a record being made; frees that when there is no room. */
+  #createSpans(record: Ptr, flags: number, key: Slice | null, value: Slice | null): void {
+    let keySpan = NULL
+    try {
+      if (key) keySpan = this.#createSpan(record, keyRefWord(flags), key)
+      if (value) this.#createSpan(record, valueRefWord(flags), value)
+    } catch (error) {
+      if (keySpan !== NULL) this.#arena.freeSpan(keySpan)
+      this.#arena.freeCell(record)
+      throw error
+    }
+  }
+
   /** Stores a slice in a new span of the record, and its Ptr and length in the record's words. */
-  #createSpan(record: Ptr, refWord: number, source: Slice): void {
+  #createSpan(record: Ptr, refWord: number, source: Slice): Ptr {
     const span = this.#arena.allocateSpan(record, source.length)
     const words = wordsOf(this.#arena, record)
     words[wordOf(record) + refWord] = span
     words[wordOf(record) + refWord + 1] = source.length
     const target = readSpan(this.#arena, span, this.#value, source.length)
     copySlice(source, target.bytes, target.start)
+    return span
   }
 
   /** A new record with key or deadline changed; takes over the old one's spans. */
@@ -249,15 +284,17 @@ export class RecordStore {
         words[at + DEADLINE_INDEX_WORD] = oldWords[oldAt + DEADLINE_INDEX_WORD]!
       }
     }
+    const value = isValueOut ? null : readValue(this.#arena, record, this.#source)
+    const isKeyMadeOut = !isKeptOut && (flags & RecordFlag.KeyOut) !== 0
+    if (isKeyMadeOut || isMadeOut) {
+      this.#createSpans(made, flags, isKeyMadeOut ? key : null, isMadeOut ? value : null)
+    }
     const target = this.#arena.u8[made >>> PTR_SEGMENT_SHIFT]!
     const start = at * 4 + HEADER_BYTES[flags]!
     if (isKeptOut) this.#handOver(record, made, keyRefWord(oldFlags), keyRefWord(flags))
-    else if (keyLength === 0 && key.length > 0) this.#createSpan(made, keyRefWord(flags), key)
-    else copySlice(key, target, start)
-    const value = isValueOut ? null : readValue(this.#arena, record, this.#key)
+    else if (!isKeyMadeOut) copySlice(key, target, start)
     if (!value) this.#handOver(record, made, valueRefWord(oldFlags), valueRefWord(flags))
-    else if (isMadeOut) this.#createSpan(made, valueRefWord(flags), value)
-    else copySlice(value, target, start + keyLength)
+    else if (!isMadeOut) copySlice(value, target, start + keyLength)
     return made
   }
 
@@ -284,6 +321,7 @@ export class RecordStore {
     const keyLength = (flags & RecordFlag.KeyOut) !== 0 ? 0 : key.length
     const bytes = HEADER_BYTES[flags]! + keyLength + (isValueOut ? 0 : length)
     const made = this.#arena.allocateCell(this.#arena.spaceOf(record), bytes)
+    const span = isValueOut ? this.#grownSpan(made, length) : NULL
     const target = wordsOf(this.#arena, made)
     const to = wordOf(made)
     target[to] = ((words[at]! & ~0xf0) | (encoding << 4)) >>> 0
@@ -297,7 +335,6 @@ export class RecordStore {
       copySlice(key, this.#arena.u8[made >>> PTR_SEGMENT_SHIFT]!, to * 4 + HEADER_BYTES[flags]!)
     }
     if (isValueOut) {
-      const span = this.#arena.allocateSpan(made, withSlack(length))
       target[to + valueRefWord(flags)] = span
       target[to + valueRefWord(flags) + 1] = length
     }
@@ -307,6 +344,16 @@ export class RecordStore {
     value.bytes.fill(0, value.start + old.length, value.start + length)
     this.#arena.freeCell(record)
     return made
+  }
+
+  /** A span with slack for the value of a record being made; frees that when there is no room. */
+  #grownSpan(record: Ptr, length: number): Ptr {
+    try {
+      return this.#arena.allocateSpan(record, withSlack(length))
+    } catch (error) {
+      this.#arena.freeCell(record)
+      throw error
+    }
   }
 
   /** Makes a value in a span longer; `refWord` is the absolute index of its Ptr in the words. */

@@ -17,6 +17,9 @@
 //    | bytes   | count  |       | cells, 256 bits |        |        |
 //    +---------+--------+-------+-----------------+--------+--------+--
 //
+// A full arena, or a system that refuses another segment, throws ARENA_FULL out of `allocateCell`,
+// `allocateSpan` and `allocateTable`, which have changed nothing then. Freeing never allocates.
+//
 // Invariants: a page's state is stored before its kind · a page is Free only when no cut still
 // needs it (else it is held) · `usedBytes` is the exact sum of live cells, spans and tables.
 // Owner: the engine; the snapshot thread reads pages through `FrozenPages` only.
@@ -25,6 +28,7 @@ import { assert } from '../base/assert.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
 import {
   GRANULE_BYTES,
+  NULL,
   PAGE_BYTES,
   PAGE_SEGMENT_SHIFT,
   PAGES_PER_SEGMENT,
@@ -76,7 +80,8 @@ const NO_PAGE = 0xffffffff
 const NO_SPACE = 0xffffffff
 const NO_BYTES = new Uint8Array(0)
 const NO_WORDS = new Uint32Array(0)
-const ARENA_FULL = new StoreError(
+/** One for all: what runs a command catches it and refuses the command. */
+export const ARENA_FULL = new StoreError(
   ErrorCode.OutOfMemory,
   'arena: no memory left for this allocation, expected free pages below the arena limit',
 )
@@ -122,6 +127,11 @@ export class Arena {
   /** Pages of slabs and spans, those included that are held for a cut. */
   get dataPages(): number {
     return this.pool.pagesUsed - this.#tableBytes / PAGE_BYTES
+  }
+
+  /** Bytes of the segments that are mapped, used or free. */
+  get mappedBytes(): number {
+    return this.pool.pagesMapped * PAGE_BYTES
   }
 
   get guard(): Guard | null {
@@ -247,7 +257,15 @@ export class Arena {
 
   /** Zeroed pages for an index structure. O(pages). */
   allocateTable(pageCount: number): Ptr {
-    const page = this.#allocateRun(pageCount, PageKind.Table)
+    const table = this.tryAllocateTable(pageCount)
+    if (table === NULL) throw ARENA_FULL
+    return table
+  }
+
+  /** `allocateTable` for what can be done without: NULL when the arena is full. */
+  tryAllocateTable(pageCount: number): Ptr {
+    const page = this.#findRun(pageCount, PageKind.Table)
+    if (page < 0) return NULL
     this.#tableBytes += pageCount * PAGE_BYTES
     const ptr = ptrOfPage(page)
     const start = (ptr & PTR_SEGMENT_MASK) << 3
@@ -358,11 +376,17 @@ export class Arena {
     return head
   }
 
-  /** A run whose pages are born done, so that the open cut ignores them. */
   #allocateRun(pageCount: number, kind: PageKind): number {
+    const page = this.#findRun(pageCount, kind)
+    if (page < 0) throw ARENA_FULL
+    return page
+  }
+
+  /** A run whose pages are born done, so that the open cut ignores them; -1: the arena is full. */
+  #findRun(pageCount: number, kind: PageKind): number {
     this.#guard?.admit(pageCount)
     const page = this.pool.allocate(pageCount)
-    if (page < 0) throw ARENA_FULL
+    if (page < 0) return -1
     const { state, run } = this.pages
     state.fill(this.doneState, page, page + pageCount)
     run[page] = pageCount
@@ -402,12 +426,12 @@ export class Arena {
     this.#partial = grown
   }
 
-  #map(first: number, count: number): void {
+  #map(first: number, count: number): boolean {
     let buffer: SharedArrayBuffer
     try {
       buffer = new SharedArrayBuffer(count * SEGMENT_BYTES + PAGE_BYTES)
     } catch {
-      throw ARENA_FULL
+      return false
     }
     const wide = new Uint8Array(buffer)
     for (let i = 0; i < count; i++) {
@@ -420,6 +444,7 @@ export class Arena {
     }
     const start = first * PAGES_PER_SEGMENT
     this.pages.kind.fill(PageKind.Free, start, start + count * PAGES_PER_SEGMENT)
+    return true
   }
 
   #unmap(first: number, count: number): void {

@@ -15,8 +15,11 @@ import type { PageTable } from './page-table.ts'
 
 /** Who provides and takes back the memory behind segments. */
 export interface SegmentSource {
-  /** Backs `count` consecutive segments from number `first` with one zeroed buffer. */
-  map(first: number, count: number): void
+  /**
+   * Backs `count` consecutive segments from number `first` with one zeroed buffer; false when the
+   * system has no memory for it.
+   */
+  map(first: number, count: number): boolean
   unmap(first: number, count: number): void
 }
 
@@ -61,7 +64,7 @@ export class PagePool {
     return this.#segmentLimit * PAGES_PER_SEGMENT
   }
 
-  /** First page of a run of `count` pages, or -1 when the arena is full. Kinds stay Free. O(1). */
+  /** First page of a run of `count` pages, or -1 when there is no memory. Kinds stay Free. O(1). */
   allocate(count: number): number {
     assert(count > 0, 'a run has at least one page')
     if (count > PAGES_PER_SEGMENT - 1) return this.#allocateOwn(count)
@@ -213,8 +216,7 @@ export class PagePool {
 
   #addSegment(): boolean {
     const segment = this.#findUnmapped(1)
-    if (segment < 0) return false
-    this.#source.map(segment, 1)
+    if (segment < 0 || !this.#source.map(segment, 1)) return false
     this.#use[segment] = SegmentUse.Shared
     this.#pagesMapped += PAGES_PER_SEGMENT
     this.#segmentLimit = Math.max(this.#segmentLimit, segment + 1)
@@ -227,8 +229,7 @@ export class PagePool {
   #allocateOwn(count: number): number {
     const segments = Math.ceil(count / PAGES_PER_SEGMENT)
     const first = this.#findUnmapped(segments)
-    if (first < 0) return -1
-    this.#source.map(first, segments)
+    if (first < 0 || !this.#source.map(first, segments)) return -1
     this.#use[first] = SegmentUse.Own
     this.#use.fill(SegmentUse.OwnTail, first + 1, first + segments)
     this.#pagesMapped += segments * PAGES_PER_SEGMENT

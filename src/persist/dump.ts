@@ -72,8 +72,9 @@ export function restore(context: Context, args: Args, reply: Reply): void {
       keyspace.dirty++
     }
   } else {
-    if (occupant !== NULL) db.remove(occupant)
-    setClock(context, db.putString(key, context.value, deadlineMs), options)
+    const record = db.putString(key, context.value, deadlineMs)
+    if (occupant !== NULL) db.setClock(record, keyspace.clock.fresh())
+    setClock(context, record, options)
     keyspace.dirty++
   }
   payload?.release()

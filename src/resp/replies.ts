@@ -121,6 +121,9 @@ export const BUSY_SCRIPT = define(
 export const BUSY_FUNCTION = define(
   'BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.',
 )
+export const ARENA_FULL_ERROR = define(
+  'OOM command not allowed: no memory is left for what it stores.',
+)
 export const OOM = define("OOM command not allowed when used memory > 'maxmemory'.")
 export const MISCONF = define(
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to " +

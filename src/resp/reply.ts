@@ -4,8 +4,8 @@
 //
 // - A full buffer goes to the sink and is used again; large bulks go to the sink as they are. The
 //   sink must have taken or copied the bytes when it returns.
-// - While an array of unknown length is open (`beginArray`), or replies are muted, nothing is sent:
-//   the buffer grows, and `flush` gives the memory back.
+// - While an array of unknown length is open (`beginArray`), or replies are held or muted, nothing
+//   is sent: the buffer grows, and `flush` gives the memory back.
 // - Nothing here allocates for integers, headers and bulks; texts and errors made of texts do.
 // Source: the RESP2 and RESP3 specifications; the formats of doubles are Redis 7.0's.
 
@@ -66,7 +66,7 @@ export class Reply {
   readonly #sink: Sink
   #bytes = new Uint8Array(CAPACITY)
   #length = 0
-  /** Arrays of unknown length that are open. */
+  /** Arrays of unknown length that are open, and holds. */
   #openArrays = 0
   /** Where muting began, or -1. */
   #mutedFrom = -1
@@ -105,6 +105,26 @@ export class Reply {
     assert(this.#mutedFrom >= 0, 'not muted')
     this.#length = this.#mutedFrom
     this.#mutedFrom = -1
+  }
+
+  /**
+   * Keeps what follows in the buffer until `release`, so that `rewind` can take it back: for
+   * handlers that reply a value before they replace it, which a full arena may prevent.
+   */
+  hold(): void {
+    this.#openArrays++
+  }
+
+  release(): void {
+    assert(this.#openArrays > 0, 'not held')
+    this.#openArrays--
+  }
+
+  /** Takes back what was written since `length` was `length`. It must not have been sent. */
+  rewind(length: number): void {
+    assert(length <= this.#length, 'what was sent cannot be taken back')
+    this.#openArrays = 0
+    this.#length = length
   }
 
   ok(): void {

@@ -30,6 +30,8 @@ export interface TestServerOptions {
   readonly busyPort?: number
   /** Files on the disk: text by path. */
   readonly files?: Readonly<Record<string, string>>
+  /** Pages that the arena may have at most, a multiple of a segment's. */
+  readonly pageCapacity?: number
   readonly renames?: readonly { readonly from: string; readonly to: string }[]
 }
 
@@ -59,7 +61,7 @@ export class TestServer {
       config,
       keyspace: new Keyspace({
         databaseCount: config.values.databases,
-        pageCapacity: PAGE_CAPACITY,
+        pageCapacity: options.pageCapacity ?? PAGE_CAPACITY,
         hashSecret: new Uint32Array([SEED, SEED]),
         random: new Random(SEED),
       }),
