@@ -5,6 +5,7 @@
 // 2^53), nil as null, arrays as arrays, maps as Map. A status or an error is an object with the
 // line, so that `OK` and "OK" differ.
 
+import { deepEqual, equal } from 'node:assert/strict'
 import { assert } from '../base/assert.ts'
 import { FakeClock } from '../base/clock.ts'
 import { Random } from '../base/random.ts'
@@ -114,6 +115,20 @@ export class Harness {
     assert(found.run !== undefined, 'the command runs')
     return found.run
   }
+}
+
+/** A command, its reply, and how many changes it counts. */
+export type Change = readonly [command: string, reply: Answer, changes: number]
+
+/** Runs commands one after the other on one keyspace, each of which must do as its row says. */
+export function runChanges(rows: readonly Change[]): void {
+  const harness = new Harness()
+  for (const [command, reply, changes] of rows) {
+    const before = harness.keyspace.dirty
+    deepEqual(harness.run(...command.split(' ')), reply, command)
+    equal(harness.keyspace.dirty - before, changes, `changes of ${command}`)
+  }
+  harness.keyspace.check()
 }
 
 /** The line of a status or an error reply: `+OK`. */

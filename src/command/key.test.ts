@@ -4,11 +4,11 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Answer, Harness, line, OK } from './harness.ts'
+import { type Answer, type Change, Harness, line, OK, runChanges } from './harness.ts'
 
 const START_MS = 1_700_000_000_000
 
-const CHANGES: readonly (readonly [command: string, reply: Answer, changes: number])[] = [
+const CHANGES: readonly Change[] = [
   ['MSET a 1 b 2 c 3', OK, 3],
   ['EXPIRE a 100', 1, 1],
   ['EXPIRE a 100 NX', 0, 0],
@@ -62,13 +62,7 @@ const CHANGES: readonly (readonly [command: string, reply: Answer, changes: numb
 ]
 
 test('each command replies and counts its changes', () => {
-  const harness = new Harness()
-  for (const [command, reply, changes] of CHANGES) {
-    const before = harness.keyspace.dirty
-    assert.deepEqual(harness.run(...command.split(' ')), reply, command)
-    assert.equal(harness.keyspace.dirty - before, changes, `changes of ${command}`)
-  }
-  harness.keyspace.check()
+  runChanges(CHANGES)
 })
 
 test('a moved key takes value, deadline and clock with it', () => {

@@ -4,12 +4,12 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Answer, Harness, line, OK } from './harness.ts'
+import { type Change, Harness, line, OK, runChanges } from './harness.ts'
 
 const WRONG_SYNTAX = line('-ERR syntax error')
 
 /** Commands of one keyspace, each with its reply and the changes it counts. */
-const CHANGES: readonly (readonly [command: string, reply: Answer, changes: number])[] = [
+const CHANGES: readonly Change[] = [
   ['SET k v', OK, 1],
   ['SET k w NX', null, 0],
   ['SET k w XX GET', 'v', 1],
@@ -69,13 +69,7 @@ const CHANGES: readonly (readonly [command: string, reply: Answer, changes: numb
 ]
 
 test('each command replies and counts its changes', () => {
-  const harness = new Harness()
-  for (const [command, reply, changes] of CHANGES) {
-    const before = harness.keyspace.dirty
-    assert.deepEqual(harness.run(...command.split(' ')), reply, command)
-    assert.equal(harness.keyspace.dirty - before, changes, `changes of ${command}`)
-  }
-  harness.keyspace.check()
+  runChanges(CHANGES)
 })
 
 const ENCODINGS: readonly (readonly [commands: readonly string[], encoding: string])[] = [

@@ -84,6 +84,8 @@ interface Saving {
 
 /** Seconds before a failed automatic save is tried again, as in Redis. */
 const RETRY_SECONDS = 5
+/** Pages of the smallest reserve: one run of cells. */
+const SLOTS_MIN = 8
 /** Bytes of the file that one load step reads at least. */
 const LOAD_STEP_BYTES = 512 * 1024
 /** Longest wait for the snapshot thread to notice an abort. */
@@ -256,8 +258,8 @@ export class Persistence {
   /**
    * All keys were removed on purpose. Where there are save points no save may bring them back: one
    * that still has them is stopped, and a file without them is written, so that a restart finds
-   * none. `done` is called when that has ended; with false as the result it is not, as nothing is to
-   * do. Without save points a save under way is somebody's own and ends with the keys of its cut.
+   * none. `done` is called when that has ended; with false as the result it is not, as nothing is
+   * to do. Without save points a save under way is somebody's own and ends with the keys of its cut.
    */
   replaceFlushed(done: () => void): boolean {
     const { settings, keyspace } = this.#options
@@ -336,13 +338,8 @@ export class Persistence {
   #openCut({ isBackground }: { isBackground: boolean }): { source: FrozenSource; saving: Saving } {
     const { keyspace, clock, settings, processId } = this.#options
     const { arena } = keyspace
-    const slotCount = Math.max(8, Math.floor(settings.reserveBytes / PAGE_BYTES))
-    if (this.#cut?.shared.slotCount !== slotCount) {
-      this.#cut = new Cut(arena, slotCount, {
-        monotonicUs: () => clock.monotonicUs(),
-        relieve: this.#options.relieve ?? null,
-      })
-    }
+    const slotCount = Math.max(SLOTS_MIN, Math.floor(settings.reserveBytes / PAGE_BYTES))
+    if (this.#cut?.shared.slotCount !== slotCount) this.#cut = this.#makeCut(slotCount)
     const cut = this.#cut
     this.#progress.fill(0)
     const startUs = clock.monotonicUs()
@@ -372,6 +369,21 @@ export class Persistence {
       pageLimit: arena.pool.pageLimit,
     }
     return { source, saving }
+  }
+
+  /** A cut with a reserve of `slotCount` pages, or of as many as the system has memory for. */
+  #makeCut(slotCount: number): Cut {
+    const { keyspace, clock, log, relieve = null } = this.#options
+    for (let count = slotCount; ; count = Math.max(SLOTS_MIN, count >>> 1)) {
+      try {
+        return new Cut(keyspace.arena, count, { monotonicUs: () => clock.monotonicUs(), relieve })
+      } catch (error) {
+        // What a system throws that refuses a SharedArrayBuffer. A save with little reserve makes
+        // writers wait more; one that fails loses data.
+        if (!(error instanceof RangeError) || count === SLOTS_MIN) throw error
+        log.warning(`No memory for a snapshot reserve of ${(count * PAGE_BYTES) / 1024} KiB`)
+      }
+    }
   }
 
   #plan(): SnapshotPlan {

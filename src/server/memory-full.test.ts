@@ -9,6 +9,7 @@ import { HEADER_BYTES } from '../keyspace/record.ts'
 import { Arena } from '../memory/arena.ts'
 import { NULL, PAGES_PER_SEGMENT } from '../memory/layout.ts'
 import { CLASS_CELL_BYTES } from '../memory/size-class.ts'
+import { refuseBuffers } from '../memory/test-refusal.ts'
 import { encode, type TestClient, TestServer } from './test-server.ts'
 
 const OK = '+OK\r\n'
@@ -91,18 +92,10 @@ describe('a full arena', () => {
   it('is what a system is that gives no more memory', () => {
     const server = new TestServer({ config: CONFIG })
     const client = server.connect()
-    const { SharedArrayBuffer: Real } = globalThis
-    try {
-      globalThis.SharedArrayBuffer = new Proxy(Real, {
-        construct: (_, [length]) => {
-          throw new RangeError(`no ${length} bytes`)
-        },
-      })
+    refuseBuffers(0, () => {
       assert.equal(client.call('SET', 'k', 'v'), FULL)
       assert.equal(client.call('SET', 'k', 'v'.repeat(100_000_000)), FULL)
-    } finally {
-      globalThis.SharedArrayBuffer = Real
-    }
+    })
     check(server)
     assert.equal(client.call('SET', 'k', 'v'), OK)
   })

@@ -15,6 +15,7 @@ import { SystemDisk } from '../../src/base/disk.ts'
 import { Random } from '../../src/base/random.ts'
 import { Slice } from '../../src/base/slice.ts'
 import { Keyspace } from '../../src/keyspace/keyspace.ts'
+import { contentsOf } from '../../src/keyspace/test-contents.ts'
 import { NULL } from '../../src/memory/layout.ts'
 import { Persistence, type PersistenceSettings } from '../../src/persist/persistence.ts'
 import { SnapshotPort } from '../../src/persist/snapshot/snapshot-port.ts'
@@ -137,19 +138,6 @@ class Scene {
     fresh.keyspace.check()
     return fresh.contents()
   }
-}
-
-function contentsOf(keyspace: Keyspace): Map<string, string>[] {
-  const out = new Slice()
-  return keyspace.databases.map((database) => {
-    const map = new Map<string, string>()
-    database.each((record) => {
-      const key = database.readKey(record, out).toLatin1()
-      const deadline = database.deadlineOf(record)
-      map.set(key, `${deadline} ${database.readString(record, out).toLatin1()}`)
-    })
-    return map
-  })
 }
 
 /** Starts a save and writes at full speed until it ends; returns the keyspace at the cut. */

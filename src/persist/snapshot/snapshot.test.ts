@@ -13,8 +13,10 @@ import { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import { KEEP_DEADLINE } from '../../keyspace/database.ts'
 import { Keyspace } from '../../keyspace/keyspace.ts'
+import { contentsOf } from '../../keyspace/test-contents.ts'
 import { FrozenPages } from '../../memory/frozen-pages.ts'
 import { NULL } from '../../memory/layout.ts'
+import { refuseBuffers } from '../../memory/test-refusal.ts'
 import { Persistence, type PersistenceSettings } from '../persistence.ts'
 import { FileSink } from './file-sink.ts'
 import { SnapshotAborted, SnapshotEncoder } from './snapshot.ts'
@@ -214,19 +216,6 @@ class Bench {
   }
 }
 
-function contentsOf(keyspace: Keyspace): Map<string, string>[] {
-  const out = new Slice()
-  return keyspace.databases.map((database) => {
-    const map = new Map<string, string>()
-    database.each((record) => {
-      const key = database.readKey(record, out).toLatin1()
-      const deadline = database.deadlineOf(record)
-      map.set(key, `${deadline} ${database.readString(record, out).toLatin1()}`)
-    })
-    return map
-  })
-}
-
 for (let round = 0; round < ROUNDS; round++) {
   const seed = SEED * 1000 + round
   const reservePages = [8, 9, 16, 64, 1024][round % 5]!
@@ -369,6 +358,17 @@ test('after FLUSHALL no save brings keys back, and who waits hears when the file
       false,
     )
   }
+})
+
+test('a reserve that the system has no memory for is made smaller, and the save goes on', () => {
+  const bench = new Bench(5, 8192)
+  for (let i = 0; i < 300; i++) bench.change(100)
+  // 32, 16, 8, 4 and 2 MiB are refused.
+  const refusals = refuseBuffers(1024 * 1024, () => {
+    assert.equal(bench.persistence.save(), null)
+  })
+  assert.equal(refusals, 5)
+  assert.deepEqual(bench.reloaded(), bench.contents())
 })
 
 test('a crash during a save leaves the old file or the new one', () => {
