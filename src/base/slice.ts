@@ -42,6 +42,24 @@ export class Slice {
   }
 }
 
+/** The slices of this thread that live as long as it does. */
+const SCRATCH: Slice[] = []
+
+/**
+ * A slice that lives as long as its thread and is filled again and again. What it pointed at last
+ * would stay in memory with it; `forgetScratch` lets go.
+ */
+export function scratchSlice(): Slice {
+  const slice = new Slice()
+  SCRATCH.push(slice)
+  return slice
+}
+
+/** Empties every scratch slice of this thread; to be called between commands. */
+export function forgetScratch(): void {
+  for (const slice of SCRATCH) slice.set(EMPTY, 0, 0)
+}
+
 /** Copies a slice into `target` from `at`; by loop when short: `set` costs 30 ns at any length. */
 export function copySlice(source: Slice, target: Uint8Array, at: number): void {
   const { bytes, start, length } = source

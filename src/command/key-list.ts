@@ -7,7 +7,7 @@
 import { assert } from '../base/assert.ts'
 import { textOf } from '../base/bytes.ts'
 import { Glob } from '../base/glob.ts'
-import { Slice } from '../base/slice.ts'
+import { scratchSlice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
 import { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
@@ -55,7 +55,7 @@ class KeyFilter {
   reply: Reply | null = null
   type: number = ANY_TYPE
   readonly glob = new Glob()
-  readonly #key = new Slice()
+  readonly #key = scratchSlice()
 
   /** Makes ready for a walk; pattern and type are the caller's to set. */
   begin(db: Database, reply: Reply): void {

@@ -3,7 +3,7 @@
 // Finding one key may remove another whose deadline has passed: the record to move is found last.
 
 import { assert } from '../base/assert.ts'
-import { Slice } from '../base/slice.ts'
+import { scratchSlice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
 import { Type } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
@@ -16,7 +16,7 @@ import type { Context } from './command.ts'
 const REPLACE = word('replace')
 const DB = word('db')
 
-const TARGET_KEY = new Slice()
+const TARGET_KEY = scratchSlice()
 
 /** RENAME key newkey: OK; what newkey held is gone. O(1). */
 export function rename(context: Context, args: Args, reply: Reply): void {

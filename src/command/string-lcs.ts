@@ -7,7 +7,7 @@
 // Of equally long subsequences the one that Redis finds is given: going back, the step is in the
 // first string where its neighbour is strictly longer, else in the second.
 
-import { Slice } from '../base/slice.ts'
+import { type Slice, scratchSlice } from '../base/slice.ts'
 import { Type } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
@@ -52,8 +52,8 @@ interface Table {
   readonly length: number
 }
 
-const A = new Slice()
-const B = new Slice()
+const A = scratchSlice()
+const B = scratchSlice()
 
 /** LCS key1 key2 [LEN] [IDX] [MINMATCHLEN n] [WITHMATCHLEN]. O(N × M). */
 export function lcs(context: Context, args: Args, reply: Reply): void {

@@ -5,7 +5,7 @@
 // accepted, as in Redis. What a parse found stands in one object that is filled again and again.
 
 import { assert } from '../base/assert.ts'
-import { Slice } from '../base/slice.ts'
+import { scratchSlice } from '../base/slice.ts'
 import { KEEP_DEADLINE, NO_DEADLINE } from '../keyspace/database.ts'
 import { Type } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
@@ -74,7 +74,7 @@ const MSETNX_ARITY = wrongArity('msetnx')
 /** What `parseOptions` found. */
 const FOUND = { options: 0, timeAt: 0, unit: MILLISECONDS }
 /** The value that a command replaces and replies. */
-const OLD = new Slice()
+const OLD = scratchSlice()
 
 /** SET key value [options]: OK; nil when NX or XX forbids; with GET the old value. O(value). */
 export function set(context: Context, args: Args, reply: Reply): void {

@@ -13,7 +13,7 @@
 
 import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
-import { Slice } from '../base/slice.ts'
+import { Slice, scratchSlice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Commons } from './commons.ts'
 import { Deadlines } from './deadlines.ts'
@@ -54,7 +54,7 @@ export class Database {
   #space = 0
   #dict: Dict
   #deadlines: Deadlines
-  readonly #scratch = new Slice()
+  readonly #scratch = scratchSlice()
   /** Average time to live of the keys sampled by active expiry, ms; 0 before the first sample. */
   averageTtlMs = 0
   /** Where active expiry goes on in the list of deadlines. */
@@ -64,7 +64,7 @@ export class Database {
     this.id = id
     this.#commons = commons
     this.#space = space
-    this.#dict = new Dict(commons.arena, commons.hash, new Slice())
+    this.#dict = new Dict(commons.arena, commons.hash, scratchSlice())
     this.#deadlines = new Deadlines(commons.arena)
   }
 

@@ -7,7 +7,7 @@
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
-import { copySlice, Slice } from '../base/slice.ts'
+import { copySlice, type Slice, scratchSlice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
 import { NULL, PTR_SEGMENT_SHIFT, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
 import { CELL_BYTES_MAX } from '../memory/size-class.ts'
@@ -47,9 +47,9 @@ export interface RecordHead {
 
 export class RecordStore {
   readonly #arena: Arena
-  readonly #key = new Slice()
-  readonly #value = new Slice()
-  readonly #source = new Slice()
+  readonly #key = scratchSlice()
+  readonly #value = scratchSlice()
+  readonly #source = scratchSlice()
 
   constructor(arena: Arena) {
     this.#arena = arena

@@ -75,6 +75,11 @@ export class Args {
     return textOf(this.bytes, this.start(i), this.length(i))
   }
 
+  /** The first `limit` bytes of an argument as text: for messages, whatever the argument's length. */
+  head(i: number, limit: number): string {
+    return textOf(this.bytes, this.start(i), Math.min(this.length(i), limit))
+  }
+
   /** Argument `i` in bytes of its own. */
   copy(i: number): Uint8Array {
     const start = this.start(i)

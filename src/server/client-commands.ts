@@ -293,7 +293,7 @@ function help(_context: Context, _args: Args, reply: Reply): void {
 export function wrongUse(args: Args): ReplyError {
   const command = args.text(0).toUpperCase()
   return replyError(
-    `ERR unknown subcommand or wrong number of arguments for '${args.text(1).slice(0, 128)}'. ` +
+    `ERR unknown subcommand or wrong number of arguments for '${args.head(1, 128)}'. ` +
       `Try ${command} HELP.`,
   )
 }

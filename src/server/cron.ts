@@ -6,6 +6,7 @@
 import type { Timer } from '../base/clock.ts'
 import { LogLevel } from '../base/log.ts'
 import { ExpireCycle } from '../keyspace/expire.ts'
+import { BufferGarbage } from './buffer-garbage.ts'
 import { type Mailbox, Request } from './mailbox.ts'
 import type { Server } from './server.ts'
 import { type Shutdown, shutdownOptionsOf } from './shutdown.ts'
@@ -42,6 +43,8 @@ export class Cron {
   #areSnapshotsWanted = false
   #sampledMs = 0
   #reportedMs = 0
+  readonly #garbage: BufferGarbage
+  #garbageMs = 0
 
   constructor(options: CronOptions) {
     this.#server = options.server
@@ -49,6 +52,7 @@ export class Cron {
     this.#shutdown = options.shutdown
     this.#resume = options.resume
     this.#expire = new ExpireCycle(options.server.keyspace)
+    this.#garbage = new BufferGarbage(options.server.keyspace)
   }
 
   start(): void {
@@ -78,6 +82,10 @@ export class Cron {
     server.clients.cron(nowMs, server.hz)
     server.persistence?.cron()
     this.#wantSnapshots()
+    if (nowMs - this.#garbageMs >= MS_PER_SECOND) {
+      this.#garbageMs = nowMs
+      this.#garbage.step()
+    }
     if (server.log.level <= LogLevel.Verbose) this.#report(nowMs)
   }
 

@@ -3,14 +3,14 @@
 // or server are combined by exclusive or. Equal only between servers of this kind, as in Redis.
 
 import { createHash } from 'node:crypto'
-import { Slice } from '../base/slice.ts'
+import { scratchSlice } from '../base/slice.ts'
 import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Ptr } from '../memory/layout.ts'
 
 const DIGEST_BYTES = 20
-const KEY = new Slice()
-const VALUE = new Slice()
+const KEY = scratchSlice()
+const VALUE = scratchSlice()
 
 /** Digest of all databases, in hexadecimal. O(n). */
 export function keyspaceDigest(keyspace: Keyspace): string {

@@ -16,7 +16,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Log } from '../base/log.ts'
 import { randomHex } from '../base/random.ts'
-import { Slice } from '../base/slice.ts'
+import { scratchSlice } from '../base/slice.ts'
 import type { CommandLimits, Context } from '../command/command.ts'
 import type { Caller, Dispatcher, Gates } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
@@ -233,8 +233,8 @@ export class ServerContext implements Context {
   readonly server: Server
   readonly keyspace: Keyspace
   readonly limits: CommandLimits
-  readonly key = new Slice()
-  readonly value = new Slice()
+  readonly key = scratchSlice()
+  readonly value = scratchSlice()
   db: Database
   nowMs = 0
   #client: Connection | null = null

@@ -68,6 +68,6 @@ function cutArguments(args: Args, secrets: ReadonlySet<number>): string[] {
 function cutArgument(args: Args, i: number): string {
   const length = args.length(i)
   if (length <= ARGUMENT_LENGTH_MAX) return args.text(i)
-  const head = args.text(i).slice(0, ARGUMENT_LENGTH_MAX)
+  const head = args.head(i, ARGUMENT_LENGTH_MAX)
   return `${head}... (${length - ARGUMENT_LENGTH_MAX} more bytes)`
 }

@@ -6,6 +6,7 @@ import { setPriority } from 'node:os'
 import { type MessagePort, workerData } from 'node:worker_threads'
 import { SystemDisk, systemCode } from '../../base/disk.ts'
 import { StoreError } from '../../base/errors.ts'
+import { collectGarbage } from '../../base/heap.ts'
 import { FrozenPages, type FrozenSource } from '../../memory/frozen-pages.ts'
 import { FileSink, type FileSinkOptions } from './file-sink.ts'
 import type { SnapshotPlan } from './plan.ts'
@@ -64,4 +65,8 @@ function run(job: SnapshotJob): SnapshotOutcome {
 }
 
 const { port } = workerData as { port: MessagePort }
-port.on('message', (job: SnapshotJob) => port.postMessage(run(job)))
+port.on('message', (job: SnapshotJob) => {
+  port.postMessage(run(job))
+  // The job's views would keep segments in memory that the engine drops; they are still in use here.
+  setImmediate(collectGarbage)
+})

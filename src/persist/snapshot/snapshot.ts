@@ -84,9 +84,13 @@ export class SnapshotEncoder {
   /** All of `begin`, `step` and `end`. Throws SnapshotAborted, too. */
   run(frozen: FrozenPages, plan: SnapshotPlan, options: EncodeOptions): SnapshotResult {
     this.begin(frozen, plan, options)
-    let hasMore = true
-    while (hasMore) hasMore = this.step()
-    return this.end()
+    try {
+      let hasMore = true
+      while (hasMore) hasMore = this.step()
+      return this.end()
+    } finally {
+      this.#stream = null
+    }
   }
 
   #report({ scanner, frozen, options }: Stream): void {
