@@ -98,6 +98,15 @@ export class RdbLoader implements RdbTarget {
   onAux(name: string, value: string): void {
     if (name !== 'used-mem') return
     this.usedBytesAtSave = Number(value) || 0
+    // Redis takes up to twice the memory for the same keys: only what cannot fit is refused here.
+    const least = this.usedBytesAtSave / 2
+    const { memoryLimitBytes } = this.#options
+    if (memoryLimitBytes === 0 || least <= memoryLimitBytes) return
+    throw new StoreError(
+      ErrorCode.OutOfMemory,
+      `${this.path}: ${inMib(this.usedBytesAtSave)} MiB in memory when it was saved, expected at ` +
+        `most ${inMib(memoryLimitBytes)} MiB, which is left on this machine`,
+    )
   }
 
   onDatabase(id: number): void {
@@ -161,8 +170,8 @@ export class RdbLoader implements RdbTarget {
     const { memoryLimitBytes } = this.#options
     if (memoryLimitBytes === 0 || this.#keyspace.usedBytes <= memoryLimitBytes) return
     const part = Math.max(this.loadedBytes / this.totalBytes, 1e-6)
-    const limit = Math.floor(memoryLimitBytes / (1024 * 1024))
-    const needed = Math.ceil(this.#keyspace.usedBytes / part / (1024 * 1024))
+    const limit = inMib(memoryLimitBytes)
+    const needed = inMib(this.#keyspace.usedBytes / part)
     throw new StoreError(
       ErrorCode.OutOfMemory,
       `${this.path}: about ${needed} MiB of data by byte ${this.loadedBytes} of ` +
@@ -170,4 +179,8 @@ export class RdbLoader implements RdbTarget {
         'of memory that is left on this machine',
     )
   }
+}
+
+function inMib(bytes: number): number {
+  return Math.ceil(bytes / (1024 * 1024))
 }

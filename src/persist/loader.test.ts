@@ -1,0 +1,177 @@
+// Goal: a file is loaded whole or refused with a message that says where and why; nothing partial.
+// Method: files made by the RDB writer on a disk in memory, and bad ones made from them.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeDisk } from '../base/disk-fake.ts'
+import { Slice } from '../base/slice.ts'
+import { Keyspace } from '../keyspace/keyspace.ts'
+import { NULL } from '../memory/layout.ts'
+import { type LoadOptions, RdbLoader } from './loader.ts'
+import { Kernels } from './rdb/kernels.ts'
+import { RdbWriter } from './rdb/rdb-writer.ts'
+
+const PATH = '/data/dump.rdb'
+const NOW_MS = 1_700_000_000_000
+
+const OPTIONS: LoadOptions = {
+  checksum: true,
+  memoryLimitBytes: 0,
+  nowMs: NOW_MS,
+  mayOverwrite: false,
+}
+
+/** A file with what `write` puts between head and end. */
+function fileOf(disk: FakeDisk, write: (writer: RdbWriter) => void): void {
+  const writer = new RdbWriter(new Kernels(RdbWriter.regionBytes()))
+  const chunks: Buffer[] = []
+  const sink = (bytes: Uint8Array, start: number, length: number) => {
+    chunks.push(Buffer.from(bytes.subarray(start, start + length)))
+  }
+  writer.begin({ sink, compress: true, checksum: true })
+  write(writer)
+  writer.end()
+  disk.put(PATH, Buffer.concat(chunks))
+}
+
+function put(writer: RdbWriter, key: string, value: string): void {
+  writer.type(0)
+  writer.text(key)
+  writer.text(value)
+}
+
+function newKeyspace(): Keyspace {
+  const keyspace = new Keyspace({ databaseCount: 4, pageCapacity: 16384 * 8 })
+  keyspace.advance(NOW_MS)
+  return keyspace
+}
+
+function load(disk: FakeDisk, keyspace: Keyspace, options: Partial<LoadOptions> = {}): RdbLoader {
+  const loader = new RdbLoader(disk, PATH, keyspace, { ...OPTIONS, ...options })
+  let hasMore = true
+  while (hasMore) hasMore = loader.step(64)
+  return loader
+}
+
+function textOf(keyspace: Keyspace, id: number, key: string): string | null {
+  const database = keyspace.databases[id]!
+  const record = database.peek(Slice.ofText(key))
+  return record === NULL ? null : database.readString(record, new Slice()).toLatin1()
+}
+
+test('keys go to their databases with deadlines; those that are over are left out', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.aux('used-mem', 12345)
+    writer.selectDb(0)
+    writer.resizeDb(3, 2)
+    put(writer, 'plain', 'value')
+    writer.expireMs(NOW_MS + 5000)
+    put(writer, 'later', '42')
+    writer.expireMs(NOW_MS - 1)
+    put(writer, 'over', 'x')
+    writer.selectDb(3)
+    put(writer, 'plain', 'other')
+  })
+  const keyspace = newKeyspace()
+  const loader = load(disk, keyspace)
+  assert.equal(textOf(keyspace, 0, 'plain'), 'value')
+  assert.equal(textOf(keyspace, 0, 'later'), '42')
+  assert.equal(textOf(keyspace, 0, 'over'), null)
+  assert.equal(textOf(keyspace, 3, 'plain'), 'other')
+  const later = keyspace.databases[0]!.peek(Slice.ofText('later'))
+  assert.equal(keyspace.databases[0]!.deadlineOf(later), NOW_MS + 5000)
+  assert.equal(loader.keysLoaded, 3)
+  assert.equal(loader.keysExpired, 1)
+  assert.equal(loader.usedBytesAtSave, 12345)
+  keyspace.check()
+})
+
+test('idle times and frequencies are kept under the policy they belong to', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.selectDb(0)
+    writer.idle(600)
+    put(writer, 'idle', 'x')
+    writer.freq(77)
+    put(writer, 'often', 'x')
+  })
+  const lru = newKeyspace()
+  load(disk, lru)
+  const idle = lru.databases[0]!.peek(Slice.ofText('idle'))
+  assert.equal(lru.clock.idleSeconds(lru.databases[0]!.clockOf(idle)), 600)
+  const lfu = newKeyspace()
+  lfu.clock.isLfu = true
+  load(disk, lfu)
+  const often = lfu.databases[0]!.peek(Slice.ofText('often'))
+  assert.equal(lfu.clock.frequency(lfu.databases[0]!.clockOf(often)), 77)
+})
+
+test('a key that comes twice is refused, unless loading may overwrite', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.selectDb(0)
+    for (let i = 0; i < 100; i++) put(writer, `key:${i}`, 'first')
+    put(writer, 'key:50', 'second')
+  })
+  const keyspace = newKeyspace()
+  assert.throws(() => load(disk, keyspace), {
+    code: 'RDB_CORRUPT',
+    message: /^\/data\/dump\.rdb: key 'key:50' of database 0 before byte \d+ for the second time/,
+  })
+  for (const database of keyspace.databases) keyspace.flush(database)
+  keyspace.reclaimAll()
+  assert.equal(keyspace.arena.datasetBytes, 0, 'nothing of a refused file stays')
+  const other = newKeyspace()
+  load(disk, other, { mayOverwrite: true })
+  assert.equal(textOf(other, 0, 'key:50'), 'second')
+})
+
+test('a file that cannot fit is refused at once, by what it says of itself', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.aux('used-mem', 900 * 1024 * 1024)
+    writer.selectDb(0)
+    put(writer, 'key', 'value')
+  })
+  assert.throws(() => load(disk, newKeyspace(), { memoryLimitBytes: 100 * 1024 * 1024 }), {
+    code: 'OUT_OF_MEMORY',
+    message: /^\/data\/dump\.rdb: 900 MiB .* when it was saved, expected at most 100 MiB/,
+  })
+  load(disk, newKeyspace(), { memoryLimitBytes: 800 * 1024 * 1024 })
+})
+
+test('a file that says nothing is refused as soon as what was loaded passes the limit', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.selectDb(0)
+    for (let i = 0; i < 20_000; i++) put(writer, `key:${i}`, 'v'.repeat(100))
+  })
+  const keyspace = newKeyspace()
+  assert.throws(() => load(disk, keyspace, { memoryLimitBytes: 1024 * 1024 }), {
+    code: 'OUT_OF_MEMORY',
+    message: /^\/data\/dump\.rdb: about \d+ MiB of data by byte \d+ of \d+, expected at most 1 MiB/,
+  })
+  assert.ok(keyspace.size < 10_000, 'refused early')
+})
+
+test('a count of keys that the file cannot hold costs no memory', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.selectDb(0)
+    writer.resizeDb(4_000_000_000, 0)
+    put(writer, 'key', 'value')
+  })
+  const keyspace = newKeyspace()
+  load(disk, keyspace)
+  assert.ok(keyspace.usedBytes < 1024 * 1024)
+})
+
+test('a database the server does not have is refused', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.selectDb(9)
+    put(writer, 'key', 'value')
+  })
+  assert.throws(() => load(disk, newKeyspace()), { code: /RDB_/, message: /dump\.rdb: .*9/ })
+})
