@@ -91,6 +91,13 @@ test('a test that hangs fails by its timeout, a loop without end by the limit of
   assert.ok(looping.tally.failed > 0)
 })
 
+test('no result is lost, however many there are, with a timer left behind', () => {
+  const { tally } = run(`
+    setInterval(() => {}, 1000)
+    for (let i = 0; i < 500; i++) test('test ' + i, () => {})`)
+  assert.deepEqual(tally, { passed: 500, failed: 0, skipped: 0 })
+})
+
 test('the last line has the form that tools read', () => {
   const total = { passed: 1, failed: 2, skipped: 3 }
   addTally(total, { passed: 10, failed: 20, skipped: 30 })

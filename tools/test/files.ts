@@ -5,7 +5,7 @@
 // Only leaves count: a suite (`describe`) has no result of its own, unless it fails itself. A file
 // that contains no test at all is a failure: it would look like a pass for ever.
 
-import { relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { run } from 'node:test'
 import type { Tally } from './tally.ts'
 
@@ -29,6 +29,7 @@ interface Result {
   readonly details: { readonly type?: string | undefined; readonly error?: Error }
 }
 
+const LEAVE = join(import.meta.dirname, 'leave.ts')
 // Of what a file prints, this much of the end is shown when a test in it fails.
 const OUTPUT_CHARACTERS_MAX = 8000
 
@@ -42,9 +43,7 @@ export async function runTestFiles(
     files: [...files],
     concurrency,
     timeout: timeoutMs,
-    // A test that timed out may have left timers or servers that keep its process alive; one in an
-    // endless loop does not even notice its timeout.
-    execArgv: ['--test-force-exit'],
+    execArgv: ['--import', LEAVE],
     signal: AbortSignal.timeout(limitMs),
   })
   stream.on('test:start', (data) => report.start(data))
