@@ -5,7 +5,7 @@
 // together, the replies to all sockets that were readable in one turn wake a client with many
 // connections once (bench/transport.ts: see docs/decisions/0007-transport.md).
 //
-// Invariant: entries are in the order of their writes, and consecutive writes of one socket are one.
+// Invariant: entries are in the order of their writes; consecutive writes of a socket are one.
 
 /** Who the bytes are for. */
 export interface TurnSocket {

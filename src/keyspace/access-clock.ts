@@ -7,6 +7,7 @@
 // time, as Redis documents for its LFU policies. New keys start at 5, so that they are not the
 // first to go. Clock bits are outside the touch rule: no snapshot reads them.
 
+import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 
 const LRU_MASK = 0xffffff
@@ -28,6 +29,7 @@ export class AccessClock {
 
   /** Sets the time; called once per turn of the loop. */
   advance(nowMs: number): void {
+    assert(nowMs >= 0, 'time is after 1970')
     this.#seconds = Math.floor(nowMs / 1000)
   }
 
@@ -59,11 +61,13 @@ export class AccessClock {
 
   /** Clock bits that say "last used `seconds` ago". */
   ofIdle(seconds: number): number {
+    assert(seconds >= 0, 'nobody was used in the future')
     return (this.#seconds - seconds) & LRU_MASK
   }
 
   /** Clock bits with a given counter. */
   ofFrequency(counter: number): number {
+    assert(counter >= 0 && counter <= LFU_COUNTER_MAX, 'a counter is a byte')
     return (this.#minutes() << 8) | counter
   }
 

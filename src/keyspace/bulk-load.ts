@@ -3,6 +3,7 @@
 // instead of following each other.
 // Owner: the engine.
 
+import { assert } from '../base/assert.ts'
 import type { Slice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Commons } from './commons.ts'
@@ -40,6 +41,7 @@ export class BulkLoad {
 
   /** Makes the record; it is found under its key after the next `flush`. */
   add(key: Slice, value: Slice, deadlineMs: number): Ptr {
+    assert(this.#count < BATCH, 'a full batch is flushed first')
     const record = this.#database.makeUnlisted(key, value, deadlineMs)
     const { high, low } = this.#commons.hash
     this.#records[this.#count] = record

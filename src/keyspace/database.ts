@@ -137,6 +137,7 @@ export class Database {
   }
 
   setClock(record: Ptr, clock: number): void {
+    assert(clock >>> 24 === 0, 'a clock is 24 bits')
     const words = wordsOf(this.#commons.arena, record)
     const at = wordOf(record)
     words[at] = ((words[at]! & 0xff) | (clock << 8)) >>> 0
@@ -149,11 +150,13 @@ export class Database {
 
   /** Points `out` at the key. Valid until the next change of the keyspace. */
   readKey(record: Ptr, out: Slice): Slice {
+    assert(record !== NULL, 'NULL has no key')
     return readKey(this.#commons.arena, record, out)
   }
 
   /** Points `out` at the value of a string. Valid until the next change of the keyspace. */
   readString(record: Ptr, out: Slice): Slice {
+    assert(record !== NULL, 'NULL has no value')
     return readValue(this.#commons.arena, record, out)
   }
 
@@ -189,6 +192,7 @@ export class Database {
    * unix ms or NO_DEADLINE. Leaves the key's hash in the shared KeyHash.
    */
   makeUnlisted(key: Slice, value: Slice, deadlineMs: number): Ptr {
+    assert(deadlineMs >= 0, 'a new key has no deadline to keep')
     this.#commons.hash.of(key.bytes, key.start, key.length)
     return this.#make(key, value, { deadlineMs, encoding: encodingFor(value) })
   }
@@ -263,6 +267,7 @@ export class Database {
 
   /** Removes a key. O(1), but for the pages of a large value. */
   remove(record: Ptr): void {
+    assert(record !== NULL, 'NULL is in no database')
     if (this.deadlineOf(record) !== NO_DEADLINE) this.#deadlines.remove(record)
     this.#dict.remove(record)
     this.#commons.store.free(record)
@@ -313,6 +318,7 @@ export class Database {
    * present during the whole scan is visited at least once. `visit` must not change the keyspace.
    */
   scan(cursor: number, count: number, visit: (record: Ptr) => void): number {
+    assert(Number.isSafeInteger(cursor) && cursor >= 0, 'a cursor is a whole number')
     return this.#dict.scan(cursor, count, visit)
   }
 
@@ -328,6 +334,7 @@ export class Database {
 
   /** Removes a record because its deadline passed. */
   expire(record: Ptr): void {
+    assert(this.deadlineOf(record) !== NO_DEADLINE, 'only what has a deadline expires')
     const { stats, expiry } = this.#commons
     stats.expired++
     expiry.onExpire?.(this.id, record)
@@ -348,6 +355,7 @@ export class Database {
 
   /** Forgets all keys at once, and goes on in `space`; the old space's pages are the caller's. */
   detach(space: number): number {
+    assert(space !== this.#space, 'a flushed database goes on in another space')
     const old = this.#space
     this.#dict.clear()
     this.#deadlines.clear()

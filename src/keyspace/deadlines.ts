@@ -35,6 +35,7 @@ export class Deadlines {
 
   /** The record at `index` < count. O(1). */
   at(index: number): Ptr {
+    assert(index >= 0 && index < this.#count, 'an index is below the count')
     const page = this.#pages[Math.floor(index / ENTRIES_PER_PAGE)]!
     return this.#wordsAt(page)[this.#wordIn(page, index)]!
   }
@@ -61,8 +62,9 @@ export class Deadlines {
   /** Takes out the record at `index`, which may be gone from the arena already. O(1). */
   removeAt(index: number): void {
     assert(index < this.#count, 'only what is listed is removed')
-    const last = --this.#count
-    if (index !== last) this.#put(index, this.at(last))
+    const moved = this.at(this.#count - 1)
+    this.#count--
+    if (index !== this.#count) this.#put(index, moved)
     const pagesNeeded = Math.ceil(this.#count / ENTRIES_PER_PAGE)
     // One spare page keeps a count that moves about a page's limit from allocating each time.
     const spare = this.#pages.length > pagesNeeded + 1 ? this.#pages.pop() : undefined
@@ -72,6 +74,7 @@ export class Deadlines {
 
   /** Puts a record that moved in the arena in the place of its old self. O(1). */
   replace(index: number, record: Ptr): void {
+    assert(index < this.#count, 'an index is below the count')
     this.#put(index, record)
   }
 

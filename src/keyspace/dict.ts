@@ -149,6 +149,7 @@ export class Dict {
    * has added nothing, when the arena is full. O(1).
    */
   insertHashed(record: Ptr): void {
+    assert(record !== NULL, 'NULL is no entry')
     const { high, low } = this.#hash
     if (this.#segments === 0) this.#addFirstSegment()
     while (!this.#place(this.#segmentOf(high), record, low)) {
@@ -171,6 +172,7 @@ export class Dict {
 
   /** Puts a record with the same key into a slot, while the old one may be gone already. */
   store(slot: Readonly<Slot>, record: Ptr): void {
+    assert(record !== NULL, 'an entry is replaced by an entry')
     this.#wordsAt(slot.table)[slot.word] = record
   }
 
@@ -185,6 +187,7 @@ export class Dict {
 
   /** Makes room for `count` entries at once, so that filling needs no split; none if that fails. */
   reserve(count: number): void {
+    assert(count >= 0, 'a count is not negative')
     const segments = Math.ceil(count / (CAPACITY * 0.8))
     const depth = Math.min(DEPTH_MAX, Math.ceil(Math.log2(Math.max(1, segments))))
     if (this.#count > 0 || depth === 0) return
@@ -239,6 +242,7 @@ export class Dict {
    * Returns the next cursor (below 2^35), 0 at the end. `visit` must not change the dict.
    */
   scan(cursor: number, count: number, visit: (record: Ptr) => void): number {
+    assert(count > 0, 'a step visits something')
     if (this.#segments === 0) return 0
     let prefix = Math.floor(cursor / 2048) % 2 ** DEPTH_MAX
     let home = Math.min(HOMES - 1, (cursor >>> 5) & 63)

@@ -6,6 +6,7 @@
 //   keys per sample 20 + 5 per step, CPU share 25 % + 2 % per step, stale share 10 % − 1 % per
 // step. Work between two looks at the time is one sample. Owner: the engine.
 
+import { assert } from '../base/assert.ts'
 import type { Database } from './database.ts'
 import type { Keyspace } from './keyspace.ts'
 
@@ -45,6 +46,8 @@ export class ExpireCycle {
   /** One cycle over all databases; returns the keys removed. */
   run(options: ExpireOptions): number {
     const { databases, stats } = this.#keyspace
+    assert(options.effort >= 1 && options.effort <= 10, 'effort is 1 to 10')
+    assert(options.hz > 0, 'cycles have a rate')
     const effort = options.effort - 1
     const share = (CPU_PERCENT_BASE + CPU_PERCENT_STEP * effort) / 100
     const limitUs = options.monotonicUs() + (1_000_000 / options.hz) * share
@@ -92,6 +95,7 @@ export class ExpireCycle {
         }
       }
       const alive = sampled - expired
+      assert(alive >= 0, 'nothing expires twice')
       if (alive > 0) noteAverage(database, ttlSum / alive)
       tally.sampled += sampled
       tally.expired += expired

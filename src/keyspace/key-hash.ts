@@ -5,6 +5,8 @@
 //
 // Results stand in `high` and `low` after `of`, as returning two numbers would allocate.
 
+import { assert } from '../base/assert.ts'
+
 export class KeyHash {
   high = 0
   low = 0
@@ -13,6 +15,7 @@ export class KeyHash {
 
   /** `secret` has two words. */
   constructor(secret: Uint32Array) {
+    assert(secret.length === 2, 'the secret has two words')
     this.#k0 = secret[0]! | 0
     this.#k1 = secret[1]! | 0
   }

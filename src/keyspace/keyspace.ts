@@ -58,6 +58,7 @@ export class Keyspace {
   #lazyFreed = 0
 
   constructor(options: KeyspaceOptions) {
+    assert(options.databaseCount > 0, 'there is a database 0')
     this.arena = new Arena(options.pageCapacity)
     this.random = options.random ?? Random.fromSystem()
     this.clock = new AccessClock(this.random)
@@ -171,7 +172,10 @@ export class Keyspace {
   /** For each space that is alive now, the number of its database; -1 for others. */
   databaseOfSpace(): Int32Array {
     const map = new Int32Array(this.#spaceLimit).fill(-1)
-    for (const database of this.databases) map[database.space] = database.id
+    for (const database of this.databases) {
+      assert(database.space < map.length, 'spaces are numbered below the limit')
+      map[database.space] = database.id
+    }
     return map
   }
 

@@ -63,6 +63,7 @@ export class RecordStore {
     const keyLength = isKeyOut ? 0 : key.length
     const valueLength = isValueOut ? 0 : value.length
     const bytes = HEADER_BYTES[flags]! + keyLength + valueLength
+    assert(bytes <= CELL_BYTES_MAX, 'what is inline fits a cell')
     const record = this.#arena.allocateCell(head.space, bytes)
     const words = wordsOf(this.#arena, record)
     const at = wordOf(record)
@@ -84,6 +85,7 @@ export class RecordStore {
    * another cell. Deadline and key stay. O(value).
    */
   overwrite(record: Ptr, value: Slice, head: number): boolean {
+    assert(record > 0, 'NULL is no record')
     const words = wordsOf(this.#arena, record)
     const at = wordOf(record)
     const shape = words[at + 1]!
@@ -102,6 +104,7 @@ export class RecordStore {
 
   /** Frees the record with the spans it owns. */
   free(record: Ptr): void {
+    assert(record > 0, 'NULL is no record')
     const words = wordsOf(this.#arena, record)
     const at = wordOf(record)
     const flags = flagsOf(words[at + 1]!)
@@ -115,6 +118,7 @@ export class RecordStore {
    * the old cell is free then. The index word of a new deadline is undefined.
    */
   withDeadline(record: Ptr, deadlineMs: number): Ptr {
+    assert(deadlineMs >= 0, 'a deadline is unix time')
     const words = wordsOf(this.#arena, record)
     const at = wordOf(record)
     const flags = flagsOf(words[at + 1]!)
@@ -207,6 +211,7 @@ export class RecordStore {
 
   /** Bytes of the cell and of the spans that the record owns. */
   bytesOf(record: Ptr): number {
+    assert(record > 0, 'NULL is no record')
     const words = wordsOf(this.#arena, record)
     const at = wordOf(record)
     const flags = flagsOf(words[at + 1]!)
@@ -390,10 +395,12 @@ function flagsFor(keyLength: number, valueLength: number, hasDeadline: boolean):
 
 /** Room for a growing string: twice its length, at most 1 MiB more. */
 function withSlack(length: number): number {
+  assert(length > 0, 'nothing grows to nothing')
   return length + Math.min(length, GROWTH_MAX)
 }
 
 function writeDeadline(words: Uint32Array, at: number, deadlineMs: number): void {
+  assert(deadlineMs > 0 && Number.isSafeInteger(deadlineMs), 'a deadline is whole milliseconds')
   words[at + DEADLINE_LOW_WORD] = deadlineMs >>> 0
   words[at + DEADLINE_HIGH_WORD] = Math.floor(deadlineMs / 0x100000000)
 }

@@ -14,6 +14,8 @@
 // that the engine (arena) and the scanner (private copy of a page) read records by the same code.
 // Invariant: clock bytes are the upper three of the first word; they may change without touch.
 
+import { assert } from '../base/assert.ts'
+
 /** What the user sees; the numbers are RDB's. */
 export const Type = { String: 0, List: 1, Set: 2, Zset: 3, Hash: 4, Stream: 6 } as const
 export type Type = (typeof Type)[keyof typeof Type]
@@ -42,6 +44,8 @@ export const HEADER_BYTES = Uint8Array.from({ length: 8 }, (_, flags) => {
 
 /** The second word of a record. */
 export function shapeWord(flags: number, keyLength: number, valueLength: number): number {
+  assert(keyLength <= INLINE_KEY_MAX && valueLength <= INLINE_VALUE_MAX, 'lengths fit their bits')
+  assert(flags >>> 3 === 0, 'flags are three bits')
   return ((flags << FLAGS_SHIFT) | (valueLength << VALUE_LENGTH_SHIFT) | keyLength) >>> 0
 }
 
@@ -76,6 +80,7 @@ export const DEADLINE_INDEX_WORD = 4
 
 /** The deadline in unix ms of the record whose first word is `words[at]`. */
 export function readDeadline(words: Uint32Array, at: number): number {
+  assert((flagsOf(words[at + 1]!) & RecordFlag.Deadline) !== 0, 'the record has a deadline')
   return words[at + DEADLINE_HIGH_WORD]! * 0x100000000 + words[at + DEADLINE_LOW_WORD]!
 }
 
@@ -93,5 +98,6 @@ export function clockOfWord(word: number): number {
 
 /** The first word of a record. */
 export function headWord(type: Type, encoding: Encoding, clock: number): number {
+  assert(clock >>> 24 === 0, 'a clock is 24 bits')
   return ((clock << 8) | (encoding << 4) | type) >>> 0
 }

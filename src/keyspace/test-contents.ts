@@ -1,6 +1,6 @@
 // For tests: what a keyspace holds, as plain values to compare with what another holds or held:
-// after a save and a load, or at the instant of a cut. Records past their deadline count as held, as
-// a snapshot has them too.
+// after a save and a load, or at the instant of a cut. Records past their deadline count as held,
+// as a snapshot has them too.
 
 import { Slice } from '../base/slice.ts'
 import type { Keyspace } from './keyspace.ts'

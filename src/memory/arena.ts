@@ -149,6 +149,7 @@ export class Arena {
 
   /** `touch` for every page of a span's range of bytes, counted from the span's data. */
   touchSpan(span: Ptr, start: number, length: number): void {
+    assert(start >= 0 && length >= 0, 'a range is not negative')
     const first = SPAN_HEADER_BYTES + start
     const page = span >>> PTR_PAGE_SHIFT
     const last = page + Math.floor((first + Math.max(length, 1) - 1) / PAGE_BYTES)
@@ -274,6 +275,7 @@ export class Arena {
   }
 
   freeTable(table: Ptr): void {
+    assert(table > 0, 'NULL is no table')
     const page = table >>> PTR_PAGE_SHIFT
     assert(this.pages.kind[page] === PageKind.Table, 'a table starts here')
     const pageCount = this.pages.run[page]!
@@ -312,6 +314,7 @@ export class Arena {
 
   /** Returns pages to the pool at once. Only for runs that no cut needs. */
   freeRun(page: number, pageCount: number): void {
+    assert(page > 0 && pageCount > 0, 'a run has pages, and page 0 is in none')
     this.pages.kind.fill(PageKind.Free, page, page + pageCount)
     this.pool.free(page, pageCount)
   }

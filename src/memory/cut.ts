@@ -256,6 +256,7 @@ export class Cut implements Guard {
   #preserve(head: number, pageCount: number): void {
     const { state, slot } = this.#arena.pages
     this.#drainFreed()
+    assert(this.#stackLength >= pageCount, 'slots were made sure of')
     const bytes = this.#arena.u8[head >>> PAGE_SEGMENT_SHIFT]!
     for (let i = 0; i < pageCount; i++) {
       const free = this.#stack[--this.#stackLength]!
@@ -321,6 +322,7 @@ export class Cut implements Guard {
 
   #countWait(startUs: number): void {
     const us = this.#monotonicUs() - startUs
+    assert(us >= 0, 'the clock of waits goes forward')
     this.figures.waits++
     this.figures.waitUs += us
     if (us > this.figures.waitUsMax) this.figures.waitUsMax = us

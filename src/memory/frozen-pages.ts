@@ -18,6 +18,7 @@ import {
   SEGMENT_BYTES,
 } from './layout.ts'
 import type { SharedPageTable } from './page-table.ts'
+import { RUN_PAGES_MAX } from './size-class.ts'
 
 /** All that a scanning thread needs to see the arena of a cut. */
 export interface FrozenSource {
@@ -100,6 +101,7 @@ export class FrozenPages {
 
   /** Pages of the span that starts at `page`. */
   pageCountOf(page: number): number {
+    assert(this.#kind[page] === PageKind.Span, 'a span starts here')
     return this.#run[page]!
   }
 
@@ -117,6 +119,7 @@ export class FrozenPages {
     const found = this.#claim(head)
     if (found === Claim.Settled) return 0
     const pageCount = this.#run[head]!
+    assert(pageCount > 0 && pageCount <= RUN_PAGES_MAX, 'a run is 1 to 8 pages')
     if (found === Claim.Preserved) {
       for (let i = 0; i < pageCount; i++) {
         this.#copySlot(this.#slot[head + i]!, target, start + i * PAGE_BYTES)

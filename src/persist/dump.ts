@@ -4,6 +4,7 @@
 // The encoder is made with the first payload, as it holds 200 KiB of buffers that most servers
 // never need. One thread's: the engine's.
 
+import { assert } from '../base/assert.ts'
 import type { I64 } from '../base/i64.ts'
 import { integerArgument, keyArgument } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
@@ -147,6 +148,7 @@ function loadPayload({ value, limits }: Context, args: Args, reply: Reply): bool
 
 /** `ttl` ms after `baseMs`; what 64 bits cannot hold is as far ahead as can be. */
 function deadlineOf(ttl: I64, baseMs: number): number {
+  assert(ttl >= 0, 'a ttl below 0 is refused before')
   return toDeadline(ttl, 1, baseMs) ?? Number.MAX_SAFE_INTEGER
 }
 

@@ -3,6 +3,7 @@
 // was loaded. Keys whose deadline has passed are not loaded, as on a Redis primary.
 // Owner: the engine.
 
+import { assert } from '../base/assert.ts'
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
 import { Slice } from '../base/slice.ts'
@@ -79,6 +80,7 @@ export class RdbLoader implements RdbTarget {
 
   /** Reads about `bytes` more; true while there is more. Throws StoreError; then call `close`. */
   step(bytes: number): boolean {
+    assert(bytes > 0, 'a step reads something')
     try {
       const hasMore = this.#reader.step(bytes)
       if (hasMore) return true
@@ -110,6 +112,7 @@ export class RdbLoader implements RdbTarget {
   }
 
   onDatabase(id: number): void {
+    assert(id < this.#keyspace.databases.length, 'the reader knows how many there are')
     this.#flush()
     this.#database = this.#keyspace.databases[id]!
     this.#bulk = this.#keyspace.bulkLoad(this.#database)
@@ -149,6 +152,7 @@ export class RdbLoader implements RdbTarget {
     } else if (entry.frequency >= 0 && clock.isLfu) {
       this.#database.setClock(record, clock.ofFrequency(entry.frequency))
     }
+    assert(record !== NULL, 'a loaded key has a record')
     this.keysLoaded++
     if ((this.keysLoaded & 0xfff) === 0) this.#checkFits()
   }

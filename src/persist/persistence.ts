@@ -256,18 +256,17 @@ export class Persistence {
   }
 
   /**
-   * All keys were removed on purpose. Where there are save points no save may bring them back: one
-   * that still has them is stopped, and a file without them is written, so that a restart finds
-   * none. `done` is called when that has ended; with false as the result it is not, as nothing is
-   * to do. Without save points a save under way is somebody's own and ends with the keys of its
-   * cut.
+   * All keys were removed on purpose: no save may bring them back. Stops one that still has them,
+   * as Redis does with or without save points; where there are some, writes a file without them, so
+   * that a restart finds none. `done` is called when that has ended; with false as the result it is
+   * not, as nothing is to do.
    */
   replaceFlushed(done: () => void): boolean {
     const { settings, keyspace } = this.#options
     const saving = this.#saving
     const isStale = saving !== null && saving.keysAtCut > 0
-    if (settings.savePoints.length === 0 || keyspace.dirty === 0) return false
     if (isStale) this.#cut?.abort()
+    if (settings.savePoints.length === 0 || keyspace.dirty === 0) return false
     if (saving !== null && !isStale) {
       saving.waiters.push(done)
     } else {
@@ -307,6 +306,7 @@ export class Persistence {
 
   /** Takes over the figures of a load that went well. */
   noteLoaded(loader: RdbLoader): void {
+    assert(loader.loadedBytes === loader.totalBytes, 'a load that went well read all')
     this.loadedKeys = loader.keysLoaded
     this.expiredKeysAtLoad = loader.keysExpired
     this.#options.keyspace.dirty = 0
@@ -374,6 +374,7 @@ export class Persistence {
 
   /** A cut with a reserve of `slotCount` pages, or of as many as the system has memory for. */
   #makeCut(slotCount: number): Cut {
+    assert(slotCount > 0, 'a reserve has slots')
     const { keyspace, clock, log, relieve = null } = this.#options
     for (let count = slotCount; ; count = Math.max(SLOTS_MIN, count >>> 1)) {
       try {
@@ -388,6 +389,7 @@ export class Persistence {
   }
 
   #plan(): SnapshotPlan {
+    assert(this.#saving !== null, 'a plan belongs to a save')
     const { keyspace, settings, clock } = this.#options
     const nowSeconds = Math.floor(clock.nowMs() / 1000)
     const form = keyspace.clock.isLfu ? ClockForm.Frequency : ClockForm.Idle
@@ -443,6 +445,7 @@ export class Persistence {
   }
 
   #noteSaved(saving: Saving, bytes: number): void {
+    assert(bytes > 0, 'a file has a head and an end')
     const { keyspace, clock } = this.#options
     keyspace.dirty -= saving.dirtyAtCut
     this.lastSaveSeconds = Math.floor(clock.nowMs() / 1000)

@@ -75,7 +75,7 @@ export class Args {
     return textOf(this.bytes, this.start(i), this.length(i))
   }
 
-  /** The first `limit` bytes of an argument as text: for messages, whatever the argument's length. */
+  /** The first `limit` bytes of an argument as text, for messages; however long the rest is. */
   head(i: number, limit: number): string {
     return textOf(this.bytes, this.start(i), Math.min(this.length(i), limit))
   }

@@ -1,8 +1,8 @@
-// Gives large dropped buffers back to the system: segments of the arena that FLUSHALL emptied, query
-// buffers and replies of hundreds of megabytes. Once a second it compares what all buffers take with
-// what the arena has; while the rest is LIMIT_BYTES above the least it ever was, it asks for a
-// collection: at once, then after twice the time of before each time that one found nothing, so that
-// live buffers of that size (a slow client's replies) cost one collection a minute in the end.
+// Gives large dropped buffers back to the system: segments of the arena that FLUSHALL emptied,
+// query buffers and replies of hundreds of megabytes. Once a second it compares what all buffers
+// take with what the arena has; while the rest is LIMIT_BYTES above the least it ever was, it asks
+// for a collection: at once, then after twice the time of before each time that one found nothing,
+// so that live buffers of that size (a slow client's replies) cost one a minute in the end.
 
 import { bufferBytes, collectGarbageSoon } from '../base/heap.ts'
 import { forgetScratch } from '../base/slice.ts'

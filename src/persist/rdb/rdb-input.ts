@@ -444,6 +444,7 @@ export class BytesFile implements RdbFile {
   }
 
   read(bytes: Uint8Array, start: number, length: number, position: number): number {
+    assert(start + length <= bytes.length && position >= 0, 'what is read fits its place')
     const count = Math.max(0, Math.min(length, this.#length - position))
     const from = this.#start + position
     bytes.set(this.#bytes.subarray(from, from + count), start)

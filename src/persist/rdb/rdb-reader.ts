@@ -100,6 +100,7 @@ export class RdbReader {
   /** Reads about `bytes` more; returns whether there is more to read. */
   step(bytes: number): boolean {
     assert(this.#state === State.Body, 'begin comes first')
+    assert(bytes > 0, 'a step reads something')
     // What throws leaves the reader in Failed.
     this.#state = State.Failed
     const limit = this.#input.position + bytes

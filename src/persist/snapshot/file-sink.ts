@@ -2,6 +2,7 @@
 // one and the directory synced: a crash at any instant leaves the old file or the new one, whole.
 
 import { dirname } from 'node:path'
+import { assert } from '../../base/assert.ts'
 import type { Disk, DiskFile } from '../../base/disk.ts'
 
 /**
@@ -22,6 +23,7 @@ export class FileSink {
   readonly #options: FileSinkOptions
   readonly #file: DiskFile
   #unsynced = 0
+  #isCommitted = false
 
   /** Creates the temporary file. Throws StoreError. */
   constructor(disk: Disk, options: FileSinkOptions) {
@@ -31,6 +33,7 @@ export class FileSink {
   }
 
   readonly write = (bytes: Uint8Array, start: number, length: number): void => {
+    assert(!this.#isCommitted, 'a file is written before it is committed')
     this.#file.write(bytes, start, length)
     this.#unsynced += length
     if (this.#options.syncsWhileWriting && this.#unsynced >= SYNC_BYTES) {
@@ -41,6 +44,8 @@ export class FileSink {
 
   /** Makes the file durable under its name. Throws StoreError; then the old file still stands. */
   commit(): void {
+    assert(!this.#isCommitted, 'a file is committed once')
+    this.#isCommitted = true
     this.#file.sync()
     this.#file.close()
     this.#disk.rename(this.#options.temporaryPath, this.#options.path)

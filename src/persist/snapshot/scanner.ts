@@ -31,7 +31,7 @@ import {
 import type { FrozenPages } from '../../memory/frozen-pages.ts'
 import type { Ptr } from '../../memory/layout.ts'
 import { PAGE_BYTES } from '../../memory/layout.ts'
-import { RUN_PAGES_MAX, SLAB_HEADER_BYTES } from '../../memory/size-class.ts'
+import { CELL_BYTES_MIN, RUN_PAGES_MAX, SLAB_HEADER_BYTES } from '../../memory/size-class.ts'
 import type { Kernels } from '../rdb/kernels.ts'
 import type { RdbWriter } from '../rdb/rdb-writer.ts'
 import { ClockForm, type SnapshotPlan } from './plan.ts'
@@ -151,6 +151,7 @@ export class Scanner {
   }
 
   #takeRun(head: number): boolean {
+    assert(head > 0 && head < this.#frozen.pageLimit, 'a run is in the arena of the cut')
     const pageCount = this.#frozen.takeRun(head, this.#bytes, this.#region)
     if (pageCount === 0) return false
     this.progress.pages += pageCount
@@ -165,6 +166,8 @@ export class Scanner {
     const cellCount = this.#words[first]! >>> 16
     const database = this.#plan.databaseOfSpace[this.#words[first + 1]!] ?? -1
     const isSkipped = database < 0
+    assert(cellBytes >= CELL_BYTES_MIN && cellBytes % 8 === 0, 'a slab tells its cells')
+    assert(SLAB_HEADER_BYTES + cellBytes * cellCount <= SCAN_REGION_BYTES, 'a run fits the copy')
     for (let i = 0; i < cellCount; i++) {
       const mask = this.#words[first + 2 + (i >>> 5)]!
       if (mask === 0) {
@@ -215,6 +218,7 @@ export class Scanner {
       valueSpan: isValueOut ? words[valueWord]! : 0,
       valueLength: isValueOut ? words[valueWord + 1]! : inlineValueLength(shape),
     }
+    assert(isKeyOut || isValueOut, 'what is inline is emitted at once')
     if (isKeyOut) this.#pending.set(this.#frozen.pageOf(entry.keySpan), entry)
     if (isValueOut) this.#pending.set(this.#frozen.pageOf(entry.valueSpan), entry)
   }
@@ -240,6 +244,7 @@ export class Scanner {
 
   #emitSpan(span: Ptr, length: number, isSkipped: boolean): void {
     const page = this.#frozen.pageOf(span)
+    assert(this.#pending.has(page), 'a span is read once')
     this.#pending.delete(page)
     this.#spans.open(page, length)
     if (!isSkipped) this.#writer.stringFrom(length, this.#spans)

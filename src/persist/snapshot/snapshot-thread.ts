@@ -67,6 +67,6 @@ function run(job: SnapshotJob): SnapshotOutcome {
 const { port } = workerData as { port: MessagePort }
 port.on('message', (job: SnapshotJob) => {
   port.postMessage(run(job))
-  // The job's views would keep segments in memory that the engine drops; they are still in use here.
+  // The job's views, still in use here, would keep segments in memory that the engine drops.
   setImmediate(collectGarbage)
 })

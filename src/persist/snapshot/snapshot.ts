@@ -76,6 +76,7 @@ export class SnapshotEncoder {
     const stream = this.#stream
     assert(stream !== null, 'begin comes first')
     const bytes = this.#writer.end()
+    assert(bytes > 0, 'a stream has a head and an end')
     this.#report(stream)
     this.#stream = null
     return { bytes, keys: stream.scanner.progress.keys }

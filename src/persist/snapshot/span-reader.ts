@@ -29,6 +29,7 @@ export class SpanReader implements StringSource {
 
   /** Begins to read `length` bytes of the span whose first page is `page`. */
   open(page: number, length: number): void {
+    assert(page > 0 && length >= 0, 'a span has a page and a length')
     this.#page = page
     this.#pageCount = this.#frozen.pageCountOf(page)
     this.#length = length
@@ -49,6 +50,7 @@ export class SpanReader implements StringSource {
 
   copy(offset: number, length: number, target: Uint8Array, targetStart: number): void {
     // A reading that begins at 0 and is not whole in one go may be the first of two.
+    assert(offset + length <= this.#length, 'reads stay inside the string')
     if (offset === 0) {
       this.#isLooking = this.#isReadTwice && this.#given === 0 && length < this.#length
       this.#given = 0
