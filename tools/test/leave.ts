@@ -1,5 +1,5 @@
-// Loaded before each file of tests: ends a process that its tests have left behind alive, by a timer,
-// a socket or a server that a failed or timed-out test did not close.
+// Loaded before each file of tests: ends a process that its tests have left behind alive, by a
+// timer, a socket or a server that a failed or timed-out test did not close.
 //
 // Not `--test-force-exit`: that ends the process while results are still on their way to the
 // runner, and results that are lost count neither as passed nor as failed.
