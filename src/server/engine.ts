@@ -30,6 +30,10 @@ export interface EngineOptions extends ServerOptions {
   /** Where snapshots are made; null: the server neither loads nor saves. */
   readonly snapshots: SnapshotRunner | null
   readonly processId: number
+  /** Tests: every cut proves that no page changed without touch. */
+  readonly isChecking?: boolean
+  /** Tests: makes the scanner go on while the engine waits for it. */
+  readonly relieve?: () => void
 }
 
 /** For connections that are refused: they are told why and closed. */
@@ -152,5 +156,7 @@ function persistenceOf(server: Server, options: EngineOptions): Persistence | nu
     settings: new LiveSettings(server),
     runner: options.snapshots,
     processId: options.processId,
+    isChecking: options.isChecking ?? false,
+    ...(options.relieve && { relieve: options.relieve }),
   })
 }

@@ -1,5 +1,6 @@
 // For tests: an engine in one process with a fake clock, disk and transport. Clients are objects
-// that send text and collect what they are sent.
+// that send text and collect what they are sent. Given the disk and the time of an earlier one, a
+// server is that one's restart. One seed makes every run the same.
 
 import { dirname } from 'node:path'
 import { FakeClock } from '../base/clock.ts'
@@ -15,12 +16,12 @@ import type {
   Transport,
 } from '../base/socket.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
+import { SteppedRunner } from '../persist/snapshot/test-runner.ts'
 import { Config, type ConfigName } from './config.ts'
 import { Engine } from './engine.ts'
 import { Mailbox, type MainMessage } from './mailbox.ts'
 
 const PAGE_CAPACITY = 65536
-/** The seed of all randomness. */
 const SEED = 1
 
 export interface TestServerOptions {
@@ -33,20 +34,37 @@ export interface TestServerOptions {
   /** Pages that the arena may have at most, a multiple of a segment's. */
   readonly pageCapacity?: number
   readonly renames?: readonly { readonly from: string; readonly to: string }[]
+  /** The seed of all randomness, the hash secret included. */
+  readonly seed?: number
+  /** A disk to start from, as an earlier server left it. */
+  readonly disk?: FakeDisk
+  /** Unix ms at the start. */
+  readonly startMs?: number
+  /**
+   * Loads at the start and saves: background saves go on when `runner.step()` is called, and each
+   * cut is checked. Without it the server has no persistence.
+   */
+  readonly hasPersistence?: boolean
 }
 
 /** An engine that has started and serves. */
 export class TestServer {
-  readonly clock = new FakeClock()
-  readonly disk = new FakeDisk()
+  readonly clock: FakeClock
+  readonly disk: FakeDisk
+  readonly runner: SteppedRunner
   readonly mailbox = new Mailbox()
   readonly messages: MainMessage[] = []
   /** Lines that were logged. */
   readonly log: string[] = []
   readonly engine: Engine
-  readonly transport = new FakeTransport(this.clock)
+  readonly transport: FakeTransport
 
   constructor(options: TestServerOptions = {}) {
+    this.clock = new FakeClock(options.startMs)
+    this.disk = options.disk ?? new FakeDisk()
+    this.runner = new SteppedRunner(this.disk)
+    this.transport = new FakeTransport(this.clock)
+    const seed = options.seed ?? SEED
     this.disk.makeDirectory('/data')
     for (const [path, text] of Object.entries(options.files ?? {})) {
       this.disk.makeDirectory(dirname(path))
@@ -62,8 +80,8 @@ export class TestServer {
       keyspace: new Keyspace({
         databaseCount: config.values.databases,
         pageCapacity: options.pageCapacity ?? PAGE_CAPACITY,
-        hashSecret: new Uint32Array([SEED, SEED]),
-        random: new Random(SEED),
+        hashSecret: new Uint32Array([seed, seed]),
+        random: new Random(seed),
       }),
       clock: this.clock,
       disk: this.disk,
@@ -73,8 +91,10 @@ export class TestServer {
       isSupervised: false,
       transport: this.transport,
       mailbox: this.mailbox,
-      snapshots: null,
+      snapshots: options.hasPersistence === true ? this.runner : null,
       processId: 1,
+      isChecking: true,
+      relieve: () => this.runner.step(),
     })
     if (options.busyPort !== undefined) this.transport.busyPorts.add(options.busyPort)
     this.engine.listen()
