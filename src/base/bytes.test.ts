@@ -4,8 +4,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  compareBytes,
-  equalsAt,
   formatDouble,
   integerLength,
   latin1,
@@ -191,15 +189,4 @@ test('words match in any case, and nothing else folds', () => {
     )
   }
   assert.equal(textOf(toLowerCase(latin1('xAZ[@\xc0'), 1, 5), 0, 5), 'az[@\xc0')
-})
-
-test('comparison is memcmp, then length', () => {
-  const sorted = ['', '\0', 'a', 'a\0', 'aa', 'b', '\xff'].map(latin1)
-  for (const [i, a] of sorted.entries()) {
-    for (const [k, b] of sorted.entries()) {
-      assert.equal(Math.sign(compareBytes(a, b)), Math.sign(i - k))
-    }
-  }
-  assert.ok(equalsAt(latin1('xabc'), 1, latin1('abc')))
-  assert.ok(!equalsAt(latin1('xab'), 1, latin1('abc')))
 })

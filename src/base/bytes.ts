@@ -14,7 +14,6 @@ export const INTEGER_LENGTH_MAX = 20
 export const DOUBLE_LENGTH_MAX = 24
 
 const MINUS = 0x2d
-const PLUS = 0x2b
 const ZERO = 0x30
 /** Integers of up to 15 digits are computed in doubles without a look at overflow. */
 const SAFE_DIGITS = 15
@@ -60,26 +59,6 @@ export function matchesWord(
     if (folded !== word[i]!) return false
   }
   return true
-}
-
-/** Whether `other` stands at `start`, byte for byte. */
-export function equalsAt(bytes: Uint8Array, start: number, other: Uint8Array): boolean {
-  const length = other.length
-  if (start + length > bytes.length) return false
-  for (let i = 0; i < length; i++) {
-    if (bytes[start + i]! !== other[i]!) return false
-  }
-  return true
-}
-
-/** Negative, 0 or positive as memcmp, the shorter first when one begins with the other. */
-export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const limit = a.length < b.length ? a.length : b.length
-  for (let i = 0; i < limit; i++) {
-    const difference = a[i]! - b[i]!
-    if (difference !== 0) return difference
-  }
-  return a.length - b.length
 }
 
 /** Copies ASCII A–Z as a–z and all else as it is; returns a new array. */
@@ -282,9 +261,4 @@ export function hexDigit(byte: number): number {
 /** Whether C's isspace says yes in the C locale. */
 export function isSpace(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)
-}
-
-/** Whether the range begins with a sign, for option parsers that look before they parse. */
-export function isSign(byte: number): boolean {
-  return byte === PLUS || byte === MINUS
 }

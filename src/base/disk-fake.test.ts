@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Disk, replaceText, systemCode } from './disk.ts'
+import { type Disk, replaceFile, systemCode } from './disk.ts'
 import { FakeDisk, PowerCut } from './disk-fake.ts'
 import { StoreError } from './errors.ts'
 import { Random } from './random.ts'
@@ -183,10 +183,10 @@ test('create over a file empties it, and a crash may or may not have done so', (
   assert.deepEqual([...seen].sort(), ['', 'old'])
 })
 
-test('replaceText leaves the old or the new text, whenever the power goes', () => {
+test('replaceFile leaves the old or the new content, whenever the power goes', () => {
   const probe = new FakeDisk()
   probe.put('/data/conf', text('old'))
-  replaceText(probe, '/data/conf', 'new text')
+  replaceFile(probe, '/data/conf', text('new text'))
   const seen = new Set<string>()
   for (let point = 0; point <= probe.operations; point++) {
     for (let seed = 1; seed <= 20; seed++) {
@@ -195,7 +195,7 @@ test('replaceText leaves the old or the new text, whenever the power goes', () =
       disk.cutPowerAt(point)
       let isDone = false
       try {
-        replaceText(disk, '/data/conf', 'new text')
+        replaceFile(disk, '/data/conf', text('new text'))
         isDone = true
       } catch (error) {
         assert.ok(error instanceof PowerCut)

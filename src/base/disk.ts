@@ -179,17 +179,19 @@ export class SystemDisk implements Disk {
   }
 }
 
-/** Writes a small text file so that a crash leaves the old or the new content, never a mixture. */
-export function replaceText(disk: Disk, path: string, text: string): void {
+/** Replaces a file or creates it; a crash leaves the old or the new content, never a mixture. */
+export function replaceFile(disk: Disk, path: string, bytes: Uint8Array): void {
   const temporary = `${path}.tmp`
   const file = disk.create(temporary)
   try {
-    const bytes = Buffer.from(text, 'utf8')
     file.write(bytes, 0, bytes.length)
     file.sync()
-  } finally {
     file.close()
+    disk.rename(temporary, path)
+  } catch (error) {
+    file.close()
+    disk.unlink(temporary)
+    throw error
   }
-  disk.rename(temporary, path)
   disk.syncDirectory(dirname(path))
 }

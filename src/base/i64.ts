@@ -33,23 +33,7 @@ export function subtractI64(a: I64, b: I64): I64 | null {
   return toI64(BigInt(a) - BigInt(b))
 }
 
-/** a × b, or null on overflow. */
-export function multiplyI64(a: I64, b: I64): I64 | null {
-  if (typeof a === 'number' && typeof b === 'number') {
-    const product = a * b
-    // The sum with 0 turns −0 into 0.
-    if (Number.isSafeInteger(product)) return product + 0
-  }
-  return toI64(BigInt(a) * BigInt(b))
-}
-
 /** −a, or null for the one value that has no opposite. */
 export function negateI64(a: I64): I64 | null {
   return subtractI64(0, a)
-}
-
-/** Negative, 0 or positive, as a is less than, equal to or greater than b. */
-export function compareI64(a: I64, b: I64): number {
-  if (a < b) return -1
-  return a > b ? 1 : 0
 }

@@ -157,11 +157,6 @@ export class ForwardLog implements Log {
   }
 }
 
-/** Creates the log file if need be; throws a `StoreError` when it cannot be appended to. */
-export function checkLogFile(disk: Disk, path: string): void {
-  disk.openAppend(path).close()
-}
-
 /** Writes to the standard output at once; a reader that went away is not an error. */
 export function standardOutput(): (text: string) => void {
   process.stdout.on('error', () => {})

@@ -69,12 +69,3 @@ export function copySlice(source: Slice, target: Uint8Array, at: number): void {
     target.set(bytes.subarray(start, start + length), at)
   }
 }
-
-/** Whether two slices hold the same bytes. */
-export function slicesEqual(a: Slice, b: Slice): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) {
-    if (a.bytes[a.start + i] !== b.bytes[b.start + i]) return false
-  }
-  return true
-}

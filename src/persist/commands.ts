@@ -6,12 +6,11 @@
 
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { type Args, word } from '../resp/args.ts'
-import { replyError, SYNTAX_ERROR } from '../resp/replies.ts'
+import { replyError, SAVE_IN_PROGRESS, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import type { Persistence } from './persistence.ts'
 
 const SCHEDULE = word('schedule')
-const IN_PROGRESS = replyError('ERR Background save already in progress')
 const SAVE_FAILED = replyError('ERR')
 
 /** The rows, over the persistence that `persistenceOf` finds. */
@@ -21,7 +20,7 @@ export function persistCommands(
   /** SAVE: OK when the file is written; blocks everybody until then. O(n). */
   function save(context: Context, _args: Args, reply: Reply): void {
     const persistence = persistenceOf(context)
-    if (persistence.isSaving) return reply.error(IN_PROGRESS)
+    if (persistence.isSaving) return reply.error(SAVE_IN_PROGRESS)
     if (persistence.save() !== null) return reply.error(SAVE_FAILED)
     reply.ok()
   }
@@ -32,7 +31,7 @@ export function persistCommands(
     const isScheduled = args.count === 2 && args.is(1, SCHEDULE)
     if (args.count > 2 || (args.count === 2 && !isScheduled)) return reply.error(SYNTAX_ERROR)
     // As in Redis: a save that runs refuses another one; SCHEDULE waits only for an AOF rewrite.
-    if (persistence.isSaving) return reply.error(IN_PROGRESS)
+    if (persistence.isSaving) return reply.error(SAVE_IN_PROGRESS)
     const error = persistence.startBackground()
     if (error !== null) return reply.errorText(`ERR ${error}`)
     reply.simple('Background saving started')

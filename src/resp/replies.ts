@@ -48,9 +48,6 @@ export const WRONG_TYPE = define(
 export const SYNTAX_ERROR = define('ERR syntax error')
 export const NOT_INTEGER = define('ERR value is not an integer or out of range')
 export const NOT_FLOAT = define('ERR value is not a valid float')
-export const NOT_POSITIVE = define('ERR value is out of range, must be positive')
-export const OUT_OF_RANGE = define('ERR value is out of range')
-export const INDEX_OUT_OF_RANGE = define('ERR index out of range')
 export const OFFSET_OUT_OF_RANGE = define('ERR offset is out of range')
 export const INCREMENT_OVERFLOW = define('ERR increment or decrement would overflow')
 export const DECREMENT_OVERFLOW = define('ERR decrement would overflow')
@@ -58,22 +55,15 @@ export const NAN_OR_INFINITY = define('ERR increment would produce NaN or Infini
 export const STRING_TOO_LONG = define(
   'ERR string exceeds maximum allowed size (proto-max-bulk-len)',
 )
-export const BIT_OFFSET = define('ERR bit offset is not an integer or out of range')
-export const BIT_VALUE = define('ERR bit is not an integer or out of range')
 export const INVALID_CURSOR = define('ERR invalid cursor')
-export const TIMEOUT_NOT_FLOAT = define('ERR timeout is not a float or out of range')
 export const TIMEOUT_NOT_INTEGER = define('ERR timeout is not an integer or out of range')
 export const TIMEOUT_NEGATIVE = define('ERR timeout is negative')
-export const MIN_OR_MAX_NOT_FLOAT = define('ERR min or max is not a float')
-export const HASH_NOT_INTEGER = define('ERR hash value is not an integer')
-export const HASH_NOT_FLOAT = define('ERR hash value is not a float')
 
 // Keys and databases.
 export const NO_SUCH_KEY = define('ERR no such key')
 export const SAME_OBJECT = define('ERR source and destination objects are the same')
 export const BUSY_KEY = define('BUSYKEY Target key name already exists.')
 export const DB_OUT_OF_RANGE = define('ERR DB index is out of range')
-export const DB_NOT_INTEGER = define('ERR invalid DB index')
 export const DUMP_BAD = define('ERR DUMP payload version or checksum are wrong')
 export const DUMP_BAD_FORMAT = define('ERR Bad data format')
 export const TTL_INVALID = define('ERR Invalid TTL value, must be >= 0')
@@ -86,9 +76,6 @@ export const WRONG_PASS = define('WRONGPASS invalid username-password pair or us
 export const AUTH_NOT_SET = define(
   'ERR AUTH <password> called without any password configured for the default user. ' +
     'Are you sure your configuration is correct?',
-)
-export const NO_PERM = define(
-  'NOPERM this user has no permissions to run one of the commands used in the transaction',
 )
 export const NO_PROTO = define('NOPROTO unsupported protocol version')
 export const PROTOCOL_NOT_INTEGER = define('ERR Protocol version is not an integer or out of range')
@@ -115,12 +102,6 @@ export const MAX_CLIENTS = define('ERR max number of clients reached')
 
 // The server's state.
 export const LOADING = define('LOADING Redis is loading the dataset in memory')
-export const BUSY_SCRIPT = define(
-  'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
-)
-export const BUSY_FUNCTION = define(
-  'BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.',
-)
 export const ARENA_FULL_ERROR = define(
   'OOM command not allowed: no memory is left for what it stores.',
 )
@@ -135,10 +116,6 @@ export const MISCONF = define(
 export const MASTER_DOWN = define(
   "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
 )
-export const READ_ONLY = define("READONLY You can't write against a read only replica.")
-export const NO_REPLICAS = define('NOREPLICAS Not enough good replicas to write.')
-export const EXEC_ABORT = define('EXECABORT Transaction discarded because of previous errors.')
-export const UNBLOCKED = define('UNBLOCKED client unblocked via CLIENT UNBLOCK')
 export const SAVE_IN_PROGRESS = define('ERR Background save already in progress')
 
 // The wire (the connection is closed after each of these).

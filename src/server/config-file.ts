@@ -1,11 +1,10 @@
-// Files of the configuration: read whole, found by patterns, replaced as a whole.
+// Files of the configuration: read whole, found by patterns.
 //
 // A file is read as bytes and becomes text that keeps every byte (config-text.ts). What has no
-// size, a pipe or `/dev/fd/N`, is read as UTF-8. Replacing is writing beside it, fsync, rename and
-// fsync of the directory; whatever fails, the old file is still there and nothing else is.
+// size, a pipe or `/dev/fd/N`, is read as UTF-8.
 
 import { createHash } from 'node:crypto'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Disk } from '../base/disk.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
 import { globMatches } from '../base/glob.ts'
@@ -48,24 +47,6 @@ export function readConfigFile(disk: Disk, path: string): string {
   } finally {
     file.close()
   }
-}
-
-/** Replaces a file or creates it, so that a crash leaves the old or the new one. */
-export function replaceConfigFile(disk: Disk, path: string, text: string): void {
-  const bytes = encodeText(text)
-  const temporary = `${path}.rewrite.tmp`
-  const file = disk.create(temporary)
-  try {
-    file.write(bytes, 0, bytes.length)
-    file.sync()
-    file.close()
-    disk.rename(temporary, path)
-  } catch (error) {
-    file.close()
-    disk.unlink(temporary)
-    throw error
-  }
-  disk.syncDirectory(dirname(path))
 }
 
 /** The ACL rule that stands for a password: `#` and its SHA-256. */

@@ -7,11 +7,11 @@
 //   - several empty lines become one
 // The new file replaces the old one by rename, so that a crash leaves one or the other.
 
-import type { Disk } from '../base/disk.ts'
-import { passwordRule, readConfigFile, replaceConfigFile } from './config-file.ts'
+import { type Disk, replaceFile } from '../base/disk.ts'
+import { passwordRule, readConfigFile } from './config-file.ts'
 import type { ConfigLine } from './config-row.ts'
 import { findEntry } from './config-table.ts'
-import { splitArguments } from './config-text.ts'
+import { encodeText, splitArguments } from './config-text.ts'
 
 /** A directive and the lines it is to have. */
 export interface ConfigDirective {
@@ -33,7 +33,7 @@ export function rewriteFile(
   const rule = password === '' ? 'nopass' : passwordRule(password)
   const user = `user default on ${rule} sanitize-payload ~* &* +@all`
   const directives = [...settings, { name: 'user', lines: [{ line: user, force: false }] }]
-  replaceConfigFile(disk, path, rewriteText(before, directives))
+  replaceFile(disk, path, encodeText(rewriteText(before, directives)))
 }
 
 /** `before` with the lines of `directives` in it. */
