@@ -56,7 +56,8 @@ export class SteppedRunner implements SnapshotRunner {
     if (frozen === null || encoder === null) return
     this.#guard(() => {
       if (this.#result !== null) {
-        this.#sink!.commit()
+        assert(this.#sink !== null, 'a scan that began has a file')
+        this.#sink.commit()
         this.#end({ kind: 'saved', ...this.#result })
         return
       }
@@ -85,8 +86,9 @@ export class SteppedRunner implements SnapshotRunner {
   }
 
   #end(outcome: SnapshotOutcome): void {
+    assert(this.#frozen !== null, 'only a job ends')
     // Ends a scan only once.
-    if (this.#result === null) this.#frozen!.end()
+    if (this.#result === null) this.#frozen.end()
     this.#frozen = null
     this.#sink = null
     this.#outcome = outcome
