@@ -36,6 +36,7 @@ function set(context: Context, args: Args, reply: Reply): void {
     pairs.push([decodeText(args.copy(i)), decodeText(args.copy(i + 1))])
   }
   const caller = { isLocal: client.isLocal, isLoading: server.isLoading }
+  const { procTitleTemplate } = server.config.values
   const addresses = { bind: server.config.textOf('bind'), port: server.config.textOf('port') }
   const before: [string, string][] = []
   for (const [name] of pairs) before.push(...server.config.get([name]))
@@ -44,14 +45,25 @@ function set(context: Context, args: Args, reply: Reply): void {
   const names = pairs.map(([name]) => name)
   for (const notice of server.config.notices(names)) server.log.notice(notice)
   const isPortNew = addresses.port !== server.config.textOf('port')
-  if (!isPortNew && addresses.bind === server.config.textOf('bind')) return reply.ok()
-  // Whether one can listen there shows later: the client waits for its answer.
+  const isMoved = isPortNew || addresses.bind !== server.config.textOf('bind')
+  const template = server.config.values.procTitleTemplate
+  const isTitleNew = template !== procTitleTemplate
+  if (!isMoved && !isTitleNew) return reply.ok()
+  // Whether one can listen there shows later, and another thread sets the title: the client waits
+  // for its answer.
   client.isWaiting = true
+  const finish = (error: string | null) => {
+    server.parts.answer(client, (later) => (error === null ? later.ok() : later.errorText(error)))
+  }
+  const entitle = () => {
+    if (isTitleNew) server.parts.retitle(template, () => finish(null))
+    else finish(null)
+  }
+  if (!isMoved) return entitle()
   server.parts.rebind((isGood) => {
-    if (isGood) return server.parts.answer(client, (later) => later.ok())
+    if (isGood) return entitle()
     server.config.set(before)
-    const message = isPortNew ? PORT_FAILED : BIND_FAILED
-    server.parts.rebind(() => server.parts.answer(client, (later) => later.errorText(message)))
+    server.parts.rebind(() => finish(isPortNew ? PORT_FAILED : BIND_FAILED))
   })
 }
 

@@ -42,8 +42,14 @@ function main(): void {
     processId: process.pid,
   })
   port.on('message', (message: EngineMessage) => {
-    if (message.kind === 'wake') engine.wake()
-    else engine.start()
+    switch (message.kind) {
+      case 'go':
+        return engine.start()
+      case 'wake':
+        return engine.wake()
+      case 'titled':
+        return engine.noteTitled()
+    }
   })
   engine.listen()
 }

@@ -49,6 +49,21 @@ describe('a turn', () => {
   })
 })
 
+describe('CONFIG SET proc-title-template', () => {
+  it('answers when the main thread has set the title, and not before', () => {
+    const server = new TestServer()
+    const client = server.connect()
+    assert.equal(client.call('CONFIG', 'SET', 'proc-title-template', 'new {port}'), '')
+    assert.deepEqual(server.messages.at(-1), { kind: 'title', template: 'new {port}' })
+    assert.equal(client.call('PING'), '')
+    assert.equal(server.connect().call('PING'), '+PONG\r\n')
+    server.engine.noteTitled()
+    assert.equal(client.take(), `${OK}+PONG\r\n`)
+    // The same again is nothing to wait for.
+    assert.equal(client.call('CONFIG', 'SET', 'proc-title-template', 'new {port}'), OK)
+  })
+})
+
 describe('who may connect', () => {
   it('refuses more than maxclients, and counts them', () => {
     const server = new TestServer({ config: { maxclients: '2' } })

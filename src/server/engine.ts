@@ -52,6 +52,8 @@ export class Engine implements Host {
   readonly #loading: Loading
   readonly #listeners: Listeners
   readonly #clients: Clients
+  /** Who waits for a title to be set, in the order of the requests. */
+  readonly #awaitingTitle: (() => void)[] = []
 
   constructor(options: EngineOptions) {
     const server = new Server(options)
@@ -73,6 +75,10 @@ export class Engine implements Host {
       // Never in the middle of the command that asks for it, even when there is nothing to open.
       rebind: (done) => {
         this.#listeners.openTcp((isGood) => this.clock.after(0, () => done(isGood)))
+      },
+      retitle: (template, done) => {
+        this.#awaitingTitle.push(done)
+        server.send({ kind: 'title', template })
       },
       answer: (client, write) => {
         if (!client.isClosed) this.#turn.answer(client, write)
@@ -102,6 +108,11 @@ export class Engine implements Host {
   /** The main thread has put something into the mailbox. */
   wake(): void {
     this.#cron.takeRequests()
+  }
+
+  /** The main thread has set a title that was asked for. */
+  noteTitled(): void {
+    this.#awaitingTitle.shift()?.()
   }
 
   serve(client: Connection, bytes: Uint8Array, start: number, length: number): void {

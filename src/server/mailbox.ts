@@ -62,6 +62,8 @@ export type EngineMessage =
   | { readonly kind: 'go' }
   /** Look into the mailbox. */
   | { readonly kind: 'wake' }
+  /** The process has the title that was asked for. */
+  | { readonly kind: 'titled' }
 
 /** From engine to main. */
 export type MainMessage =
@@ -73,6 +75,7 @@ export type MainMessage =
   /** There is something to save: start the snapshot thread. */
   | { readonly kind: 'snapshots' }
   | { readonly kind: 'logLevel'; readonly level: LogLevel }
+  /** Sets the title of the process; `titled` is the answer. */
   | { readonly kind: 'title'; readonly template: string }
   /** A shutdown has begun; supervisors want to know. What it saves is first written there. */
   | { readonly kind: 'stopping'; readonly temporaryPath: string }

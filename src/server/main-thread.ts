@@ -167,7 +167,9 @@ class MainThread {
         this.#log.level = message.level
         return
       case 'title':
-        return this.#setTitle(message.template)
+        this.#setTitle(message.template)
+        this.#engine?.postMessage({ kind: 'titled' })
+        return
       case 'fault':
         return this.#crashBySignal('SIGSEGV')
       case 'staying':

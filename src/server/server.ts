@@ -76,6 +76,8 @@ export interface ServerParts {
   readonly resume: () => void
   /** Listens on the addresses of the configuration as it is now, and on no others. */
   readonly rebind: (done: (isGood: boolean) => void) => void
+  /** Gives the process, which is the main thread's, a title by `template`. */
+  readonly retitle: (template: string, done: () => void) => void
   /** Gives the answer that a command has left open by `isWaiting`. */
   readonly answer: (client: Connection, write: (reply: Reply) => void) => void
 }

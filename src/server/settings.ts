@@ -55,10 +55,6 @@ export function bindSettings(server: Server): void {
     for (const client of server.clients) client.setAuthenticated(true)
   })
   config.onChange('loglevel', () => setLogLevel(server))
-  config.onChange('proc-title-template', () => {
-    server.send({ kind: 'title', template: values.procTitleTemplate })
-    return null
-  })
   bindMaxClients(server)
   bindOomScore(server)
 }
