@@ -256,17 +256,18 @@ export class Persistence {
   }
 
   /**
-   * All keys were removed on purpose: no save may bring them back. Stops one that still has them,
-   * as Redis does with or without save points; where there are some, writes a file without them, so
-   * that a restart finds none. `done` is called when that has ended; with false as the result it is
-   * not, as nothing is to do.
+   * All keys were removed on purpose. Where there are save points no save may bring them back: one
+   * that still has them is stopped, and a file without them is written, so that a restart finds
+   * none. `done` is called when that has ended; with false as the result it is not, as nothing is to
+   * do. Without save points a save under way is somebody's own and ends with the keys of its cut
+   * (docs/decisions/0010).
    */
   replaceFlushed(done: () => void): boolean {
     const { settings, keyspace } = this.#options
     const saving = this.#saving
     const isStale = saving !== null && saving.keysAtCut > 0
-    if (isStale) this.#cut?.abort()
     if (settings.savePoints.length === 0 || keyspace.dirty === 0) return false
+    if (isStale) this.#cut?.abort()
     if (saving !== null && !isStale) {
       saving.waiters.push(done)
     } else {
