@@ -71,6 +71,12 @@ export class FrozenPages {
     return Atomics.load(this.#control, Control.Urgent) - 1
   }
 
+  /** Pages that shall be taken before their turn: preserved copies that fill the reserve. */
+  get earlyCount(): number {
+    const write = Atomics.load(this.#control, Control.EarlyWrite)
+    return (write - this.#control[Control.EarlyRead]!) | 0
+  }
+
   /** The next page that shall be taken before its turn, or -1. Consumes it. */
   nextEarly(): number {
     const at = this.#control[Control.EarlyRead]!

@@ -207,6 +207,7 @@ export class Persistence {
         sink: sink.write,
         progress: this.#progress,
         pause: (us) => Atomics.wait(WAIT_WORD, 0, 0, us / 1000),
+        nowUs: null,
       })
       sink.commit()
       outcome = { kind: 'saved', ...result }

@@ -4,6 +4,7 @@
 
 import { setPriority } from 'node:os'
 import { type MessagePort, workerData } from 'node:worker_threads'
+import { SystemClock } from '../../base/clock.ts'
 import { SystemDisk, systemCode } from '../../base/disk.ts'
 import { StoreError } from '../../base/errors.ts'
 import { collectGarbage } from '../../base/heap.ts'
@@ -34,6 +35,7 @@ export type SnapshotOutcome =
 const NICENESS = 10
 setPriority(0, NICENESS)
 const disk = new SystemDisk()
+const clock = new SystemClock()
 const encoder = new SnapshotEncoder()
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
@@ -47,6 +49,7 @@ function run(job: SnapshotJob): SnapshotOutcome {
       sink: sink.write,
       progress: new Float64Array(job.progress),
       pause: (us) => Atomics.wait(sleeper, 0, 0, us / 1000),
+      nowUs: () => clock.monotonicUs(),
     })
     // The pages are free for the engine from here on; syncing a file is none of its business.
     frozen.end()

@@ -47,7 +47,7 @@ class SteppedRunner implements SnapshotRunner {
     this.#guard(() => {
       this.#sink = new FileSink(this.disk, job.file)
       const progress = new Float64Array(job.progress)
-      const options = { sink: this.#sink.write, progress, pause: () => undefined }
+      const options = { sink: this.#sink.write, progress, pause: () => undefined, nowUs: null }
       encoder.begin(this.#frozen!, job.plan, options)
     })
   }

@@ -19,6 +19,13 @@ const CHUNK_BYTES = 1024 * 1024
 const PAUSE_US_MAX = 10_000
 /** Steps between two reports of progress. */
 const STEPS_PER_REPORT = 64
+/** Steps between two looks at the time. */
+const STEPS_PER_LOOK = 8
+/** A burst of work, and the rest after it. */
+const WORK_US = 300
+const REST_US = 100
+/** Fewer pages that wait to be taken early than this leave time to rest. */
+const CALM_PAGES = 256
 
 /** Shared with the engine, which shows it; written by whoever scans. */
 export const Progress = { Keys: 0, Pages: 1, Bytes: 2 } as const
@@ -40,6 +47,8 @@ export interface EncodeOptions {
   readonly sink: ByteSink
   readonly progress: Float64Array
   readonly pause: (us: number) => void
+  /** Microseconds since some start, for a scan that rests now and then; null: it does not. */
+  readonly nowUs: (() => number) | null
 }
 
 /** Kernel memory and writer, made once per thread and used for one snapshot after the other. */
@@ -59,7 +68,8 @@ export class SnapshotEncoder {
       writer.resizeDb(keys, expires)
     }
     const scanner = new Scanner(frozen, this.#kernels, { writer, region: this.#region, plan })
-    this.#stream = { scanner, frozen, plan, options, steps: 0, keysPaused: 0 }
+    const restedUs = options.nowUs?.() ?? 0
+    this.#stream = { scanner, frozen, plan, options, steps: 0, keysPaused: 0, restedUs }
   }
 
   /** Writes some keys; true while there are more. Throws what the sink throws. */
@@ -68,6 +78,7 @@ export class SnapshotEncoder {
     assert(stream !== null, 'begin comes first')
     if (!stream.scanner.step()) return false
     if (pauses(stream) || stream.steps++ % STEPS_PER_REPORT === 0) this.#report(stream)
+    if (stream.steps % STEPS_PER_LOOK === 0) rest(stream)
     return true
   }
 
@@ -112,6 +123,21 @@ interface Stream {
   steps: number
   /** Keys that `rdb-key-save-delay` was slept for. */
   keysPaused: number
+  /** When the scan rested last. */
+  restedUs: number
+}
+
+/**
+ * Lets others run for a moment after a burst of work: where all cores are busy, a thread that wakes
+ * up to serve a client waits until the one that runs has used up its time, some milliseconds. While
+ * preserved pages wait to be taken there is no rest: they are what writers may come to wait for.
+ */
+function rest(stream: Stream): void {
+  const { nowUs, pause } = stream.options
+  if (nowUs === null || nowUs() - stream.restedUs < WORK_US) return
+  const isCalm = stream.frozen.earlyCount < CALM_PAGES && stream.frozen.urgentPage() < 0
+  if (isCalm) pause(REST_US)
+  stream.restedUs = nowUs()
 }
 
 /** Sleeps as `rdb-key-save-delay` says; whether it did. */

@@ -44,7 +44,7 @@ export class SteppedRunner implements SnapshotRunner {
     this.#guard(() => {
       this.#sink = new FileSink(this.#disk, job.file)
       const progress = new Float64Array(job.progress)
-      const options = { sink: this.#sink.write, progress, pause: () => undefined }
+      const options = { sink: this.#sink.write, progress, pause: () => undefined, nowUs: null }
       encoder.begin(frozen, job.plan, options)
     })
   }
