@@ -208,3 +208,17 @@ test('replaceFile leaves the old or the new content, whenever the power goes', (
   }
   assert.deepEqual([...seen].sort(), ['new text', 'old'])
 })
+
+for (const operation of ['write', 'fsync', 'close'] as const) {
+  test(`a replaceFile that fails at ${operation} leaves nothing behind, closable or not`, () => {
+    const disk = new FakeDisk()
+    disk.makeDirectory('/data')
+    disk.fail({ operation, code: 'ENOSPC' })
+    disk.fail({ operation: 'close', code: 'ENOSPC' })
+    assert.equal(
+      codeOf(() => replaceFile(disk, '/data/conf', text('new'))),
+      'ENOSPC',
+    )
+    assert.deepEqual(disk.list('/data'), [])
+  })
+}

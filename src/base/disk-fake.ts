@@ -352,9 +352,11 @@ export class FakeDisk implements Disk {
       startSync: () => undefined,
       close: () => {
         if (!isOpen) return
-        run('close', () => {
+        try {
+          run('close', () => undefined)
+        } finally {
           isOpen = false
-        })
+        }
       },
     }
   }

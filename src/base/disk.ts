@@ -43,7 +43,7 @@ export interface DiskFile {
    * to do. Says nothing of failures: those are `sync`'s.
    */
   startSync(): void
-  /** Idempotent. */
+  /** Idempotent; the file is closed even if this fails. */
   close(): void
 }
 
@@ -189,9 +189,19 @@ export function replaceFile(disk: Disk, path: string, bytes: Uint8Array): void {
     file.close()
     disk.rename(temporary, path)
   } catch (error) {
-    file.close()
-    disk.unlink(temporary)
+    abandonFile(disk, file)
     throw error
   }
   disk.syncDirectory(dirname(path))
+}
+
+/** Closes and removes a file that could not be finished; what fails here is of no more use. */
+export function abandonFile(disk: Disk, file: DiskFile): void {
+  for (const step of [() => file.close(), () => disk.unlink(file.path)]) {
+    try {
+      step()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+    }
+  }
 }

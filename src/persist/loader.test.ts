@@ -175,3 +175,13 @@ test('a database the server does not have is refused', () => {
   })
   assert.throws(() => load(disk, newKeyspace()), { code: /RDB_/, message: /dump\.rdb: .*9/ })
 })
+
+test('a file that is read but cannot be closed is loaded', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => put(writer, 'a', '1'))
+  disk.fail({ operation: 'close', code: 'EIO' })
+  const keyspace = newKeyspace()
+  const loader = load(disk, keyspace)
+  loader.close()
+  assert.equal(textOf(keyspace, 0, 'a'), '1')
+})

@@ -64,7 +64,7 @@ export class RdbLoader implements RdbTarget {
         databases: keyspace.databases.length,
       })
     } catch (error) {
-      this.#file.close()
+      this.close()
       throw error
     }
   }
@@ -93,8 +93,13 @@ export class RdbLoader implements RdbTarget {
     return false
   }
 
+  /** Idempotent. Closing a file that was only read can fail, but nothing is lost by that. */
   close(): void {
-    this.#file.close()
+    try {
+      this.#file.close()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+    }
   }
 
   onAux(name: string, value: string): void {

@@ -3,7 +3,7 @@
 
 import { dirname } from 'node:path'
 import { assert } from '../../base/assert.ts'
-import type { Disk, DiskFile } from '../../base/disk.ts'
+import { abandonFile, type Disk, type DiskFile } from '../../base/disk.ts'
 
 /**
  * Bytes after which writing out begins, so that the last sync has little left. Nobody waits for it:
@@ -54,11 +54,6 @@ export class FileSink {
 
   /** Closes and removes the temporary file; failures are of no use to anybody. */
   discard(): void {
-    try {
-      this.#file.close()
-      this.#disk.unlink(this.#options.temporaryPath)
-    } catch {
-      // The error that led here is the one to report.
-    }
+    abandonFile(this.#disk, this.#file)
   }
 }
