@@ -23,6 +23,8 @@ export class SteppedRunner implements SnapshotRunner {
   /** What the scan found, once it is through. */
   #result: SnapshotResult | null = null
   #outcome: SnapshotOutcome | null = null
+  /** Hears of each job. */
+  onStart: () => void = () => undefined
   /** Hears of each outcome as the engine takes it. */
   onOutcome: (outcome: SnapshotOutcome) => void = () => undefined
 
@@ -37,6 +39,7 @@ export class SteppedRunner implements SnapshotRunner {
 
   start(job: SnapshotJob): void {
     assert(this.#frozen === null, 'one job at a time')
+    this.onStart()
     const frozen = new FrozenPages(job.frozen)
     this.#frozen = frozen
     this.#result = null

@@ -1,0 +1,33 @@
+// A short run of the simulation; `npm run simulate` runs it at length. SEED and STEPS change it.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { simulate } from './simulate.ts'
+
+const SEED = Number(process.env['SEED'] ?? 1)
+const STEPS = Number(process.env['STEPS'] ?? 1500)
+const RUNS = 6
+
+/** Seeds that found something once, with steps enough to find it again. */
+const FOUND: readonly { readonly seed: number; readonly steps: number; readonly what: string }[] =
+  []
+
+for (let run = 0; run < RUNS; run++) {
+  const seed = SEED + run
+  test(`everything a server says and keeps is right, SEED=${seed}`, () => {
+    console.log(`SEED=${seed}`)
+    const { tally } = simulate({ seed, steps: STEPS })
+    assert.ok(tally.commands > STEPS, 'clients were served')
+  })
+}
+
+for (const { seed, steps, what } of FOUND) {
+  test(`${what}, SEED=${seed}`, () => {
+    simulate({ seed, steps })
+  })
+}
+
+test('a seed gives the same run twice', () => {
+  const options = { seed: SEED, steps: 300 }
+  assert.deepEqual(simulate(options), simulate(options))
+})
