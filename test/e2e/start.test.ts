@@ -166,7 +166,9 @@ describe('configuration at start', () => {
       args: ['--pidfile', pidfile, '--logfile', logfile],
     })
     assert.equal(readFileSync(pidfile, 'utf8').trim(), `${server.child.pid}`)
-    assert.match(readFileSync(logfile, 'utf8'), /Ready to accept connections/)
+    // Clients may be served before the line about it is in the file: another thread writes that.
+    const log = () => readFileSync(logfile, 'utf8')
+    await waitFor('the log line', () => log().includes('Ready to accept connections'))
     await server.stop('SIGTERM')
     assert.equal(existsSync(pidfile), false)
     assert.match(readFileSync(logfile, 'utf8'), /ready to exit, bye bye/)
