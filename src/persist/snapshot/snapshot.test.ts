@@ -8,84 +8,20 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../base/clock.ts'
 import { FakeDisk } from '../../base/disk-fake.ts'
-import { StoreError } from '../../base/errors.ts'
 import { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import { KEEP_DEADLINE } from '../../keyspace/database.ts'
 import { Keyspace } from '../../keyspace/keyspace.ts'
 import { contentsOf } from '../../keyspace/test-contents.ts'
-import { FrozenPages } from '../../memory/frozen-pages.ts'
 import { NULL } from '../../memory/layout.ts'
 import { refuseBuffers } from '../../memory/test-refusal.ts'
 import { Persistence, type PersistenceSettings } from '../persistence.ts'
-import { FileSink } from './file-sink.ts'
-import { SnapshotAborted, SnapshotEncoder } from './snapshot.ts'
-import type { SnapshotRunner } from './snapshot-port.ts'
-import type { SnapshotJob, SnapshotOutcome } from './snapshot-thread.ts'
+import { SteppedRunner } from './test-runner.ts'
 
 const SEED = Number(process.env.SEED ?? 1)
 const ROUNDS = Number(process.env.ROUNDS ?? 24)
 const PAGE_CAPACITY = 16384 * 16
 const NOW_MS = 1_700_000_000_000
-const encoder = new SnapshotEncoder()
-
-/** Runs the scanner on this thread, one step when told to. */
-class SteppedRunner implements SnapshotRunner {
-  readonly disk: FakeDisk
-  #job: SnapshotJob | null = null
-  #frozen: FrozenPages | null = null
-  #sink: FileSink | null = null
-  #outcome: SnapshotOutcome | null = null
-
-  constructor(disk: FakeDisk) {
-    this.disk = disk
-  }
-
-  start(job: SnapshotJob): void {
-    this.#job = job
-    this.#frozen = new FrozenPages(job.frozen)
-    this.#guard(() => {
-      this.#sink = new FileSink(this.disk, job.file)
-      const progress = new Float64Array(job.progress)
-      const options = { sink: this.#sink.write, progress, pause: () => undefined, nowUs: null }
-      encoder.begin(this.#frozen!, job.plan, options)
-    })
-  }
-
-  step(): void {
-    if (!this.#job) return
-    this.#guard(() => {
-      if (encoder.step()) return
-      const result = encoder.end()
-      this.#sink!.commit()
-      this.#end({ kind: 'saved', ...result })
-    })
-  }
-
-  poll(): SnapshotOutcome | null {
-    const outcome = this.#outcome
-    this.#outcome = null
-    return outcome
-  }
-
-  #guard(run: () => void): void {
-    try {
-      run()
-    } catch (error) {
-      this.#sink?.discard()
-      if (error instanceof SnapshotAborted) return this.#end({ kind: 'aborted' })
-      if (!(error instanceof StoreError)) throw error
-      this.#end({ kind: 'failed', message: error.message, systemCode: '' })
-    }
-  }
-
-  #end(outcome: SnapshotOutcome): void {
-    this.#frozen!.end()
-    this.#job = null
-    this.#sink = null
-    this.#outcome = outcome
-  }
-}
 
 const log = {
   level: 'notice' as const,
