@@ -1,4 +1,5 @@
 // Commands on keys, deadlines, databases and connections on the model; see model-strings.ts.
+// SCAN is held to its guarantee: an iteration finds each key that was there from its start on.
 
 import { scalar, type Value } from '../lib/resp.ts'
 import {
