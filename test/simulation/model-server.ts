@@ -76,6 +76,7 @@ export class ServerModel {
   }
 
   noteSaved(): void {
+    if (this.disk.candidates.length > 1) throw new Error('saved, but a power cut may undo it')
     this.isLastSaveOk = true
     this.lastSaveSeconds = this.nowSeconds
   }

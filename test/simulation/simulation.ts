@@ -64,6 +64,10 @@ export class World {
   #clientCount = 0
   /** The client whose bytes the server is working on. */
   #served: SimClient | null = null
+  /** Changes counted when the last cut was opened. */
+  #dirtyAtCut = 0
+  /** Changes that are left to save after the save that has just ended; null: none has. */
+  #dirtyAfterSave: number | null = null
   /** Files that a crash or a failed removal has left behind. */
   #leftovers = new Set<string>()
 
@@ -128,9 +132,17 @@ export class World {
   }
 
   advance(ms: number): void {
+    const { keyspace } = this.server.engine.server
+    const isAnybodyHeld = this.clients.some((client) => client.isHeld)
+    this.#dirtyAfterSave = null
     this.about.isInTimer = true
     this.server.clock.advance(ms)
     this.about.isInTimer = false
+    if (this.#dirtyAfterSave !== null && !isAnybodyHeld) {
+      const isRight = keyspace.dirty === this.#dirtyAfterSave
+      const fault = `${keyspace.dirty}, expected ${this.#dirtyAfterSave}`
+      this.expectNoFault('changes since the cut', isRight ? '' : fault)
+    }
     this.#keepTime()
     for (const client of [...this.clients]) this.#settle(client)
   }
@@ -283,8 +295,11 @@ export class World {
         this.expectNoFault('a save', about.mayFail ? '' : outcome.message)
       }
       about.noteOutcome(outcome)
+      const { dirty } = server.engine.server.keyspace
+      this.#dirtyAfterSave = outcome.kind === 'saved' ? dirty - this.#dirtyAtCut : dirty
     }
     server.runner.onStart = () => {
+      this.#dirtyAtCut = server.engine.server.keyspace.dirty
       if (this.#served === null) about.isSaving = true
     }
     this.#rows = { ...ROWS, ...serverRows(about) }
