@@ -31,6 +31,9 @@ const LENGTHS = [
   70_000,
 ]
 const HUGE_LENGTH = 300_000
+/** Keys that come and go in crowds, so that the dict splits its segments. */
+const CROWD_KEYS = 4000
+const CROWD_SIZE = 300
 const AMOUNTS = ['1', '-1', '7', '-100', '9223372036854775807', '-9223372036854775808']
 const TIMES_MS = [1, 5, 30, 200, 1000, 5000, 100_000]
 
@@ -153,11 +156,23 @@ function restore(g: Generator): string[] {
   return ['RESTORE', g.key(), g.pick(['0', '0', '100', '5000']), payload, ...g.maybe('REPLACE')]
 }
 
+/** Many small keys at once, or the same many gone; seldom. */
+function crowd(g: Generator): string[] {
+  if (g.below(4) > 0) return ['GET', `crowd:${g.below(CROWD_KEYS)}`]
+  const first = g.below(CROWD_KEYS - CROWD_SIZE)
+  const names = Array.from({ length: CROWD_SIZE }, (_, i) => `crowd:${first + i}`)
+  if (g.below(3) === 0) return [g.pick(['DEL', 'UNLINK']), ...names]
+  const value = g.noise(g.below(40))
+  return ['MSET', ...names.flatMap((name) => [name, value])]
+}
+
 const DATA_FORMS: readonly Form[] = [
   (g) => ['SET', g.key(), g.value()],
   (g) => ['SET', g.key(), g.value()],
   (g) => ['SET', g.key(), g.value()],
   (g) => ['SET', g.small(), g.letters()],
+  crowd,
+  crowd,
   setWithOptions,
   setWithOptions,
   (g) => ['GET', g.key()],

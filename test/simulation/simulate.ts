@@ -119,7 +119,7 @@ function scan(world: World): void {
   const client = world.idleClient()
   if (client === null) return
   const cursor = client.session.scan?.cursor ?? '0'
-  client.send(['SCAN', cursor, 'COUNT', String(1 + world.below(10))])
+  client.send(['SCAN', cursor, 'COUNT', String(1 + world.below(pick(world, [10, 100, 1000])))])
   world.deliver(client, client.outboxBytes)
 }
 
