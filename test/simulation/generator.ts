@@ -32,8 +32,8 @@ const LENGTHS = [
 ]
 const HUGE_LENGTH = 300_000
 /** Keys that come and go in crowds, so that the dict splits its segments. */
-const CROWD_KEYS = 4000
-const CROWD_SIZE = 300
+const CROWD_KEYS = 12_000
+const CROWD_SIZE = 1000
 const AMOUNTS = ['1', '-1', '7', '-100', '9223372036854775807', '-9223372036854775808']
 const TIMES_MS = [1, 5, 30, 200, 1000, 5000, 100_000]
 

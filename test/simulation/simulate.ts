@@ -18,6 +18,7 @@ export interface RunOptions {
 /** Steps between two looks at everything. */
 const CHECK_STEPS = 250
 const OUTBOX_BYTES_MAX = 400_000
+const SCAN_CALLS_MAX = 100
 
 /** One run; throws at the first thing that is wrong, naming seed and step. */
 export function simulate({ seed, steps }: RunOptions): { tally: Tally; trace: number } {
@@ -118,9 +119,14 @@ function order(world: World): void {
 function scan(world: World): void {
   const client = world.idleClient()
   if (client === null) return
-  const cursor = client.session.scan?.cursor ?? '0'
-  client.send(['SCAN', cursor, 'COUNT', String(1 + world.below(pick(world, [10, 100, 1000])))])
-  world.deliver(client, client.outboxBytes)
+  // Now and then the whole rest, so that iterations end though there is much to iterate over.
+  const isHurrying = world.below(4) === 0
+  for (let i = 0; i < (isHurrying ? SCAN_CALLS_MAX : 1) && client.isIdle; i++) {
+    const cursor = client.session.scan?.cursor ?? '0'
+    client.send(['SCAN', cursor, 'COUNT', String(1 + world.below(pick(world, [10, 100, 1000])))])
+    world.deliver(client, client.outboxBytes)
+    if (client.session.scan === null) return
+  }
 }
 
 function comeAndGo(world: World): void {

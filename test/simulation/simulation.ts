@@ -34,6 +34,8 @@ export interface Tally {
   crashes: number
   restarts: number
   refusals: number
+  /** Iterations by SCAN that came to their end. */
+  scans: number
 }
 
 const START_MS = 1_700_000_000_000
@@ -52,6 +54,7 @@ export class World {
     crashes: 0,
     restarts: 0,
     refusals: 0,
+    scans: 0,
   }
   readonly generator: Generator
   /** Changes with every reply: equal for equal runs. */
@@ -369,6 +372,7 @@ export class World {
 
   #note({ words }: Sent, reply: Value): void {
     this.tally.commands++
+    if (words[0] === 'SCAN' && reply.items[0]?.text === '0') this.tally.scans++
     if (words[0] !== 'INFO') this.trace = mix(this.trace, reply)
   }
 }
