@@ -259,9 +259,9 @@ export class Persistence {
   /**
    * All keys were removed on purpose. Where there are save points no save may bring them back: one
    * that still has them is stopped, and a file without them is written, so that a restart finds
-   * none. `done` is called when that has ended; with false as the result it is not, as nothing is to
-   * do. Without save points a save under way is somebody's own and ends with the keys of its cut
-   * (docs/decisions/0010).
+   * none. `done` is called when that has ended; with false as the result it is not, as nothing is
+   * to do. Without save points a save under way is somebody's own and ends with the keys of its
+   * cut (docs/decisions/0010).
    */
   replaceFlushed(done: () => void): boolean {
     const { settings, keyspace } = this.#options
