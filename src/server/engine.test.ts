@@ -193,6 +193,19 @@ describe('CLIENT', () => {
     assert.equal(client.take(), '+PONG\r\n')
   })
 
+  it('PAUSE WRITE holds a FLUSHALL back that then waits for its file, before what follows', () => {
+    const server = new TestServer({ config: { save: '100 100' }, hasPersistence: true })
+    const writer = server.connect()
+    writer.call('SET', 'k', 'v')
+    server.connect().call('CLIENT', 'PAUSE', '1000', 'WRITE')
+    assert.equal(writer.send(encode(['FLUSHALL']) + encode(['GET', 'k'])), '')
+    server.clock.advance(1200)
+    assert.equal(writer.take(), '')
+    while (server.runner.isBusy) server.runner.step()
+    server.clock.advance(10)
+    assert.equal(writer.take(), `${OK}$-1\r\n`)
+  })
+
   it('REPLY OFF, SKIP and ON silence what they should', () => {
     const client = new TestServer().connect()
     const words = [

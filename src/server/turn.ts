@@ -115,11 +115,12 @@ export class Turn {
     const args = this.#args
     const { reader } = client
     let found: Read = Read.Incomplete
-    while (!client.isClosing) {
+    // The command that a pause held back may be one that waits in its turn.
+    while (!client.isClosing && !client.isWaiting) {
       found = reader.next(args)
       if (found !== Read.Command) break
       if (!this.#execute(client, args)) client.postponed = args.clone()
-      if (client.postponed !== null || client.isWaiting) break
+      if (client.postponed !== null) break
     }
     if (found === Read.ProtocolError && !client.isClosing) this.#endForProtocol(client)
     reader.keep()
