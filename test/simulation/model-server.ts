@@ -7,7 +7,7 @@ import { bulk, differenceOf, type Expected, error, integer, type Model, OK } fro
 import type { Call, Row } from './model-strings.ts'
 import { type SimDisk, statesAt } from './sim-disk.ts'
 
-const IN_PROGRESS = error('ERR Background save already in progress')
+const IN_PROGRESS: Value = error('ERR Background save already in progress')
 export const MISCONF = error(
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to " +
     'disk. Commands that may modify the data set are disabled, because this instance is ' +
@@ -29,6 +29,8 @@ export class ServerModel {
   isDiskFaulty = false
   /** A timer runs commands: what else happened in the same millisecond cannot be told. */
   isInTimer = false
+  /** Until when CLIENT PAUSE holds writers back; 0: it does not. */
+  pausedUntilMs = 0
   #isSaveExcused = false
 
   constructor(options: {
@@ -94,6 +96,8 @@ export function serverRows(server: ServerModel): Readonly<Record<string, Row>> {
     RELOAD: { arity: -1, run: (call) => reload(server, call) },
     SHUTDOWN: { arity: -1, run: () => error('ERR Errors trying to SHUTDOWN. Check logs.') },
     QUIT: { arity: -1, run: () => OK },
+    PAUSE: { arity: 4, run: ({ words }) => pause(server, Number(words[2])) },
+    UNPAUSE: { arity: 2, run: () => pause(server, null) },
   }
 }
 
@@ -110,9 +114,18 @@ function bgsave(server: ServerModel): Expected {
   return started
 }
 
+/** A pause within a pause never ends it earlier; null ends all. */
+function pause(server: ServerModel, ms: number | null): Expected {
+  const untilMs = ms === null ? 0 : server.model.nowMs + ms
+  server.pausedUntilMs = ms === null ? 0 : Math.max(server.pausedUntilMs, untilMs)
+  return OK
+}
+
 function save(server: ServerModel): Expected {
-  if (server.isSaving) return IN_PROGRESS
+  if (server.isSaving && !server.isInTimer) return IN_PROGRESS
+  const mayBeRefused = server.isSaving
   return ({ kind, text }) => {
+    if (mayBeRefused && text === IN_PROGRESS.text) return ''
     if (kind === 'simple') server.noteSaved()
     else if (!server.isDiskFaulty) return `${kind} ${text} of a disk that works`
     return kind === 'simple' || text === 'ERR' ? '' : `${kind} ${text}`
@@ -120,8 +133,10 @@ function save(server: ServerModel): Expected {
 }
 
 function info(server: ServerModel): Expected {
-  const { isSaving, isLastSaveOk } = server
+  const { isSaving, isLastSaveOk, isInTimer } = server
   return ({ text }) => {
+    if (isInTimer) return ''
+
     const field = (name: string) => new RegExp(`${name}:(.*)\r`).exec(text)?.[1]
     const found = `${field('rdb_bgsave_in_progress')} ${field('rdb_last_bgsave_status')}`
     const expected = `${isSaving ? 1 : 0} ${isLastSaveOk ? 'ok' : 'err'}`

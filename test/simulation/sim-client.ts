@@ -3,7 +3,7 @@
 //
 // The server runs a command when its last byte arrives, so the model runs it right after: at the
 // end of the turn in which it was delivered, or, for commands that the server held back (behind a
-// FLUSHALL that waits for its file), when their replies are written. `queue` holds the commands
+// FLUSHALL that waits for its file, or for the end of CLIENT PAUSE), when their replies are written. `queue` holds the commands
 // from the first whose reply is still open.
 
 import type { Socket, SocketHandler } from '../../src/base/socket.ts'
@@ -51,10 +51,18 @@ export class SimClient implements Socket {
     this.#handler = handler
   }
 
-  /** Whether the server holds a command of this client back. */
+  /** Whether the server has run a command of this client and not answered it. */
+  get isWaiting(): boolean {
+    return this.#handler instanceof Connection && this.#handler.isWaiting
+  }
+
+  /** Whether the server keeps a command of this client for later. */
+  get isPostponed(): boolean {
+    return this.#handler instanceof Connection && this.#handler.postponed !== null
+  }
+
   get isHeld(): boolean {
-    const handler = this.#handler
-    return handler instanceof Connection && (handler.isWaiting || handler.postponed !== null)
+    return this.isWaiting || this.isPostponed
   }
 
   /** Bytes that are not delivered yet. */

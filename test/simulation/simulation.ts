@@ -41,6 +41,10 @@ export interface Tally {
 const START_MS = 1_700_000_000_000
 const PAGE_CAPACITY = 16384 * 4
 export const CLIENTS_MAX = 6
+/** By then a pause that is over has been noticed. */
+const RESUME_MS_MAX = 250
+/** Subcommands with a row of their own. */
+const OWN_ROWS = ['RELOAD', 'PAUSE', 'UNPAUSE']
 const ROWS = { ...STRING_ROWS, ...KEY_ROWS }
 
 export class World {
@@ -137,6 +141,7 @@ export class World {
   advance(ms: number): void {
     const { keyspace } = this.server.engine.server
     const isAnybodyHeld = this.clients.some((client) => client.isHeld)
+    const wasPaused = this.about.pausedUntilMs > this.nowMs
     this.#dirtyAfterSave = null
     this.about.isInTimer = true
     this.server.clock.advance(ms)
@@ -148,6 +153,9 @@ export class World {
     }
     this.#keepTime()
     for (const client of [...this.clients]) this.#settle(client)
+    if (wasPaused || ms < RESUME_MS_MAX) return
+    const isLeft = this.clients.some((client) => client.isPostponed)
+    this.expectNoFault('after a pause', isLeft ? 'a command is still kept back' : '')
   }
 
   /** The connection breaks. */
@@ -343,7 +351,8 @@ export class World {
   #runHeld(client: SimClient): void {
     const sent = client.received
     if (sent === null || client.isClosed || sent.expected !== null) return
-    if (!client.isHeld) {
+    if (client.isPostponed) return
+    if (!client.isWaiting) {
       if (this.about.isInTimer) return
       throw new Error(`no reply to ${shown(sent.words)}`)
     }
@@ -356,16 +365,19 @@ export class World {
     this.#keepTime()
     const { model, about } = this
     const { session } = client
-    const name = words[0] === 'DEBUG' && words[1] === 'RELOAD' ? 'RELOAD' : words[0]!
+    const name = OWN_ROWS.includes(words[1] ?? '') ? words[1]! : words[0]!
     const row = this.#rows[name]
     if (row === undefined) return ({ text }) => (/^ERR unknown command/.test(text) ? '' : text)
     const isShort = row.arity < 0 ? words.length < -row.arity : words.length !== row.arity
-    if (isShort && name !== 'OBJECT' && name !== 'RELOAD') {
+    if (isShort && name === words[0] && name !== 'OBJECT') {
       return error(`ERR wrong number of arguments for '${name.toLowerCase()}' command`)
     }
     if (row.isWrite && about.refusesWrites) {
       this.tally.refusals++
       return MISCONF
+    }
+    if (row.isWrite && name !== 'PING' && about.pausedUntilMs > this.nowMs) {
+      return () => 'ran during CLIENT PAUSE WRITE'
     }
     return row.run({ model, session, words })
   }
