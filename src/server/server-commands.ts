@@ -60,9 +60,7 @@ function shutdown(context: Context, args: Args, reply: Reply): void {
   }
   const { server } = serverContext(context)
   if (isAbort) return server.parts.shutdown.abort() ? reply.ok() : reply.error(NO_SHUTDOWN)
-  // Half a dataset must not replace a whole one.
-  if (server.isLoading) isSaveForbidden = true
-  const options = { isSaveForced: isSaveForced && !server.isLoading, isSaveForbidden, isForced }
+  const options = { isSaveForced, isSaveForbidden, isForced }
   if (!server.parts.shutdown.run(options)) reply.error(SHUTDOWN_FAILED)
 }
 

@@ -42,11 +42,13 @@ export class Shutdown {
 
   /** Ends the server; false, logged, when it must stay because it could not save. */
   run(options: ShutdownOptions): boolean {
-    const { persistence, config, send } = this.#server
+    const { persistence, config, send, isLoading } = this.#server
     this.#log.notice('User requested shutdown...')
     send({ kind: 'stopping', temporaryPath: persistence?.temporaryPath ?? '' })
     const hasSavePoints = config.values.save.length > 0
-    const isSaveWanted = options.isSaveForced || (hasSavePoints && !options.isSaveForbidden)
+    const isOrdered = options.isSaveForced || (hasSavePoints && !options.isSaveForbidden)
+    // Half a dataset must not replace a whole one.
+    const isSaveWanted = isOrdered && !isLoading
     persistence?.abort()
     if (persistence !== null && isSaveWanted && !this.#save(persistence, options)) {
       this.#log.warning(
