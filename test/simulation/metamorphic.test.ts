@@ -8,7 +8,7 @@ import { brief } from './model.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 const EVENTS = Number(process.env['EVENTS'] ?? 600)
-const ROUNDS = 3
+const ROUNDS = 2
 
 for (let round = 0; round < ROUNDS; round++) {
   const seed = SEED + round

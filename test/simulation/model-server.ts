@@ -38,12 +38,13 @@ export class ServerModel {
     readonly disk: SimDisk
     readonly model: Model
     readonly capture: () => Map<string, string>[]
+    readonly startedMs: number
   }) {
     this.config = new Map(options.config)
     this.disk = options.disk
     this.model = options.model
     this.capture = options.capture
-    this.lastSaveSeconds = this.nowSeconds
+    this.lastSaveSeconds = Math.floor(options.startedMs / 1000)
   }
 
   get nowSeconds(): number {

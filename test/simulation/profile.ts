@@ -29,11 +29,14 @@ export function profileOf(random: Random): Profile {
     ['client-output-buffer-limit', pick(['normal 0 0 0', 'normal 0 100000 2'])],
     ['hz', pick(['10', '100'])],
     ['active-expire-effort', '1'],
+    // Loading in many slices, or in one.
+    ['key-load-delay', pick(['0', '1000'])],
+    ['loading-process-events-interval-bytes', '1024'],
   ])
   return {
     databaseCount: pick([1, 2, 4, 16]),
     config,
-    snapshotSteps: pick([1, 4, 30]),
+    snapshotSteps: pick([2, 10, 60]),
     hasSlowClients: pick([true, false]),
     hasFaults: pick([true, true, false]),
   }

@@ -5,8 +5,8 @@ import { test } from 'node:test'
 import { simulate } from './simulate.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
-const STEPS = Number(process.env['STEPS'] ?? 1500)
-const RUNS = 10
+const STEPS = Number(process.env['STEPS'] ?? 1200)
+const RUNS = 8
 
 for (let run = 0; run < RUNS; run++) {
   const seed = SEED + run

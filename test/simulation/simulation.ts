@@ -41,6 +41,7 @@ export interface Tally {
 const START_MS = 1_700_000_000_000
 const PAGE_CAPACITY = 16384 * 4
 export const CLIENTS_MAX = 6
+const LOAD_TURNS_MAX = 10_000
 /** By then a pause that is over has been noticed. */
 const RESUME_MS_MAX = 250
 /** Subcommands with a row of their own. */
@@ -179,9 +180,8 @@ export class World {
 
   /** The disk works again; files that could not be removed stay. */
   heal(): void {
-    this.disk.heal()
+    this.#mendDisk()
     this.about.heal()
-    this.#leftovers = new Set(this.disk.list('/data'))
   }
 
   /** Loses power now, and starts again from what the disk kept. */
@@ -253,7 +253,7 @@ export class World {
   }
 
   #contents(): Contents {
-    return contentsOf(this.server.engine.server.keyspace)
+    return aliveAt(contentsOf(this.server.engine.server.keyspace), this.nowMs)
   }
 
   #newServer(startMs: number): TestServer {
@@ -275,20 +275,49 @@ export class World {
     this.clients = []
     this.disk.capture = () => []
     if (this.about.isDiskFaulty && this.below(2) === 0) this.#startInVain(startMs)
-    this.disk.heal()
+    this.#mendDisk()
     this.model = new Model(this.profile.databaseCount, this.model.payloads)
     this.server = this.#newServer(startMs)
+    // Ended while it loads, it leaves the file as it was.
+    const isEnded = this.#awaitReady({ mayEnd: this.below(3) === 0 })
+    if (isEnded) {
+      this.server = this.#newServer(this.nowMs)
+      this.#awaitReady({ mayEnd: false })
+    }
     this.about = this.#enter()
-    const isReady = this.server.messages.some(({ kind }) => kind === 'ready')
-    this.expectNoFault('the start', isReady ? '' : this.server.log.slice(-3).join(' | '))
+  }
+
+  /** Waits for the end of the load, during which nobody is served; true: the server was ended. */
+  #awaitReady({ mayEnd }: { readonly mayEnd: boolean }): boolean {
+    const { server } = this
+    const hears = (kind: string) => server.messages.some((message) => message.kind === kind)
+    for (let turn = 0; !hears('ready'); turn++) {
+      const isStuck = hears('exit') || turn > LOAD_TURNS_MAX
+      this.expectNoFault('the start', isStuck ? server.log.slice(-3).join(' | ') : '')
+      const client = server.connect()
+      const reply = client.call('GET', 'a')
+      this.expectNoFault('during a load', reply.startsWith('-LOADING ') ? '' : reply)
+      if (mayEnd && this.below(10) === 0) {
+        client.call('SHUTDOWN', 'SAVE')
+        return true
+      }
+      client.close()
+      server.clock.advance(this.below(400))
+    }
+    return false
+  }
+
+  #mendDisk(): void {
+    if (this.disk.refusesRemoval) this.#leftovers = new Set(this.disk.list('/data'))
+    this.disk.heal()
   }
 
   /** A start with a faulty disk serves, or ends without having changed anything. */
   #startInVain(startMs: number): void {
     const server = this.#newServer(startMs)
     const kinds = server.messages.map(({ kind }) => kind)
-    const isDecided = kinds.includes('ready') !== kinds.includes('exit')
-    this.expectNoFault('a start with a bad disk', isDecided ? '' : kinds.join())
+    const isUndecided = kinds.includes('ready') && kinds.includes('exit')
+    this.expectNoFault('a start with a bad disk', isUndecided ? kinds.join() : '')
   }
 
   /** Takes up a new server. */
@@ -297,7 +326,13 @@ export class World {
     model.nowMs = server.clock.nowMs()
     const capture = () => contentsOf(server.engine.server.keyspace)
     disk.capture = capture
-    const about = new ServerModel({ config: profile.config, disk, model, capture })
+    const about = new ServerModel({
+      config: profile.config,
+      disk,
+      model,
+      capture,
+      startedMs: server.engine.server.startedMs,
+    })
     server.runner.onOutcome = (outcome) => {
       this.#keepTime()
       if (outcome.kind === 'saved') this.tally.saves++
