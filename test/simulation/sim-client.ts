@@ -3,8 +3,8 @@
 //
 // The server runs a command when its last byte arrives, so the model runs it right after: at the
 // end of the turn in which it was delivered, or, for commands that the server held back (behind a
-// FLUSHALL that waits for its file, or for the end of CLIENT PAUSE), when their replies are written. `queue` holds the commands
-// from the first whose reply is still open.
+// FLUSHALL that waits for its file, or for the end of CLIENT PAUSE), when their replies are
+// written. `queue` holds the commands from the first whose reply is still open.
 
 import type { Socket, SocketHandler } from '../../src/base/socket.ts'
 import { Connection } from '../../src/server/connection.ts'
