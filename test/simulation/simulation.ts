@@ -192,14 +192,13 @@ export class World {
     this.#leftovers = new Set(this.disk.list('/data'))
     this.#reboot()
     this.expectNoFault('after a crash', this.disk.settle(this.#contents(), this.nowMs))
-    this.model.load(this.#contents())
   }
 
   /** Ends the server in order, by command or signal; it may stay when it cannot save. */
   shutDown(options: readonly string[]): void {
-    const { about, disk, model } = this
+    const { about, disk } = this
     this.#keepTime()
-    const before = model.contents()
+    const before = this.model.contents()
     const isForced = options.includes('FORCE')
     const isSaveWanted =
       options.includes('SAVE') || (about.hasSavePoints && !options.includes('NOSAVE'))
@@ -216,8 +215,6 @@ export class World {
     this.#reboot()
     const expected = statesAt(disk.live, before.length, this.nowMs)
     this.expectNoFault('after a restart', differenceOf(this.#contents(), expected))
-    model.nowMs = this.nowMs
-    this.model.load(this.#contents())
   }
 
   /** Runs an action; a power cut in the middle of it becomes a crash. */
@@ -285,6 +282,8 @@ export class World {
       this.#awaitReady({ mayEnd: false })
     }
     this.about = this.#enter()
+    // With what has expired meanwhile: DBSIZE may count that.
+    this.model.load(contentsOf(this.server.engine.server.keyspace))
   }
 
   /** Waits for the end of the load, during which nobody is served; true: the server was ended. */
