@@ -142,7 +142,6 @@ export class World {
   advance(ms: number): void {
     const { keyspace } = this.server.engine.server
     const isAnybodyHeld = this.clients.some((client) => client.isHeld)
-    const wasPaused = this.about.pausedUntilMs > this.nowMs
     this.#dirtyAfterSave = null
     this.about.isInTimer = true
     this.server.clock.advance(ms)
@@ -154,7 +153,7 @@ export class World {
     }
     this.#keepTime()
     for (const client of [...this.clients]) this.#settle(client)
-    if (wasPaused || ms < RESUME_MS_MAX) return
+    if (ms < RESUME_MS_MAX || this.about.pausedUntilMs + RESUME_MS_MAX > this.nowMs) return
     const isLeft = this.clients.some((client) => client.isPostponed)
     this.expectNoFault('after a pause', isLeft ? 'a command is still kept back' : '')
   }
