@@ -91,6 +91,11 @@ export class Cut implements Guard {
     this.#stack = new Int32Array(slotCount)
   }
 
+  /** Bytes of the reserve and the rings. */
+  get bufferBytes(): number {
+    return this.#reserve.byteLength + this.#early.byteLength + this.#freed.byteLength
+  }
+
   get isOpen(): boolean {
     return this.#arena.guard === this
   }

@@ -162,6 +162,11 @@ export class Persistence {
     }
   }
 
+  /** Bytes of the reserve's buffers, which stay for the next save; 0 before the first. */
+  get bufferBytes(): number {
+    return this.#cut?.bufferBytes ?? 0
+  }
+
   /** Counters of the cut that is open or was last; null before the first. */
   get cutFigures(): CutFigures | null {
     return this.#cut?.figures ?? null

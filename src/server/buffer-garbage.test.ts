@@ -14,7 +14,7 @@ const MIB = 1024 * 1024
 
 test('a large deleted value is given back', async () => {
   const keyspace = new Keyspace({ databaseCount: 1, pageCapacity: 16384 * 8 })
-  const garbage = new BufferGarbage(keyspace)
+  const garbage = new BufferGarbage(keyspace, () => 0)
   const before = bufferBytes()
   const database = keyspace.databases[0]!
   const key = Slice.ofText('key')
@@ -31,10 +31,10 @@ test('a large deleted value is given back', async () => {
 
 test('a live buffer costs fewer and fewer collections', () => {
   const keyspace = new Keyspace({ databaseCount: 1, pageCapacity: 16384 * 8 })
-  const garbage = new BufferGarbage(keyspace)
-  const live = new Uint8Array(64 * MIB)
+  const garbage = new BufferGarbage(keyspace, () => 0)
+  const live = new Uint8Array(96 * MIB)
   let collections = 0
   for (let i = 0; i < 120; i++) if (garbage.step()) collections++
   assert.ok(collections >= 1 && collections <= 8, `${collections} collections in 120 steps`)
-  assert.equal(live.length, 64 * MIB)
+  assert.equal(live.length, 96 * MIB)
 })

@@ -1,18 +1,21 @@
 // Gives large dropped buffers back to the system: segments of the arena that FLUSHALL emptied,
 // query buffers and replies of hundreds of megabytes. Once a second it compares what all buffers
-// take with what the arena has; while the rest is LIMIT_BYTES above the least it ever was, it asks
-// for a collection: at once, then after twice the time of before each time that one found nothing,
-// so that live buffers of that size (a slow client's replies) cost one a minute in the end.
+// take with what arena and snapshot reserve have; while the rest is LIMIT_BYTES above the least it
+// ever was, it asks for a collection: at once, then after twice the time of before each time that
+// one found nothing, so that live buffers of that size (a slow client's replies) cost one a minute
+// in the end.
 
 import { bufferBytes, collectGarbageSoon } from '../base/heap.ts'
 import { forgetScratch } from '../base/slice.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 
-const LIMIT_BYTES = 32 * 1024 * 1024
+/** A collection holds the engine up for some milliseconds: it must be worth it. */
+const LIMIT_BYTES = 64 * 1024 * 1024
 const WAIT_STEPS_MAX = 64
 
 export class BufferGarbage {
   readonly #keyspace: Keyspace
+  readonly #reserveBytes: () => number
   #lowest: number
   /** Bytes when the last collection was asked for. */
   #before = 0
@@ -20,14 +23,16 @@ export class BufferGarbage {
   #waitSteps = 1
   #stepsLeft = 0
 
-  constructor(keyspace: Keyspace) {
+  /** `reserveBytes` tells what the buffers of snapshots take now. */
+  constructor(keyspace: Keyspace, reserveBytes: () => number) {
     this.#keyspace = keyspace
-    this.#lowest = this.#outsideArena()
+    this.#reserveBytes = reserveBytes
+    this.#lowest = this.#others()
   }
 
   /** Looks once; to be called about once a second. Returns whether it asked for a collection. */
   step(): boolean {
-    const outside = this.#outsideArena()
+    const outside = this.#others()
     if (Math.abs(outside - this.#before) >= LIMIT_BYTES) {
       // Something large came or went: the next look is soon.
       this.#before = outside
@@ -44,7 +49,7 @@ export class BufferGarbage {
     return true
   }
 
-  #outsideArena(): number {
-    return bufferBytes() - this.#keyspace.arena.mappedBytes
+  #others(): number {
+    return bufferBytes() - this.#keyspace.arena.mappedBytes - this.#reserveBytes()
   }
 }

@@ -52,7 +52,8 @@ export class Cron {
     this.#shutdown = options.shutdown
     this.#resume = options.resume
     this.#expire = new ExpireCycle(options.server.keyspace)
-    this.#garbage = new BufferGarbage(options.server.keyspace)
+    const { keyspace } = options.server
+    this.#garbage = new BufferGarbage(keyspace, () => options.server.persistence?.bufferBytes ?? 0)
   }
 
   start(): void {
