@@ -14,7 +14,7 @@
 // `low` gives home bucket (16 bits) and fingerprint (8 bits), so that neither depends on the depth.
 // An entry lies in its home bucket, else the next one, else a stash bucket; when all are full the
 // segment splits in two by the next bit of `high`: no rehash pause (about 0.1 ms a split), and the
-// load, about 90 % when a segment splits, is close to 70 % on average while a table grows.
+// load swings between 50 and 85 % while a table grows, 67 % on average, as all segments fill alike.
 // Two half-empty buddies merge again.
 //
 // SCAN's guarantee: a cursor is (prefix of `high`, home bucket, depth) and visits keys in that

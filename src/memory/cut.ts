@@ -28,8 +28,9 @@ import {
 import { PAGE_BYTES, PAGE_SEGMENT_MASK, PAGE_SEGMENT_SHIFT, PageKind } from './layout.ts'
 import { PageChecker } from './page-checker.ts'
 
-/** Turns of the loop that spins before the engine sleeps while it waits for the scanner. */
+/** Looks at a page that the scanner is copying before the engine sleeps between two looks. */
 const SPIN_LIMIT = 200
+const BUSY_SLEEP_MS = 0.05
 const SLEEP_MS = 1
 /** Slots to wait for before the writer goes on. */
 const BATCH_SLOTS = 64
@@ -187,7 +188,7 @@ export class Cut implements Guard {
         return
       }
       if (found === (done | StateBits.Busy)) {
-        if (turn > SPIN_LIMIT) Atomics.wait(this.#control, Control.Sleeping, 0, 0.05)
+        if (turn > SPIN_LIMIT) Atomics.wait(this.#control, Control.Sleeping, 0, BUSY_SLEEP_MS)
         continue
       }
       if (!this.#hasSlots(pageCount)) this.#waitFor(head, pageCount)

@@ -127,10 +127,6 @@ export class Persistence {
     return this.#saving !== null
   }
 
-  get isScheduled(): boolean {
-    return this.#isScheduled
-  }
-
   /** Writes are to be refused with MISCONF. */
   get isWriteRefused(): boolean {
     const { stopsWritesOnError, savePoints } = this.#options.settings
@@ -190,11 +186,6 @@ export class Persistence {
         `reserve ${Math.floor(settings.reserveBytes / 1024)} KiB`,
     )
     return null
-  }
-
-  /** Starts a background save as soon as the present one is through. */
-  schedule(): void {
-    this.#isScheduled = true
   }
 
   /** Saves before it returns. An error text when the save failed or another is under way. */
