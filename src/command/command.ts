@@ -5,9 +5,11 @@
 
 import type { Slice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
+import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Args } from '../resp/args.ts'
 import type { Reply } from '../resp/reply.ts'
+import type { KeyObserver } from './key-event.ts'
 
 /** What a command may do and where it may run; Redis's flags, by Redis's names. */
 export const Flag = {
@@ -35,7 +37,21 @@ export const Flag = {
 } as const
 
 /** Redis's groups, as COMMAND DOCS reports them. */
-export type Group = 'string' | 'generic' | 'connection' | 'server' | 'transactions' | 'pubsub'
+export type Group =
+  | 'string'
+  | 'bitmap'
+  | 'hyperloglog'
+  | 'list'
+  | 'hash'
+  | 'set'
+  | 'sorted-set'
+  | 'geo'
+  | 'stream'
+  | 'generic'
+  | 'connection'
+  | 'server'
+  | 'transactions'
+  | 'pubsub'
 
 export type Handler = (context: Context, args: Args, reply: Reply) => void
 
@@ -81,6 +97,9 @@ export interface Context {
   nowMs: number
   readonly session: Session
   readonly limits: CommandLimits
+  /** Who hears of changes of keys; see key-event.ts for how to tell. */
+  readonly observer: KeyObserver
+  readonly blocker: Blocker
   /** Hears of FLUSHALL; true: the client is answered later, by whoever was told. */
   noteFlushAll(): boolean
   /** Scratch for keys and values; whoever calls something that may fill them says so. */
@@ -94,8 +113,35 @@ export interface Session {
   database: number
 }
 
+/** What a blocking command answers when its time is up: `*-1` or `$-1` in RESP2. */
+export const NilForm = { Array: 0, Bulk: 1 } as const
+export type NilForm = (typeof NilForm)[keyof typeof NilForm]
+
+/** What a command waits for. Keys stand at `positions` of its arguments. */
+export interface Wait {
+  readonly positions: readonly number[]
+  /** Unix ms; 0: for ever. */
+  readonly deadlineMs: number
+  readonly nil: NilForm
+}
+
+/**
+ * Lets a command wait for keys (BLPOP, XREAD BLOCK). A command that waits is run again, whole, from
+ * a copy of its arguments, whenever one of its keys has been changed, clients that wait longer for
+ * the key first; so a handler holds no state between. It must have replied nothing and changed
+ * nothing when it calls `wait`.
+ */
+export interface Blocker {
+  /** False where nothing can wait (inside EXEC): the handler answers as if the time were up. */
+  readonly canWait: boolean
+  /** This run is a further one, after a change of a key: what the first run checked, holds. */
+  readonly isRetry: boolean
+  wait(wait: Wait): void
+}
+
 /** Bounds from the configuration, as numbers. The engine changes them in place on CONFIG SET. */
 export interface CommandLimits {
+  readonly encodings: EncodingLimits
   /** Longest string, `proto-max-bulk-len`. */
   stringLengthMax: number
   /** `lazyfree-lazy-user-flush`: FLUSHALL without an option is ASYNC. */

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import { Slice } from '../base/slice.ts'
+import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { Args } from '../resp/args.ts'
 import { type ReplyError, replyError } from '../resp/replies.ts'
@@ -67,7 +68,10 @@ function build(renames: readonly Rename[] = []): void {
     db: keyspace.databases[0]!,
     nowMs: 0,
     session: { database: 0 },
+    observer: new RecordingObserver(),
+    blocker: new RecordingBlocker(),
     limits: {
+      encodings: defaultEncodingLimits(),
       stringLengthMax: 1000,
       isUserFlushLazy: false,
       isRdbCompressed: false,

@@ -10,12 +10,15 @@ import { assert } from '../base/assert.ts'
 import { FakeClock } from '../base/clock.ts'
 import { Random } from '../base/random.ts'
 import { Slice } from '../base/slice.ts'
+import type { Database } from '../keyspace/database.ts'
+import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { Args } from '../resp/args.ts'
 import { Reply } from '../resp/reply.ts'
-import type { Command, Context } from './command.ts'
+import type { Blocker, Command, Context, Wait } from './command.ts'
 import { databaseCommands } from './database.ts'
 import { keyCommands } from './key.ts'
+import type { KeyEvent, KeyObserver } from './key-event.ts'
 import { stringCommands } from './string.ts'
 
 const PAGES = 256 * 1024
@@ -29,6 +32,45 @@ export interface Line {
 
 export type Answer = string | number | bigint | null | Line | Answer[] | Map<Answer, Answer>
 
+/** Keeps what handlers announce: `db key class name` for events, `db key` for touches. */
+export class RecordingObserver implements KeyObserver {
+  isOn = true
+  readonly events: string[] = []
+  readonly touches: string[] = []
+
+  noteTouch(db: Database, key: Slice): void {
+    this.touches.push(`${db.id} ${key.toLatin1()}`)
+  }
+
+  noteEvent(event: KeyEvent, db: Database, key: Slice): void {
+    this.events.push(`${db.id} ${key.toLatin1()} ${event.class} ${event.name}`)
+  }
+
+  noteFlush(db: Database): void {
+    this.touches.push(`${db.id} *`)
+  }
+
+  noteSwap(first: Database, second: Database): void {
+    this.touches.push(`${first.id} <> ${second.id}`)
+  }
+
+  /** The events since the last call. */
+  takeEvents(): string[] {
+    return this.events.splice(0)
+  }
+}
+
+/** Keeps what the last command that had to wait waits for. */
+export class RecordingBlocker implements Blocker {
+  canWait = true
+  isRetry = false
+  waiting: Wait | null = null
+
+  wait(wait: Wait): void {
+    this.waiting = { ...wait, positions: [...wait.positions] }
+  }
+}
+
 export interface HarnessOptions {
   readonly seed?: number
   /** Rows besides those of this folder. */
@@ -41,6 +83,8 @@ export class Harness {
   readonly keyspace: Keyspace
   readonly context: Context
   readonly reply: Reply
+  readonly observer = new RecordingObserver()
+  readonly blocker = new RecordingBlocker()
   readonly #commands = new Map<string, Command>()
   #sent: Uint8Array[] = []
 
@@ -57,7 +101,10 @@ export class Harness {
       db: this.keyspace.databases[0]!,
       nowMs: 0,
       session: { database: 0 },
+      observer: this.observer,
+      blocker: this.blocker,
       limits: {
+        encodings: defaultEncodingLimits(),
         stringLengthMax: STRING_LENGTH_MAX,
         isUserFlushLazy: false,
         isRdbCompressed: true,

@@ -41,6 +41,14 @@ const FLAG_CATEGORIES: readonly (readonly [flag: number, name: string])[] = [
 /** The category of a group; the server's commands have none. */
 const GROUP_CATEGORIES: Readonly<Record<Group, string>> = {
   string: 'string',
+  bitmap: 'bitmap',
+  hyperloglog: 'hyperloglog',
+  list: 'list',
+  hash: 'hash',
+  set: 'set',
+  'sorted-set': 'sortedset',
+  geo: 'geo',
+  stream: 'stream',
   generic: 'keyspace',
   connection: 'connection',
   server: '',

@@ -11,16 +11,17 @@
 //
 // Owner: the engine thread.
 
-import { assert } from '../base/assert.ts'
+import { assert, fail } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import type { Log } from '../base/log.ts'
 import { randomHex } from '../base/random.ts'
 import { scratchSlice } from '../base/slice.ts'
-import type { CommandLimits, Context } from '../command/command.ts'
+import type { Blocker, CommandLimits, Context } from '../command/command.ts'
 import type { Caller, Dispatcher, Gates } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Database } from '../keyspace/database.ts'
+import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Persistence } from '../persist/persistence.ts'
 import type { ReplyError } from '../resp/replies.ts'
@@ -30,6 +31,7 @@ import { Clients } from './clients.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
 import { needsClocks } from './eviction-policy.ts'
+import { KeyFollowers } from './key-followers.ts'
 import type { MainMessage } from './mailbox.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
@@ -100,6 +102,8 @@ export class Server implements Gates {
   readonly runId = randomHex(RUN_ID_BYTES)
   readonly startedMs: number
   readonly limits: CommandLimits
+  /** Who hears of changes of keys. */
+  readonly followers = new KeyFollowers()
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
   persistence: Persistence | null = null
@@ -138,6 +142,7 @@ export class Server implements Gates {
     this.peakMs = this.startedMs
     this.startupBytes = this.keyspace.usedBytes
     this.limits = {
+      encodings: defaultEncodingLimits(),
       stringLengthMax: values.protoMaxBulkLen,
       isUserFlushLazy: values.lazyfreeLazyUserFlush,
       isRdbCompressed: values.rdbcompression,
@@ -230,11 +235,21 @@ export class Server implements Gates {
   }
 }
 
+/** While the engine is put together nothing can wait. */
+const NO_WAITING: Blocker = {
+  canWait: false,
+  isRetry: false,
+  wait: () => fail('nothing waits before the engine is put together'),
+}
+
 /** What handlers get: the part that data commands see, and behind it the server. */
 export class ServerContext implements Context {
   readonly server: Server
   readonly keyspace: Keyspace
   readonly limits: CommandLimits
+  readonly observer: KeyFollowers
+  /** Set by the engine, once, when the server is put together. */
+  blocker: Blocker = NO_WAITING
   readonly key = scratchSlice()
   readonly value = scratchSlice()
   db: Database
@@ -245,6 +260,7 @@ export class ServerContext implements Context {
     this.server = server
     this.keyspace = server.keyspace
     this.limits = server.limits
+    this.observer = server.followers
     this.db = server.keyspace.databases[0]!
   }
 

@@ -8,10 +8,13 @@ import { countsUses, needsClocks } from './eviction-policy.ts'
 import { OomScore } from './process.ts'
 import type { Server } from './server.ts'
 
+/** Runs something now and whenever one of the parameters changes. */
+type Applier = (names: readonly ConfigName[], run: () => void) => void
+
 /** Brings the server in line with its configuration, now and after each change. */
 export function bindSettings(server: Server): void {
   const { config } = server
-  const apply = (names: readonly ConfigName[], run: () => void) => {
+  const apply: Applier = (names, run) => {
     const applied: Apply = () => {
       run()
       return null
@@ -28,6 +31,7 @@ export function bindSettings(server: Server): void {
   apply(['lazyfree-lazy-user-flush'], () => {
     server.limits.isUserFlushLazy = values.lazyfreeLazyUserFlush
   })
+  bindEncodings(server, apply)
   apply(['rdbcompression'], () => {
     server.limits.isRdbCompressed = values.rdbcompression
   })
@@ -99,4 +103,27 @@ function bindOomScore({ config, disk, log }: Server): void {
   config.onChange('oom-score-adj-values', apply)
   // A start goes on without the score; the reason is in the log.
   apply()
+}
+
+/** The thresholds from which on values change their encoding. */
+function bindEncodings(server: Server, apply: Applier): void {
+  const { encodings } = server.limits
+  const { values } = server.config
+  apply(['hash-max-listpack-entries', 'hash-max-listpack-value'], () => {
+    encodings.hashEntriesMax = values.hashMaxListpackEntries
+    encodings.hashValueMax = values.hashMaxListpackValue
+  })
+  apply(['list-max-listpack-size', 'set-max-intset-entries', 'hll-sparse-max-bytes'], () => {
+    encodings.listNodeSize = values.listMaxListpackSize
+    encodings.setIntsetEntriesMax = values.setMaxIntsetEntries
+    encodings.hllSparseBytesMax = values.hllSparseMaxBytes
+  })
+  apply(['zset-max-listpack-entries', 'zset-max-listpack-value'], () => {
+    encodings.zsetEntriesMax = values.zsetMaxListpackEntries
+    encodings.zsetValueMax = values.zsetMaxListpackValue
+  })
+  apply(['stream-node-max-bytes', 'stream-node-max-entries'], () => {
+    encodings.streamNodeBytesMax = values.streamNodeMaxBytes
+    encodings.streamNodeEntriesMax = values.streamNodeMaxEntries
+  })
 }
