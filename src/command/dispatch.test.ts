@@ -11,6 +11,7 @@ import { type ReplyError, replyError } from '../resp/replies.ts'
 import { Reply } from '../resp/reply.ts'
 import { type Command, type Context, Flag } from './command.ts'
 import { type Caller, Dispatcher, type Gates } from './dispatch.ts'
+import { RecordingBlocker, RecordingObserver } from './harness.ts'
 import { CommandTable, type Rename } from './table.ts'
 
 const FACTS = {
