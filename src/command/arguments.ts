@@ -60,7 +60,7 @@ export function int32ArgumentOr(
  */
 export function inspect({ db, keyspace }: Context, key: Slice): Ptr {
   const record = db.peek(key)
-  if (record === NULL) keyspace.stats.misses++
+  if (record === NULL) db.noteMiss(key)
   else keyspace.stats.hits++
   return record
 }

@@ -3,6 +3,7 @@
 // A flush takes all keys away at once, whatever their number; what remains is to give the pages
 // back: SYNC does so before it answers, ASYNC leaves it to the cron (Keyspace.reclaimStep).
 
+import type { Database } from '../keyspace/database.ts'
 import { type Args, word } from '../resp/args.ts'
 import { DB_OUT_OF_RANGE, replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -27,7 +28,7 @@ export function select(context: Context, args: Args, reply: Reply): void {
 }
 
 /** SWAPDB index index: OK; clients see the other one's keys at once. O(1). */
-export function swapdb({ keyspace }: Context, args: Args, reply: Reply): void {
+export function swapdb({ keyspace, observer }: Context, args: Args, reply: Reply): void {
   const first = int32ArgumentOr(FIRST_INVALID, args, 1, reply)
   if (first === null) return
   const second = int32ArgumentOr(SECOND_INVALID, args, 2, reply)
@@ -35,7 +36,10 @@ export function swapdb({ keyspace }: Context, args: Args, reply: Reply): void {
   const a = keyspace.databases[first]
   const b = keyspace.databases[second]
   if (a === undefined || b === undefined) return reply.error(DB_OUT_OF_RANGE)
-  if (a !== b) a.swapWith(b)
+  if (a !== b) {
+    a.swapWith(b)
+    if (observer.isOn) observer.noteSwap(a, b)
+  }
   keyspace.dirty++
   reply.ok()
 }
@@ -45,7 +49,7 @@ export function flushdb(context: Context, args: Args, reply: Reply): void {
   const { keyspace, db } = context
   const isLazy = parseLaziness(context, args)
   if (isLazy === null) return reply.error(SYNTAX_ERROR)
-  keyspace.dirty += keyspace.flush(db)
+  flushDatabase(context, db)
   if (!isLazy) keyspace.reclaimAll()
   reply.ok()
 }
@@ -58,9 +62,14 @@ export function flushall(context: Context, args: Args, reply: Reply): void {
   const { keyspace } = context
   const isLazy = parseLaziness(context, args)
   if (isLazy === null) return reply.error(SYNTAX_ERROR)
-  for (const db of keyspace.databases) keyspace.dirty += keyspace.flush(db)
+  for (const db of keyspace.databases) flushDatabase(context, db)
   if (!isLazy) keyspace.reclaimAll()
   if (!context.noteFlushAll()) reply.ok()
+}
+
+function flushDatabase({ keyspace, observer }: Context, db: Database): void {
+  if (observer.isOn) observer.noteFlush(db)
+  keyspace.dirty += keyspace.flush(db)
 }
 
 /** DBSIZE: keys of the selected database. O(1). */

@@ -74,5 +74,26 @@ export function noteTouch(context: Context, key: Slice): void {
   if (observer.isOn) observer.noteTouch(db, key)
 }
 
+/**
+ * `key` of `db` changed besides what `noteChange` counts: the new name of a key, the key in another
+ * database.
+ */
+export function tellChange(context: Context, db: Database, key: Slice, event: KeyEvent): void {
+  const { observer } = context
+  if (!observer.isOn) return
+  observer.noteTouch(db, key)
+  observer.noteEvent(event, db, key)
+}
+
 /** `del`: the key is gone, by command or because its last element went. */
 export const DEL = keyEvent(EventClass.Generic, 'del')
+/** The key has got a deadline. */
+export const EXPIRE = keyEvent(EventClass.Generic, 'expire')
+/** The key has lost its deadline. */
+export const PERSIST = keyEvent(EventClass.Generic, 'persist')
+/** The key is gone because its deadline passed. */
+export const EXPIRED = keyEvent(EventClass.Expired, 'expired')
+/** A command that reads did not find the key. */
+export const KEY_MISS = keyEvent(EventClass.Miss, 'keymiss')
+/** The key was not there before. */
+export const NEW_KEY = keyEvent(EventClass.New, 'new')

@@ -20,6 +20,7 @@ import {
   UNIX_MILLISECONDS,
   UNIX_SECONDS,
 } from './deadline.ts'
+import { DEL, EXPIRE, noteChange, PERSIST } from './key-event.ts'
 
 const Condition = { Nx: 1, Xx: 2, Gt: 4, Lt: 8 } as const
 
@@ -71,11 +72,12 @@ export function pexpiretime(context: Context, args: Args, reply: Reply): void {
 
 /** PERSIST key: 1 when it had a deadline, which is gone now. O(1). */
 export function persist(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace } = context
-  const record = db.findForWrite(keyArgument(context, args, 1))
+  const { db } = context
+  const key = keyArgument(context, args, 1)
+  const record = db.findForWrite(key)
   if (record === NULL || db.deadlineOf(record) === NO_DEADLINE) return reply.integer(0)
   db.setDeadline(record, NO_DEADLINE)
-  keyspace.dirty++
+  noteChange(context, key, PERSIST)
   reply.integer(1)
 }
 
@@ -97,17 +99,19 @@ function expireHandler(name: string, unit: TimeUnit): Handler {
 
 /** Sets a deadline, or deletes the key when it has passed; false: no key, or not allowed. */
 function changeDeadline(
-  { db, keyspace, nowMs }: Context,
+  context: Context,
   key: Slice,
   deadlineMs: number,
   conditions: number,
 ): boolean {
+  const { db, nowMs } = context
   const record = db.findForWrite(key)
   if (record === NULL) return false
   if (conditions !== 0 && !allows(conditions, db.deadlineOf(record), deadlineMs)) return false
-  if (deadlineMs <= nowMs) db.remove(record)
+  const isOver = deadlineMs <= nowMs
+  if (isOver) db.remove(record)
   else db.setDeadline(record, deadlineMs)
-  keyspace.dirty++
+  noteChange(context, key, isOver ? DEL : EXPIRE)
   return true
 }
 

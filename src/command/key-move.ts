@@ -12,9 +12,16 @@ import { DB_OUT_OF_RANGE, NO_SUCH_KEY, SAME_OBJECT, SYNTAX_ERROR } from '../resp
 import type { Reply } from '../resp/reply.ts'
 import { int32Argument, keyArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { EventClass, keyEvent, noteChange, tellChange } from './key-event.ts'
 
 const REPLACE = word('replace')
 const DB = word('db')
+
+const RENAME_FROM = keyEvent(EventClass.Generic, 'rename_from')
+const RENAME_TO = keyEvent(EventClass.Generic, 'rename_to')
+const MOVE_FROM = keyEvent(EventClass.Generic, 'move_from')
+const MOVE_TO = keyEvent(EventClass.Generic, 'move_to')
+const COPY_TO = keyEvent(EventClass.Generic, 'copy_to')
 
 const TARGET_KEY = scratchSlice()
 
@@ -41,10 +48,11 @@ export function renamenx(context: Context, args: Args, reply: Reply): void {
 
 /** Gives the key of argument 1, which is there, the name in argument 2. */
 function moveFound(context: Context, args: Args): void {
-  const { db, keyspace } = context
-  const record = db.peek(keyArgument(context, args, 1))
-  db.rename(record, TARGET_KEY.set(args.bytes, args.start(2), args.length(2)))
-  keyspace.dirty++
+  const { db } = context
+  const key = keyArgument(context, args, 1)
+  db.rename(db.peek(key), TARGET_KEY.set(args.bytes, args.start(2), args.length(2)))
+  noteChange(context, key, RENAME_FROM)
+  tellChange(context, db, TARGET_KEY, RENAME_TO)
 }
 
 /** MOVE key db: 1; 0 when there is no such key here, or one there. O(1). */
@@ -59,7 +67,8 @@ export function move(context: Context, args: Args, reply: Reply): void {
   if (db.findForWrite(key) === NULL) return reply.integer(0)
   if (target.findForWrite(key) !== NULL) return reply.integer(0)
   db.moveTo(db.peek(key), target, key)
-  keyspace.dirty++
+  noteChange(context, key, MOVE_FROM)
+  tellChange(context, target, key, MOVE_TO)
   reply.integer(1)
 }
 
@@ -81,6 +90,7 @@ export function copy(context: Context, args: Args, reply: Reply): void {
   const deadlineMs = db.deadlineOf(record)
   target.putEncodedString(TARGET_KEY, db.readString(record, value), { deadlineMs, encoding })
   keyspace.dirty++
+  tellChange(context, target, TARGET_KEY, COPY_TO)
   reply.integer(1)
 }
 

@@ -10,7 +10,7 @@ import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
 import { replyError } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
-import { inspect, keyArgument, writeHelp } from './arguments.ts'
+import { keyArgument, writeHelp } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
 
 const SHARED_INTEGER_LIMIT = 10000
@@ -38,14 +38,14 @@ const HELP = [
 
 /** OBJECT ENCODING key: Redis's name for how the value lies in memory; nil: no key. O(1). */
 function encoding(context: Context, args: Args, reply: Reply): void {
-  const record = inspect(context, keyArgument(context, args, 2))
+  const record = findQuietly(context, args)
   if (record === NULL) return reply.nil()
   reply.bulkText(ENCODING_NAMES[context.db.encodingOf(record)])
 }
 
 /** OBJECT REFCOUNT key: references to the value; nil: no key. O(1). */
 function refcount(context: Context, args: Args, reply: Reply): void {
-  const record = inspect(context, keyArgument(context, args, 2))
+  const record = findQuietly(context, args)
   if (record === NULL) return reply.nil()
   reply.integer(isSharedInteger(context, record) ? SHARED_REFCOUNT : 1)
 }
@@ -61,7 +61,7 @@ function isSharedInteger({ db, value, limits }: Context, record: Ptr): boolean {
 /** OBJECT IDLETIME key: seconds since the last access; nil: no key. O(1). */
 function idletime(context: Context, args: Args, reply: Reply): void {
   const { db, keyspace } = context
-  const record = inspect(context, keyArgument(context, args, 2))
+  const record = findQuietly(context, args)
   if (record === NULL) return reply.nil()
   if (keyspace.clock.isLfu) return reply.error(IS_LFU)
   reply.integer(keyspace.clock.idleSeconds(db.clockOf(record)))
@@ -70,10 +70,19 @@ function idletime(context: Context, args: Args, reply: Reply): void {
 /** OBJECT FREQ key: the counter of accesses, 0 to 255; nil: no key. O(1). */
 function freq(context: Context, args: Args, reply: Reply): void {
   const { db, keyspace } = context
-  const record = inspect(context, keyArgument(context, args, 2))
+  const record = findQuietly(context, args)
   if (record === NULL) return reply.nil()
   if (!keyspace.clock.isLfu) return reply.error(NOT_LFU)
   reply.integer(keyspace.clock.frequency(db.clockOf(record)))
+}
+
+/** The record of the key in argument 2. Counts as a hit or a miss, but no miss is announced. */
+function findQuietly(context: Context, args: Args): Ptr {
+  const { stats } = context.keyspace
+  const record = context.db.peek(keyArgument(context, args, 2))
+  if (record === NULL) stats.misses++
+  else stats.hits++
+  return record
 }
 
 function help(_context: Context, _args: Args, reply: Reply): void {

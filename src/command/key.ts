@@ -8,6 +8,7 @@ import type { Args } from '../resp/args.ts'
 import type { Reply } from '../resp/reply.ts'
 import { inspect, keyArgument } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
+import { DEL, noteChange } from './key-event.ts'
 import {
   expire,
   expireat,
@@ -25,15 +26,16 @@ import { objectCommand } from './key-object.ts'
 
 /** DEL and UNLINK key …: how many were there and are gone. O(N). */
 export function del(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace } = context
+  const { db } = context
   let count = 0
   for (let i = 1; i < args.count; i++) {
-    const record = db.peek(keyArgument(context, args, i))
+    const key = keyArgument(context, args, i)
+    const record = db.peek(key)
     if (record === NULL) continue
     db.remove(record)
+    noteChange(context, key, DEL)
     count++
   }
-  keyspace.dirty += count
   reply.integer(count)
 }
 

@@ -22,7 +22,11 @@ import {
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { EventClass, keyEvent, noteChange } from './key-event.ts'
 import { addLongDoubles, formatLongDouble, LD_ZERO, parseLongDouble } from './long-double.ts'
+
+const INCRBY = keyEvent(EventClass.String, 'incrby')
+const INCRBYFLOAT = keyEvent(EventClass.String, 'incrbyfloat')
 
 /** The result's text on its way into the keyspace. */
 const TEXT = new Slice().set(new Uint8Array(32), 0, 0)
@@ -55,7 +59,7 @@ export function decrby(context: Context, args: Args, reply: Reply): void {
 }
 
 function incrementBy(context: Context, args: Args, amount: I64, reply: Reply): void {
-  const { db, keyspace, value } = context
+  const { db, value } = context
   const key = keyArgument(context, args, 1)
   const record = db.findForWrite(key)
   let old: I64 | null = 0
@@ -71,13 +75,13 @@ function incrementBy(context: Context, args: Args, amount: I64, reply: Reply): v
   const isSameLength = record !== NULL && value.length === TEXT.length
   if (isSameLength && db.encodingOf(record) === Encoding.Int) db.writeString(record, 0, TEXT)
   else db.putString(key, TEXT, KEEP_DEADLINE)
-  keyspace.dirty++
+  noteChange(context, key, INCRBY)
   reply.integer(sum)
 }
 
 /** INCRBYFLOAT key increment: the sum as text, 17 decimals at most. O(1). */
 export function incrbyfloat(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace, value } = context
+  const { db, value } = context
   const key = keyArgument(context, args, 1)
   const record = db.findForWrite(key)
   let old: string | null = null
@@ -94,6 +98,6 @@ export function incrbyfloat(context: Context, args: Args, reply: Reply): void {
   const text = latin1(formatLongDouble(sum))
   value.set(text, 0, text.length)
   db.putEncodedString(key, value, text.length <= EMBSTR_LENGTH_MAX ? AS_TEXT : AS_LONG_TEXT)
-  keyspace.dirty++
+  noteChange(context, key, INCRBYFLOAT)
   reply.bulk(text, 0, text.length)
 }

@@ -13,12 +13,16 @@ import { OFFSET_OUT_OF_RANGE, STRING_TOO_LONG, WRONG_TYPE } from '../resp/replie
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument, valueArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { EventClass, keyEvent, noteChange } from './key-event.ts'
 
 const EMPTY = new Slice()
 
+const APPEND = keyEvent(EventClass.String, 'append')
+const SETRANGE = keyEvent(EventClass.String, 'setrange')
+
 /** APPEND key value: the new length. O(value), amortised. */
 export function append(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace, limits } = context
+  const { db, limits } = context
   const key = keyArgument(context, args, 1)
   const value = valueArgument(context, args, 2)
   const record = db.findForWrite(key)
@@ -32,7 +36,7 @@ export function append(context: Context, args: Args, reply: Reply): void {
     if (length > limits.stringLengthMax) return reply.error(STRING_TOO_LONG)
     db.writeString(db.growString(record, length), oldLength, value)
   }
-  keyspace.dirty++
+  noteChange(context, key, APPEND)
   reply.integer(length)
 }
 
@@ -47,7 +51,7 @@ export function strlen(context: Context, args: Args, reply: Reply): void {
 
 /** SETRANGE key offset value: the new length; gaps are zeros. O(value), and growing. */
 export function setrange(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace, limits } = context
+  const { db, limits } = context
   const offset = integerArgument(args, 2, reply)
   if (offset === null) return
   if (offset < 0) return reply.error(OFFSET_OUT_OF_RANGE)
@@ -62,7 +66,7 @@ export function setrange(context: Context, args: Args, reply: Reply): void {
   const length = Math.max(oldLength, limit)
   record = record === NULL ? db.putZeros(key, length) : db.growString(record, length)
   db.writeString(record, Number(offset), value)
-  keyspace.dirty++
+  noteChange(context, key, SETRANGE)
   reply.integer(length)
 }
 

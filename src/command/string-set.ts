@@ -24,6 +24,9 @@ import {
   UNIX_MILLISECONDS,
   UNIX_SECONDS,
 } from './deadline.ts'
+import { DEL, EventClass, EXPIRE, keyEvent, noteChange, noteEvent, PERSIST } from './key-event.ts'
+
+const SET = keyEvent(EventClass.String, 'set')
 
 const Option = {
   Nx: 1 << 0,
@@ -78,17 +81,15 @@ const OLD = scratchSlice()
 
 /** SET key value [options]: OK; nil when NX or XX forbids; with GET the old value. O(value). */
 export function set(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace } = context
-  keyArgument(context, args, 1)
+  const key = keyArgument(context, args, 1)
   valueArgument(context, args, 2)
   if (args.count > 3) return setWithOptions(context, args, reply)
-  db.putString(context.key, context.value, NO_DEADLINE)
-  keyspace.dirty++
+  context.db.putString(key, context.value, NO_DEADLINE)
+  noteChange(context, key, SET)
   reply.ok()
 }
 
 function setWithOptions(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace, key, value } = context
   if (!parseOptions(args, 3, SET_OPTIONS)) return reply.error(SYNTAX_ERROR)
   const { options, timeAt } = FOUND
   let deadlineMs = (options & Option.KeepTtl) !== 0 ? KEEP_DEADLINE : NO_DEADLINE
@@ -98,19 +99,22 @@ function setWithOptions(context: Context, args: Args, reply: Reply): void {
   }
   if ((options & Option.Get) !== 0) return setAnswered(context, options, deadlineMs, reply)
   if (!allows(context, options)) return reply.nil()
-  db.putString(key, value, deadlineMs)
-  keyspace.dirty++
+  putAndTell(context, deadlineMs)
   reply.ok()
+}
+
+/** Sets the context's key to its value, until `deadlineMs` if that is one, and says so. */
+function putAndTell(context: Context, deadlineMs: number): void {
+  const { db, key, value } = context
+  db.putString(key, value, deadlineMs)
+  noteChange(context, key, SET)
+  if (deadlineMs > 0) noteEvent(context, key, EXPIRE)
 }
 
 /** SET with GET: replies the old value, whether or not it is replaced. */
 function setAnswered(context: Context, options: number, deadlineMs: number, reply: Reply): void {
-  const { db, keyspace, key, value } = context
   reply.hold()
-  if (replyOld(context, reply) && allows(context, options)) {
-    db.putString(key, value, deadlineMs)
-    keyspace.dirty++
-  }
+  if (replyOld(context, reply) && allows(context, options)) putAndTell(context, deadlineMs)
   reply.release()
 }
 
@@ -128,11 +132,11 @@ export function setKeyFlags(args: Args): string {
 
 /** SETNX key value: 1 when it was set, 0 when the key was there. O(value). */
 export function setnx(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace } = context
+  const { db } = context
   const key = keyArgument(context, args, 1)
   if (db.findForWrite(key) !== NULL) return reply.integer(0)
   db.putString(key, valueArgument(context, args, 2), NO_DEADLINE)
-  keyspace.dirty++
+  noteChange(context, key, SET)
   reply.integer(1)
 }
 
@@ -151,40 +155,40 @@ export function psetex(context: Context, args: Args, reply: Reply): void {
 }
 
 function setUntil(context: Context, args: Args, deadlineMs: number, reply: Reply): void {
-  const key = keyArgument(context, args, 1)
-  context.db.putString(key, valueArgument(context, args, 3), deadlineMs)
-  context.keyspace.dirty++
+  keyArgument(context, args, 1)
+  valueArgument(context, args, 3)
+  putAndTell(context, deadlineMs)
   reply.ok()
 }
 
 /** GETSET key value: the old value, nil when there was none. O(value). */
 export function getset(context: Context, args: Args, reply: Reply): void {
-  const key = keyArgument(context, args, 1)
+  keyArgument(context, args, 1)
+  valueArgument(context, args, 2)
   reply.hold()
-  if (replyOld(context, reply)) {
-    context.db.putString(key, valueArgument(context, args, 2), NO_DEADLINE)
-    context.keyspace.dirty++
-  }
+  if (replyOld(context, reply)) putAndTell(context, NO_DEADLINE)
   reply.release()
 }
 
 /** GETDEL key: the value, and the key is gone; nil when it was not there. O(1). */
 export function getdel(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace } = context
-  const record = db.find(keyArgument(context, args, 1))
+  const { db } = context
+  const key = keyArgument(context, args, 1)
+  const record = db.find(key)
   if (record === NULL) return reply.nil()
   if (db.typeOf(record) !== Type.String) return reply.error(WRONG_TYPE)
   db.readString(record, OLD)
   reply.bulk(OLD.bytes, OLD.start, OLD.length)
   db.remove(record)
-  keyspace.dirty++
+  noteChange(context, key, DEL)
 }
 
 /** GETEX key [PERSIST | EX … ]: the value; its deadline changes. nil: no such key. O(1). */
 export function getex(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace } = context
+  const { db } = context
   if (!parseOptions(args, 2, GETEX_OPTIONS)) return reply.error(SYNTAX_ERROR)
-  const record = db.find(keyArgument(context, args, 1))
+  const key = keyArgument(context, args, 1)
+  const record = db.find(key)
   if (record === NULL) return reply.nil()
   if (db.typeOf(record) !== Type.String) return reply.error(WRONG_TYPE)
   const { timeAt } = FOUND
@@ -201,13 +205,17 @@ export function getex(context: Context, args: Args, reply: Reply): void {
   db.readString(kept, OLD)
   reply.bulk(OLD.bytes, OLD.start, OLD.length)
   if (isOver) db.remove(record)
-  if (isChanged || isOver) keyspace.dirty++
+  if (isOver) noteChange(context, key, DEL)
+  else if (isChanged) noteChange(context, key, isPersisted ? PERSIST : EXPIRE)
 }
 
 /** MSET key value …: OK. O(N). */
 export function mset(context: Context, args: Args, reply: Reply): void {
   if (args.count % 2 === 0) return reply.error(MSET_ARITY)
-  setPairs(context, args)
+  for (let i = 1; i < args.count; i += 2) {
+    setPair(context, args, i)
+    noteChange(context, context.key, SET)
+  }
   reply.ok()
 }
 
@@ -217,24 +225,21 @@ export function msetnx(context: Context, args: Args, reply: Reply): void {
   for (let i = 1; i < args.count; i += 2) {
     if (context.db.findForWrite(keyArgument(context, args, i)) !== NULL) return reply.integer(0)
   }
-  const dirty = context.keyspace.dirty
   try {
-    setPairs(context, args)
+    for (let i = 1; i < args.count; i += 2) setPair(context, args, i)
   } catch (error) {
     // All or none, in a full arena too: what was set was not there before.
     removePairs(context, args)
-    context.keyspace.dirty = dirty
     throw error
   }
+  for (let i = 1; i < args.count; i += 2) noteChange(context, keyArgument(context, args, i), SET)
   reply.integer(1)
 }
 
-function setPairs(context: Context, args: Args): void {
-  for (let i = 1; i < args.count; i += 2) {
-    const key = keyArgument(context, args, i)
-    context.db.putString(key, valueArgument(context, args, i + 1), NO_DEADLINE)
-    context.keyspace.dirty++
-  }
+/** Sets the key in argument `i` to the value behind it. */
+function setPair(context: Context, args: Args, i: number): void {
+  const key = keyArgument(context, args, i)
+  context.db.putString(key, valueArgument(context, args, i + 1), NO_DEADLINE)
 }
 
 function removePairs(context: Context, args: Args): void {

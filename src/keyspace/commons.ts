@@ -1,6 +1,7 @@
 // What all databases of a keyspace share: memory, hash, clocks, counts, the rules of expiry.
 // Made by Keyspace, never by anybody else. Owner: the engine.
 
+import type { Slice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
 import type { Ptr } from '../memory/layout.ts'
 import type { AccessClock } from './access-clock.ts'
@@ -14,9 +15,20 @@ export interface Commons {
   readonly clock: AccessClock
   readonly stats: KeyspaceStats
   readonly expiry: Expiry
+  readonly hooks: KeyHooks
   /** True while a client with NO-TOUCH runs: accesses leave no trace. */
   isClockStopped: boolean
 }
+
+/** Who is told of keys that a read missed and of keys that are new; null: nobody. */
+export interface KeyHooks {
+  onMiss: KeyHook | null
+  /** Called when the key is in its place. */
+  onNew: KeyHook | null
+}
+
+/** Sees a key of a database; must not change the keyspace. */
+export type KeyHook = (database: number, key: Slice) => void
 
 /** Counts since the start or the last CONFIG RESETSTAT. */
 export interface KeyspaceStats {

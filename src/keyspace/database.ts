@@ -104,7 +104,7 @@ export class Database {
   find(key: Slice): Ptr {
     const record = this.#findAlive(key)
     if (record === NULL) {
-      this.#commons.stats.misses++
+      this.noteMiss(key)
       return NULL
     }
     this.#commons.stats.hits++
@@ -122,6 +122,13 @@ export class Database {
   /** The record without any effect on its clock or the statistics. */
   peek(key: Slice): Ptr {
     return this.#findAlive(key)
+  }
+
+  /** Counts a read that found no key. */
+  noteMiss(key: Slice): void {
+    const { stats, hooks } = this.#commons
+    stats.misses++
+    if (hooks.onMiss !== null) hooks.onMiss(this.id, key)
   }
 
   typeOf(record: Ptr): Type {
@@ -298,6 +305,7 @@ export class Database {
       }
     }
     store.freeMoved(record)
+    if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(target.id, key)
     return made
   }
 
@@ -427,6 +435,7 @@ export class Database {
     const made = this.#make(key, value, options)
     this.#insert(made, NULL)
     if (hasDeadline) this.#deadlines.add(made)
+    if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(this.id, key)
     return made
   }
 

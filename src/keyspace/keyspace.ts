@@ -16,7 +16,7 @@ import { Arena } from '../memory/arena.ts'
 import { PageKind, type Ptr } from '../memory/layout.ts'
 import { AccessClock } from './access-clock.ts'
 import { BulkLoad } from './bulk-load.ts'
-import type { Commons, KeyspaceStats } from './commons.ts'
+import type { Commons, KeyHook, KeyspaceStats } from './commons.ts'
 import { Database } from './database.ts'
 import { KeyHash } from './key-hash.ts'
 import { RecordStore } from './record-store.ts'
@@ -70,6 +70,7 @@ export class Keyspace {
       clock: this.clock,
       stats: this.stats,
       expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null },
+      hooks: { onMiss: null, onNew: null },
       isClockStopped: false,
     }
     this.#spaceLimit = options.databaseCount
@@ -108,6 +109,16 @@ export class Keyspace {
   /** Hook that sees each record just before it expires; null: none. */
   set onExpire(hook: ((database: number, record: Ptr) => void) | null) {
     this.#commons.expiry.onExpire = hook
+  }
+
+  /** Hook that sees each key that a read did not find; null: none. */
+  set onMiss(hook: KeyHook | null) {
+    this.#commons.hooks.onMiss = hook
+  }
+
+  /** Hook that sees each key that a command has made; null: none. */
+  set onNew(hook: KeyHook | null) {
+    this.#commons.hooks.onNew = hook
   }
 
   /** Whether deadlines have effect; off while loading. */

@@ -9,6 +9,7 @@ import type { I64 } from '../base/i64.ts'
 import { integerArgument, keyArgument } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { toDeadline } from '../command/deadline.ts'
+import { DEL, EventClass, keyEvent, noteChange } from '../command/key-event.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import {
@@ -35,6 +36,8 @@ const FREQUENCY_MAX = 255
 /** Idle times beyond the clock's 24 bits are as long as it can tell. */
 const IDLE_SECONDS_MAX = 0xffffff
 const NOT_GIVEN = -1
+
+const RESTORE = keyEvent(EventClass.Generic, 'restore')
 
 let payload: RdbPayload | null = null
 const LOADED = new RdbString()
@@ -70,13 +73,13 @@ export function restore(context: Context, args: Args, reply: Reply): void {
     // What would be gone at once is not made at all, but what it replaces goes.
     if (occupant !== NULL) {
       db.remove(occupant)
-      keyspace.dirty++
+      noteChange(context, key, DEL)
     }
   } else {
     const record = db.putString(key, context.value, deadlineMs)
     if (occupant !== NULL) db.setClock(record, keyspace.clock.fresh())
     setClock(context, record, options)
-    keyspace.dirty++
+    noteChange(context, key, RESTORE)
   }
   payload?.release()
   reply.ok()
