@@ -26,7 +26,8 @@ import {
 } from './deadline.ts'
 import { DEL, EventClass, EXPIRE, keyEvent, noteChange, noteEvent, PERSIST } from './key-event.ts'
 
-const SET = keyEvent(EventClass.String, 'set')
+/** The key was given a string, whole. */
+export const SET = keyEvent(EventClass.String, 'set')
 
 const Option = {
   Nx: 1 << 0,

@@ -247,6 +247,27 @@ export class Database {
     }
   }
 
+  /**
+   * A raw string with a copy of `value` and no deadline, which no key leads to yet: to be changed
+   * by `writeString`, then handed to `putMade` by the same command. O(key + value).
+   */
+  makeRaw(key: Slice, value: Slice): Ptr {
+    return this.#make(key, value, { deadlineMs: NO_DEADLINE, encoding: Encoding.Raw })
+  }
+
+  /** Puts a record of `makeRaw` under its key, in the place of what that held. O(1). */
+  putMade(key: Slice, record: Ptr): void {
+    const existing = this.#findAlive(key)
+    if (existing === NULL) {
+      this.#insert(record, NULL)
+      if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(this.id, key)
+      return
+    }
+    const clock = this.#commons.clock.accessed(this.clockOf(existing))
+    this.#supplant(existing, record)
+    this.setClock(record, clock)
+  }
+
   /** Writes into a string from `offset`; the range must exist (see `growString`). */
   writeString(record: Ptr, offset: number, source: Slice): void {
     this.#commons.store.write(record, offset, source)
