@@ -5,6 +5,13 @@
 const LOOP_COPY_MAX = 24
 const EMPTY = new Uint8Array(0)
 
+/** What has bytes to offer as a slice has. */
+export interface ByteRange {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly length: number
+}
+
 export class Slice {
   bytes: Uint8Array = EMPTY
   start = 0
@@ -21,6 +28,11 @@ export class Slice {
   /** Points at the same bytes as `other`; returns itself. */
   setTo(other: Slice): this {
     return this.set(other.bytes, other.start, other.length)
+  }
+
+  /** Lets go of the bytes. */
+  forget(): void {
+    this.set(EMPTY, 0, 0)
   }
 
   /** A copy of the bytes. Allocates. */
@@ -42,26 +54,35 @@ export class Slice {
   }
 }
 
-/** The slices of this thread that live as long as it does. */
-const SCRATCH: Slice[] = []
+/** What is filled with ranges of borrowed bytes, and can let go of them. */
+export interface Borrower {
+  forget(): void
+}
+
+/** The borrowers of this thread that live as long as it does. */
+const SCRATCH: Borrower[] = []
 
 /**
  * A slice that lives as long as its thread and is filled again and again. What it pointed at last
  * would stay in memory with it; `forgetScratch` lets go.
  */
 export function scratchSlice(): Slice {
-  const slice = new Slice()
-  SCRATCH.push(slice)
-  return slice
+  return asScratch(new Slice())
 }
 
-/** Empties every scratch slice of this thread; to be called between commands. */
+/** Makes `forgetScratch` empty a borrower that lives as long as its thread; returns it. */
+export function asScratch<T extends Borrower>(borrower: T): T {
+  SCRATCH.push(borrower)
+  return borrower
+}
+
+/** Empties every scratch slice, and its like, of this thread; to be called between commands. */
 export function forgetScratch(): void {
-  for (const slice of SCRATCH) slice.set(EMPTY, 0, 0)
+  for (const borrower of SCRATCH) borrower.forget()
 }
 
-/** Copies a slice into `target` from `at`; by loop when short: `set` costs 30 ns at any length. */
-export function copySlice(source: Slice, target: Uint8Array, at: number): void {
+/** Copies a range into `target` from `at`; by loop when short: `set` costs 30 ns at any length. */
+export function copySlice(source: ByteRange, target: Uint8Array, at: number): void {
   const { bytes, start, length } = source
   if (length <= LOOP_COPY_MAX) {
     for (let i = 0; i < length; i++) target[at + i] = bytes[start + i]!

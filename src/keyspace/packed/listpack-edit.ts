@@ -1,0 +1,234 @@
+// Listpack, changes in place: entries as bytes, and gaps for them. The format is drawn in
+// listpack.ts. Redis keeps any text that spells an integer of 64 bits as the shortest integer, so
+// two servers make the same bytes of the same elements.
+//
+// The room behind a listpack is the caller's: ask `encodedLength` first, let it grow, then edit. So
+// is `touch`. Nothing here can fail half way.
+
+import { assert } from '../../base/assert.ts'
+import type { I64 } from '../../base/i64.ts'
+import { type ByteRange, copySlice } from '../../base/slice.ts'
+import { Int64 } from './int64.ts'
+import {
+  backlenBytes,
+  COUNT_UNKNOWN,
+  EMPTY_BYTES,
+  entryBytes,
+  HEADER_BYTES,
+  Head,
+  headerCount,
+  LAST,
+  skipEntries,
+  totalBytes,
+} from './listpack.ts'
+import type { PackedEntry } from './packed.ts'
+
+/** Longest body of an integer with the length behind it. */
+export const INTEGER_ENTRY_BYTES_MAX = 10
+/** Redis refuses listpacks above this; nobody may make one. */
+export const LISTPACK_BYTES_MAX = 0x40000000
+/** Up to this many bytes a loop moves faster than `copyWithin`. */
+const LOOP_MOVE_MAX = 24
+
+/** Writes a listpack without entries, EMPTY_BYTES long. */
+export function writeEmpty(bytes: Uint8Array, start: number): void {
+  writeU32(bytes, start, EMPTY_BYTES)
+  bytes[start + 4] = 0
+  bytes[start + 5] = 0
+  bytes[start + HEADER_BYTES] = LAST
+}
+
+/** Bytes that the text takes as an entry. */
+export function encodedLength(text: ByteRange): number {
+  if (SCRATCH.parse(text.bytes, text.start, text.length)) return int64Length(SCRATCH)
+  return stringLength(text.length)
+}
+
+/** Writes the text as an entry; returns the offset after it. */
+export function encodeEntry(text: ByteRange, target: Uint8Array, at: number): number {
+  if (SCRATCH.parse(text.bytes, text.start, text.length)) return writeInt64(SCRATCH, target, at)
+  return writeString(text, target, at)
+}
+
+/** Bytes that an integer takes as an entry. */
+export function encodedIntegerLength(value: I64): number {
+  SCRATCH.set(value)
+  return int64Length(SCRATCH)
+}
+
+/** Writes an integer as an entry; returns the offset after it. */
+export function encodeInteger(value: I64, target: Uint8Array, at: number): number {
+  SCRATCH.set(value)
+  return writeInt64(SCRATCH, target, at)
+}
+
+/** Bytes that an element of another packed value takes as an entry. */
+export function encodedPackedLength(entry: PackedEntry): number {
+  return entry.isInteger ? int64Length(entry.int64) : encodedLength(entry)
+}
+
+/** Writes an element of another packed value as an entry; returns the offset after it. */
+export function encodePacked(entry: PackedEntry, target: Uint8Array, at: number): number {
+  if (entry.isInteger) return writeInt64(entry.int64, target, at)
+  return encodeEntry(entry, target, at)
+}
+
+/**
+ * Moves what lies from `tail` to the end by `shift` bytes and corrects the total: `tail` is where
+ * an entry goes and `shift` its bytes, or `tail` lies behind entries to remove and `shift` is minus
+ * theirs. Returns the new total. The count is left as it is.
+ */
+export function spliceWithin(
+  bytes: Uint8Array,
+  start: number,
+  tail: number,
+  shift: number,
+): number {
+  const total = totalBytes(bytes, start)
+  const limit = start + total
+  assert(tail >= start + HEADER_BYTES && tail < limit, 'the tail lies in the listpack')
+  assert(tail + shift >= start + HEADER_BYTES, 'the header stays')
+  assert(limit + shift <= bytes.length, 'there is room behind the listpack')
+  assert(total + shift <= LISTPACK_BYTES_MAX, 'a listpack stays below its limit')
+  moveBytes(bytes, tail, limit, shift)
+  writeU32(bytes, start, total + shift)
+  return total + shift
+}
+
+/** Says how many entries there are. */
+export function setCount(bytes: Uint8Array, start: number, count: number): void {
+  assert(count >= 0, 'a count is not negative')
+  const known = count < COUNT_UNKNOWN ? count : COUNT_UNKNOWN
+  bytes[start + 4] = known
+  bytes[start + 5] = known >>> 8
+}
+
+/** Counts entries that came or, negative, went. Once unknown a count stays so. */
+export function addCount(bytes: Uint8Array, start: number, change: number): void {
+  const known = headerCount(bytes, start)
+  if (known !== COUNT_UNKNOWN) setCount(bytes, start, known + change)
+}
+
+/** Inserts the text before `at`, an entry or `endOf`. Returns the new total. */
+export function insertEntry(bytes: Uint8Array, start: number, at: number, text: ByteRange): number {
+  const isInteger = SCRATCH.parse(text.bytes, text.start, text.length)
+  const length = isInteger ? int64Length(SCRATCH) : stringLength(text.length)
+  const total = spliceWithin(bytes, start, at, length)
+  const limit = isInteger ? writeInt64(SCRATCH, bytes, at) : writeString(text, bytes, at)
+  assert(limit === at + length, 'an entry fills its gap')
+  addCount(bytes, start, 1)
+  return total
+}
+
+/** Puts the text in the place of the entry at `at`. Returns the new total. */
+export function replaceEntry(
+  bytes: Uint8Array,
+  start: number,
+  at: number,
+  text: ByteRange,
+): number {
+  const isInteger = SCRATCH.parse(text.bytes, text.start, text.length)
+  const length = isInteger ? int64Length(SCRATCH) : stringLength(text.length)
+  const old = entryBytes(bytes, at)
+  let total = totalBytes(bytes, start)
+  if (length !== old) total = spliceWithin(bytes, start, at + old, length - old)
+  const limit = isInteger ? writeInt64(SCRATCH, bytes, at) : writeString(text, bytes, at)
+  assert(limit === at + length, 'an entry fills its gap')
+  return total
+}
+
+/** Removes `removed` entries, all of them there, from `at` on. Returns the new total. */
+export function removeEntries(
+  bytes: Uint8Array,
+  start: number,
+  at: number,
+  removed: number,
+): number {
+  const tail = skipEntries(bytes, at, removed)
+  const total = spliceWithin(bytes, start, tail, at - tail)
+  addCount(bytes, start, -removed)
+  return total
+}
+
+const SCRATCH = new Int64()
+
+function int64Length(value: Int64): number {
+  const low = value.low
+  if (value.high !== low >> 31) return 10
+  if (low >= -4096 && low <= 4095) return low >= 0 && low <= 127 ? 2 : 3
+  if (low >= -0x8000 && low <= 0x7fff) return 4
+  return low >= -0x800000 && low <= 0x7fffff ? 5 : 6
+}
+
+function stringLength(length: number): number {
+  const body = (length < 64 ? 1 : length < 4096 ? 2 : 5) + length
+  return body + backlenBytes(body)
+}
+
+function writeInt64(value: Int64, target: Uint8Array, at: number): number {
+  const { low, high } = value
+  const length = int64Length(value)
+  if (length === 2) {
+    target[at] = low
+  } else if (length === 3) {
+    target[at] = 0xc0 | ((low >>> 8) & 0x1f)
+    target[at + 1] = low
+  } else {
+    // Heads of 16, 24 and 32 bits follow each other as their lengths do.
+    target[at] = length === 10 ? Head.Int64 : Head.Int16 + length - 4
+    target[at + 1] = low
+    target[at + 2] = low >>> 8
+    if (length > 4) target[at + 3] = low >>> 16
+    if (length > 5) target[at + 4] = low >>> 24
+    if (length > 6) writeU32(target, at + 5, high)
+  }
+  target[at + length - 1] = length - 1
+  return at + length
+}
+
+function writeString(text: ByteRange, target: Uint8Array, at: number): number {
+  const length = text.length
+  let body = at
+  if (length < 64) {
+    target[body++] = 0x80 | length
+  } else if (length < 4096) {
+    target[body++] = 0xe0 | (length >>> 8)
+    target[body++] = length
+  } else {
+    target[body] = Head.String32
+    writeU32(target, body + 1, length)
+    body += 5
+  }
+  copySlice(text, target, body)
+  return writeBacklen(target, body + length, body + length - at)
+}
+
+/** Spells a body's length backwards; returns the offset after it. */
+function writeBacklen(target: Uint8Array, at: number, body: number): number {
+  const limit = at + backlenBytes(body)
+  let rest = body
+  for (let i = limit - 1; i > at; i--) {
+    target[i] = (rest & 0x7f) | 0x80
+    rest >>>= 7
+  }
+  target[at] = rest
+  return limit
+}
+
+/** Moves `bytes[from, limit)` by `shift`. */
+function moveBytes(bytes: Uint8Array, from: number, limit: number, shift: number): void {
+  if (limit - from > LOOP_MOVE_MAX) {
+    bytes.copyWithin(from + shift, from, limit)
+  } else if (shift > 0) {
+    for (let i = limit - 1; i >= from; i--) bytes[i + shift] = bytes[i]!
+  } else {
+    for (let i = from; i < limit; i++) bytes[i + shift] = bytes[i]!
+  }
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value
+  bytes[at + 1] = value >>> 8
+  bytes[at + 2] = value >>> 16
+  bytes[at + 3] = value >>> 24
+}
