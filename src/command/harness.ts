@@ -15,6 +15,7 @@ import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { Args } from '../resp/args.ts'
 import { Reply } from '../resp/reply.ts'
+import { bitmapCommands } from './bitmap.ts'
 import type { Blocker, Command, Context, Wait } from './command.ts'
 import { databaseCommands } from './database.ts'
 import { keyCommands } from './key.ts'
@@ -119,7 +120,13 @@ export class Harness {
     this.reply = new Reply((bytes, start, length) => {
       this.#sent.push(bytes.slice(start, start + length))
     })
-    const families = [stringCommands, keyCommands, databaseCommands, options.commands ?? []]
+    const families = [
+      stringCommands,
+      bitmapCommands,
+      keyCommands,
+      databaseCommands,
+      options.commands ?? [],
+    ]
     for (const command of families.flat()) this.#commands.set(command.name, command)
     this.advance(0)
   }

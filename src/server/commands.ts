@@ -2,6 +2,7 @@
 // COMMAND.
 
 import { assert } from '../base/assert.ts'
+import { bitmapCommands } from '../command/bitmap.ts'
 import type { Command, Context } from '../command/command.ts'
 import { databaseCommands } from '../command/database.ts'
 import { keyCommands } from '../command/key.ts'
@@ -19,6 +20,7 @@ import { serverCommands } from './server-commands.ts'
 
 export const allCommands: readonly (readonly Command[])[] = [
   stringCommands,
+  bitmapCommands,
   keyCommands,
   dumpCommands,
   databaseCommands,
