@@ -5,11 +5,13 @@ import type { Slice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
 import type { Ptr } from '../memory/layout.ts'
 import type { AccessClock } from './access-clock.ts'
+import type { Collections } from './collections.ts'
 import type { KeyHash } from './key-hash.ts'
 import type { RecordStore } from './record-store.ts'
 
 export interface Commons {
   readonly arena: Arena
+  readonly collections: Collections
   readonly hash: KeyHash
   readonly store: RecordStore
   readonly clock: AccessClock

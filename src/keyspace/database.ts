@@ -15,6 +15,7 @@ import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 import { Slice, scratchSlice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
+import type { Collections } from './collections.ts'
 import type { Commons } from './commons.ts'
 import { Deadlines } from './deadlines.ts'
 import { Dict } from './dict.ts'
@@ -28,10 +29,12 @@ import {
   headWord,
   RecordFlag,
   readDeadline,
+  rootWord,
   Type,
   typeOfWord,
 } from './record.ts'
 import { readKey, readValue, wordOf, wordsOf } from './record-access.ts'
+import type { Root } from './root.ts'
 import { isCanonicalInteger } from './string/integer-text.ts'
 
 /** A deadline of 0 means none. */
@@ -40,6 +43,18 @@ export const NO_DEADLINE = 0
 export const KEEP_DEADLINE = -1
 
 const EMPTY = new Slice()
+
+/** What a record is made with, besides key and value. */
+interface MakeOptions {
+  readonly type: Type
+  readonly encoding: Encoding
+  readonly deadlineMs: number
+}
+const RAW_STRING: MakeOptions = {
+  type: Type.String,
+  encoding: Encoding.Raw,
+  deadlineMs: NO_DEADLINE,
+}
 
 /** What SWAPDB exchanges between two databases. */
 interface Content {
@@ -195,13 +210,91 @@ export class Database {
   }
 
   /**
+   * Makes a record for a key that the last lookup, of this key, did not find. For collections:
+   * `value` is packed. No deadline. O(key + value).
+   */
+  insert(
+    key: Slice,
+    value: Slice,
+    head: { readonly type: Type; readonly encoding: Encoding },
+  ): Ptr {
+    return this.#create(key, value, { ...head, deadlineMs: NO_DEADLINE })
+  }
+
+  /** Sets a key to a packed value, whatever it held before; no deadline. O(key + value). */
+  putPacked(
+    key: Slice,
+    value: Slice,
+    head: { readonly type: Type; readonly encoding: Encoding },
+  ): Ptr {
+    const existing = this.#findAlive(key)
+    if (existing === NULL) return this.insert(key, value, head)
+    return this.#putAnew(existing, key, value, { ...head, deadlineMs: NO_DEADLINE })
+  }
+
+  /**
+   * Replaces `removed` bytes at `offset` of a packed value by `inserted` undefined ones, to be
+   * written by the caller (`readString` tells where). Returns the record, which may have moved and
+   * has been touched. O(value).
+   */
+  splice(
+    record: Ptr,
+    offset: number,
+    change: { readonly removed: number; readonly inserted: number },
+  ): Ptr {
+    const index = this.#deadlineIndex(record)
+    return this.#replaced(record, this.#commons.store.splice(record, offset, change), index)
+  }
+
+  /** Makes the record's value writable in place, without a change of its length. */
+  touch(record: Ptr): void {
+    this.#commons.arena.touch(record)
+  }
+
+  setEncoding(record: Ptr, encoding: Encoding): void {
+    this.#commons.store.setEncoding(record, encoding)
+  }
+
+  /** Whether the value lies in nodes. */
+  hasRoot(record: Ptr): boolean {
+    const words = wordsOf(this.#commons.arena, record)
+    return (flagsOf(words[wordOf(record) + 1]!) & RecordFlag.Root) !== 0
+  }
+
+  /** Points `root` at the root of a value that lies in nodes. Valid until the record moves. */
+  readRoot(record: Ptr, root: Root): Root {
+    const words = wordsOf(this.#commons.arena, record)
+    const at = wordOf(record)
+    return root.open(words, at + rootWord(flagsOf(words[at + 1]!)), record)
+  }
+
+  /**
+   * Gives the record a root in the place of its packed value. Returns the record, which has moved.
+   * ARENA_FULL: nothing has changed, and the root's nodes are still the caller's.
+   */
+  setRoot(record: Ptr, root: Uint32Array, encoding: Encoding): Ptr {
+    const index = this.#deadlineIndex(record)
+    const made = this.#commons.store.withRoot(record, root, encoding)
+    return this.#replaced(record, made, index)
+  }
+
+  /** The large collections, and the arena that their nodes lie in. */
+  get collections(): Collections {
+    return this.#commons.collections
+  }
+
+  /**
    * Makes the record of a string that `BulkLoad` will add: no key leads to it yet. `deadlineMs` is
    * unix ms or NO_DEADLINE. Leaves the key's hash in the shared KeyHash.
    */
   makeUnlisted(key: Slice, value: Slice, deadlineMs: number): Ptr {
     assert(deadlineMs >= 0, 'a new key has no deadline to keep')
     this.#commons.hash.of(key.bytes, key.start, key.length)
-    return this.#make(key, value, { deadlineMs, encoding: encodingFor(value) })
+    return this.#make(key, value, {
+      type: Type.String,
+      deadlineMs,
+      encoding: encodingFor(value),
+    })
   }
 
   /** Adds a record of `makeUnlisted` with its hash; false when its key exists. O(1). */
@@ -228,17 +321,13 @@ export class Database {
    */
   growString(record: Ptr, length: number): Ptr {
     const index = this.#deadlineIndex(record)
-    const slot = this.#dict.locate(record)
     const next = this.#commons.store.grow(record, length, Encoding.Raw)
-    if (next === record) return record
-    this.#dict.store(slot, next)
-    if (index >= 0) this.#deadlines.replace(index, next)
-    return next
+    return this.#replaced(record, next, index)
   }
 
   /** A new raw string of `length` zeros under a free key without a deadline. O(length). */
   putZeros(key: Slice, length: number): Ptr {
-    const record = this.#create(key, EMPTY, { deadlineMs: NO_DEADLINE, encoding: Encoding.Raw })
+    const record = this.#create(key, EMPTY, RAW_STRING)
     try {
       return this.growString(record, length)
     } catch (error) {
@@ -248,11 +337,11 @@ export class Database {
   }
 
   /**
-   * A raw string with a copy of `value` and no deadline, which no key leads to yet: to be changed
-   * by `writeString`, then handed to `putMade` by the same command. O(key + value).
+   * A raw string with a copy of `value` and no deadline, which no key leads to yet, for `putMade`.
+   * Until then, in the same command, its value may be changed where it lies. O(key + value).
    */
   makeRaw(key: Slice, value: Slice): Ptr {
-    return this.#make(key, value, { deadlineMs: NO_DEADLINE, encoding: Encoding.Raw })
+    return this.#make(key, value, RAW_STRING)
   }
 
   /** Puts a record of `makeRaw` under its key, in the place of what that held. O(1). */
@@ -286,9 +375,8 @@ export class Database {
     assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
     const index = this.#deadlineIndex(record)
     if (index < 0 && deadlineMs !== NO_DEADLINE) this.#deadlines.makeRoom()
-    const slot = this.#dict.locate(record)
     const next = this.#commons.store.withDeadline(record, deadlineMs)
-    if (next !== record) this.#dict.store(slot, next)
+    if (next !== record) this.#dict.replace(record, next)
     this.#relist(index, next)
     return next
   }
@@ -417,6 +505,14 @@ export class Database {
     this.expireCursor = 0
   }
 
+  /** Puts a record that moved to `next` in its places in dict and deadlines: `index`, or -1. */
+  #replaced(record: Ptr, next: Ptr, index: number): Ptr {
+    if (next === record) return record
+    this.#dict.replace(record, next)
+    if (index >= 0) this.#deadlines.replace(index, next)
+    return next
+  }
+
   /** Finds a live record. Leaves the key's hash in the shared KeyHash, for an insert to follow. */
   #findAlive(key: Slice): Ptr {
     const record = this.#dict.find(key)
@@ -446,11 +542,7 @@ export class Database {
   }
 
   /** Makes a record for a free key, whose hash stands in the shared KeyHash. */
-  #create(
-    key: Slice,
-    value: Slice,
-    options: { readonly deadlineMs: number; readonly encoding: Encoding },
-  ): Ptr {
+  #create(key: Slice, value: Slice, options: MakeOptions): Ptr {
     const hasDeadline = options.deadlineMs !== NO_DEADLINE
     if (hasDeadline) this.#deadlines.makeRoom()
     const made = this.#make(key, value, options)
@@ -481,15 +573,11 @@ export class Database {
     this.#commons.store.free(occupant)
   }
 
-  #make(
-    key: Slice,
-    value: Slice,
-    options: { readonly deadlineMs: number; readonly encoding: Encoding },
-  ): Ptr {
-    const { deadlineMs, encoding } = options
+  #make(key: Slice, value: Slice, options: MakeOptions): Ptr {
+    const { type, deadlineMs, encoding } = options
     const { store, clock } = this.#commons
     return store.create(
-      { space: this.#space, type: Type.String, encoding, clock: clock.fresh(), deadlineMs },
+      { space: this.#space, type, encoding, clock: clock.fresh(), deadlineMs },
       key,
       value,
     )
@@ -499,7 +587,11 @@ export class Database {
   #put(key: Slice, value: Slice, deadlineMs: number, encoding: Encoding): Ptr {
     const existing = this.#findAlive(key)
     if (existing === NULL) {
-      return this.#create(key, value, { deadlineMs: Math.max(deadlineMs, 0), encoding })
+      return this.#create(key, value, {
+        type: Type.String,
+        deadlineMs: Math.max(deadlineMs, 0),
+        encoding,
+      })
     }
     const { store } = this.#commons
     const oldDeadline = this.deadlineOf(existing)
@@ -511,18 +603,17 @@ export class Database {
       if (newDeadline !== oldDeadline) store.withDeadline(existing, newDeadline)
       return existing
     }
-    const made = this.#putAnew(existing, key, value, { deadlineMs: newDeadline, encoding })
+    const made = this.#putAnew(existing, key, value, {
+      type: Type.String,
+      deadlineMs: newDeadline,
+      encoding,
+    })
     this.setClock(made, clock)
     return made
   }
 
   /** Replaces a record whose cell does not suit the new value. */
-  #putAnew(
-    existing: Ptr,
-    key: Slice,
-    value: Slice,
-    options: { readonly deadlineMs: number; readonly encoding: Encoding },
-  ): Ptr {
+  #putAnew(existing: Ptr, key: Slice, value: Slice, options: MakeOptions): Ptr {
     const index = this.#deadlineIndex(existing)
     if (index < 0 && options.deadlineMs !== NO_DEADLINE) this.#deadlines.makeRoom()
     const made = this.#make(key, value, options)

@@ -160,24 +160,17 @@ export class Dict {
     this.#count++
   }
 
-  /** Puts `replacement`, a record with the same key, in place of `record`. O(1). */
+  /** Puts `replacement`, which has the key of `record`, in its place. That may be gone. O(1). */
   replace(record: Ptr, replacement: Ptr): void {
-    this.store(this.locate(record), replacement)
-  }
-
-  /** The slot of a record, for `store`; valid until the dict changes. O(1). */
-  locate(record: Ptr): Readonly<Slot> {
-    return this.#slotOf(record)
-  }
-
-  /** Puts a record with the same key into a slot, while the old one may be gone already. */
-  store(slot: Readonly<Slot>, record: Ptr): void {
-    assert(record !== NULL, 'an entry is replaced by an entry')
-    this.#wordsAt(slot.table)[slot.word] = record
+    assert(replacement !== NULL, 'an entry is replaced by an entry')
+    this.#hashRecord(replacement)
+    const slot = this.#slotOf(record)
+    this.#wordsAt(slot.table)[slot.word] = replacement
   }
 
   /** Takes the record out; its key is still readable. O(1). */
   remove(record: Ptr): void {
+    this.#hashRecord(record)
     const at = this.#slotOf(record)
     this.#clearSlot(at)
     this.#count--
@@ -354,9 +347,8 @@ export class Dict {
     return true
   }
 
-  /** Where a record's slot is. Leaves its key's hash in the shared KeyHash. */
+  /** Where a record is, whose key has its hash in the shared KeyHash. */
   #slotOf(record: Ptr): Slot {
-    this.#hashRecord(record)
     const { high, low } = this.#hash
     const table = this.#segmentOf(high)
     const words = this.#wordsAt(table)

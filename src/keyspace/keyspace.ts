@@ -4,7 +4,9 @@
 //   dict.ts           its hash table          deadlines.ts  its list of expiring records
 //   record.ts         a record's layout       record-access.ts, record-store.ts  reading, writing
 //   access-clock.ts   LRU and LFU bits        expire.ts     the active expire cycle
-//   bulk-load.ts      many keys at once       string/       what is particular to strings
+//   bulk-load.ts      many keys at once       lazy-free.ts  large values, freed in steps
+//   collections.ts    large values and their records        root.ts  where their nodes are
+//   packed/           small collections       string/ list/ hash/ set/ zset/ stream/  the types
 //
 // Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a
 // fresh space and lets the old one go page by page (`reclaimStep`), at once or in the background,
@@ -16,10 +18,15 @@ import { Arena } from '../memory/arena.ts'
 import { PageKind, type Ptr } from '../memory/layout.ts'
 import { AccessClock } from './access-clock.ts'
 import { BulkLoad } from './bulk-load.ts'
+import { Collections } from './collections.ts'
 import type { Commons, KeyHook, KeyspaceStats } from './commons.ts'
 import { Database } from './database.ts'
 import { KeyHash } from './key-hash.ts'
+import { LazyFree } from './lazy-free.ts'
+import { flagsOf, rootWord, typeOfWord } from './record.ts'
+import { wordOf, wordsOf } from './record-access.ts'
 import { RecordStore } from './record-store.ts'
+import { RELEASERS } from './value-types.ts'
 
 export interface KeyspaceOptions {
   readonly databaseCount: number
@@ -32,6 +39,8 @@ export interface KeyspaceOptions {
 /** A space whose records are gone for the user and whose pages are being freed. */
 interface Condemned {
   readonly space: number
+  /** The next collection to look at: they go before the records with their roots. */
+  number: number
   /** The next page to look at. */
   page: number
   /** Keys it held, for lazyfree_pending_objects. */
@@ -40,9 +49,14 @@ interface Condemned {
 
 /** Pages that one reclaim step looks at; about 0.2 ms. */
 const RECLAIM_PAGES = 8192
+/** Collections that one reclaim step looks at. */
+const RECLAIM_COLLECTIONS = 4096
+/** Collections of a flushed database that wait to be freed, at most. */
+const LAZY_PENDING_MAX = 64
 
 export class Keyspace {
   readonly arena: Arena
+  readonly collections: Collections
   readonly random: Random
   readonly clock: AccessClock
   readonly stats: KeyspaceStats
@@ -50,6 +64,7 @@ export class Keyspace {
   /** Changes since the last save. */
   dirty = 0
   readonly #commons: Commons
+  readonly #lazyFree: LazyFree
   #condemned: Condemned[] = []
   #freeSpaces: number[] = []
   /** Spaces without pages that an open cut may still know under their old meaning. */
@@ -60,23 +75,26 @@ export class Keyspace {
   constructor(options: KeyspaceOptions) {
     assert(options.databaseCount > 0, 'there is a database 0')
     this.arena = new Arena(options.pageCapacity)
+    this.collections = new Collections(this.arena)
+    this.#lazyFree = new LazyFree(this.collections, RELEASERS)
     this.random = options.random ?? Random.fromSystem()
     this.clock = new AccessClock(this.random)
     this.stats = { hits: 0, misses: 0, expired: 0, staleShare: 0, timeCapReached: 0 }
     this.#commons = {
       arena: this.arena,
+      collections: this.collections,
       hash: new KeyHash(options.hashSecret ?? secretWords(2)),
-      store: new RecordStore(this.arena),
+      store: new RecordStore(this.collections, this.#lazyFree),
       clock: this.clock,
       stats: this.stats,
       expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null },
       hooks: { onMiss: null, onNew: null },
       isClockStopped: false,
     }
-    this.#spaceLimit = options.databaseCount
+    this.#spaceLimit = options.databaseCount + 1
     this.databases = Array.from(
       { length: options.databaseCount },
-      (_, id) => new Database(id, this.#commons, id),
+      (_, id) => new Database(id, this.#commons, id + 1),
     )
   }
 
@@ -96,14 +114,14 @@ export class Keyspace {
 
   /** Keys whose memory a FLUSH … ASYNC or UNLINK has yet to free. */
   get lazyFreePending(): number {
-    let pending = 0
+    let pending = this.#lazyFree.pending
     for (const { keyCount } of this.#condemned) pending += keyCount
     return pending
   }
 
   /** Keys freed in the background since the start. */
   get lazyFreed(): number {
-    return this.#lazyFreed
+    return this.#lazyFreed + this.#lazyFree.freed
   }
 
   /** Hook that sees each record just before it expires; null: none. */
@@ -151,14 +169,40 @@ export class Keyspace {
     if (keyCount === 0) return 0
     if (!this.arena.guard) this.#freeSpaces.push(...this.#retiredSpaces.splice(0))
     const space = database.detach(this.#freeSpaces.pop() ?? this.#spaceLimit++)
-    this.#condemned.push({ space, page: 1, keyCount })
+    this.#condemned.push({ space, number: 1, page: 1, keyCount })
     return keyCount
   }
 
-  /** Frees pages of flushed databases; true while there are more. About 0.2 ms. */
+  /**
+   * Frees some memory of large values that are gone and of flushed databases; true while there is
+   * more. About 0.2 ms.
+   */
   reclaimStep(): boolean {
+    const hasValues = this.#lazyFree.step()
     const condemned = this.#condemned[0]
-    if (!condemned) return false
+    if (!condemned) return hasValues
+    if (condemned.number < this.collections.limit) this.#condemnCollections(condemned)
+    else this.#dropPages(condemned)
+    return this.#condemned.length > 0 || this.#lazyFree.pending > 0
+  }
+
+  /** Hands the large collections of a flushed database to lazy free, some at a time. */
+  #condemnCollections(condemned: Condemned): void {
+    const { collections } = this
+    const limit = Math.min(condemned.number + RECLAIM_COLLECTIONS, collections.limit)
+    while (condemned.number < limit && this.#lazyFree.pending < LAZY_PENDING_MAX) {
+      const number = condemned.number++
+      if (collections.spaceOf(number) !== condemned.space) continue
+      const record = collections.recordOf(number)
+      const words = wordsOf(this.arena, record)
+      const at = wordOf(record)
+      const root = at + rootWord(flagsOf(words[at + 1]!))
+      this.#lazyFree.add(typeOfWord(words[at]!), words, root)
+    }
+  }
+
+  /** Frees some slabs and spans of a flushed database. */
+  #dropPages(condemned: Condemned): void {
     const { kind, space } = this.arena.pages
     const limit = Math.min(condemned.page + RECLAIM_PAGES, this.arena.pool.pageLimit)
     for (let page = condemned.page; page < limit; page++) {
@@ -166,15 +210,13 @@ export class Keyspace {
       if (isHead && space[page] === condemned.space) this.arena.dropRun(page)
     }
     condemned.page = limit
-    if (limit >= this.arena.pool.pageLimit) {
-      this.#condemned.shift()
-      this.#lazyFreed += condemned.keyCount
-      this.#retiredSpaces.push(condemned.space)
-    }
-    return this.#condemned.length > 0
+    if (limit < this.arena.pool.pageLimit) return
+    this.#condemned.shift()
+    this.#lazyFreed += condemned.keyCount
+    this.#retiredSpaces.push(condemned.space)
   }
 
-  /** Frees all pages of flushed databases before it returns, as FLUSHALL SYNC does. */
+  /** Frees all memory of flushed databases before it returns, as FLUSHALL SYNC does. */
   reclaimAll(): void {
     let hasMore = true
     while (hasMore) hasMore = this.reclaimStep()

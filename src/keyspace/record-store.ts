@@ -2,6 +2,8 @@
 // Knows layout and memory, not keys' uniqueness, deadlines' list or the dict: those are Database's.
 //
 // A change that needs another cell returns a new Ptr; the caller puts it in the old one's place.
+// A record with a root is the place of a collection: whenever such a record is made in another's
+// stead, `Collections` hears of it; when it is freed, its nodes are left to lazy free.
 // Every write is preceded by `touch`. When the arena is full a method throws and has changed
 // nothing: what it needs is allocated first, and given back when not all of it could be had.
 // Owner: the engine.
@@ -11,6 +13,8 @@ import { copySlice, type Slice, scratchSlice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
 import { NULL, PTR_SEGMENT_SHIFT, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
 import { CELL_BYTES_MAX } from '../memory/size-class.ts'
+import type { Collections } from './collections.ts'
+import type { LazyFree } from './lazy-free.ts'
 import {
   DEADLINE_HIGH_WORD,
   DEADLINE_INDEX_WORD,
@@ -25,11 +29,14 @@ import {
   keyRefWord,
   RecordFlag,
   readDeadline,
+  rootWord,
   shapeWord,
   type Type,
+  typeOfWord,
   valueRefWord,
 } from './record.ts'
 import { readKey, readSpan, readValue, wordOf, wordsOf } from './record-access.ts'
+import { ROOT_WORDS, RootWord } from './root.ts'
 
 /** A string this long stays uncopied in its span when it grows within the span's room. */
 const GROWTH_MAX = 1024 * 1024
@@ -47,12 +54,16 @@ export interface RecordHead {
 
 export class RecordStore {
   readonly #arena: Arena
+  readonly #collections: Collections
+  readonly #lazyFree: LazyFree
   readonly #key = scratchSlice()
   readonly #value = scratchSlice()
   readonly #source = scratchSlice()
 
-  constructor(arena: Arena) {
-    this.#arena = arena
+  constructor(collections: Collections, lazyFree: LazyFree) {
+    this.#arena = collections.arena
+    this.#collections = collections
+    this.#lazyFree = lazyFree
   }
 
   /** A new record with a copy of key and value. O(key + value). */
@@ -81,6 +92,71 @@ export class RecordStore {
   }
 
   /**
+   * A record whose value is the collection with the given root, in the place of `record` with its
+   * key, deadline and clock; the old cell is free then. What the old value held is the caller's.
+   */
+  withRoot(record: Ptr, root: Uint32Array, encoding: Encoding): Ptr {
+    assert(root.length === ROOT_WORDS, 'a root is of 20 words')
+    const old = wordsOf(this.#arena, record)
+    const oldAt = wordOf(record)
+    const oldFlags = flagsOf(old[oldAt + 1]!)
+    assert((oldFlags & (RecordFlag.Root | RecordFlag.ValueOut)) === 0, 'packed values are inline')
+    const flags = oldFlags | RecordFlag.Root
+    const keyLength = inlineKeyLength(old[oldAt + 1]!)
+    const space = this.#arena.spaceOf(record)
+    const made = this.#arena.allocateCell(space, HEADER_BYTES[flags]! + keyLength)
+    const words = wordsOf(this.#arena, made)
+    const at = wordOf(made)
+    words[at] = ((old[oldAt]! & ~0xf0) | (encoding << 4)) >>> 0
+    words[at + 1] = shapeWord(flags, keyLength, 0)
+    for (let i = 2; i < HEADER_BYTES[oldFlags]! / 4; i++) words[at + i] = old[oldAt + i]!
+    words.set(root, at + rootWord(flags))
+    if ((flags & RecordFlag.KeyOut) !== 0) {
+      this.#arena.setOwner(words[at + keyRefWord(flags)]!, made)
+    } else {
+      const key = readKey(this.#arena, record, this.#key)
+      copySlice(key, this.#arena.u8[made >>> PTR_SEGMENT_SHIFT]!, at * 4 + HEADER_BYTES[flags]!)
+    }
+    this.#collections.place(root[RootWord.Number]!, made, space)
+    this.#arena.freeCell(record)
+    return made
+  }
+
+  /**
+   * Replaces `removed` bytes at `offset` of an inline value by `inserted` undefined ones. Returns
+   * the record, which may have moved (the old cell is free) and may be written. O(value).
+   */
+  splice(
+    record: Ptr,
+    offset: number,
+    change: { readonly removed: number; readonly inserted: number },
+  ): Ptr {
+    const { removed, inserted } = change
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const shape = words[at + 1]!
+    const flags = flagsOf(shape)
+    assert((flags & (RecordFlag.Root | RecordFlag.ValueOut)) === 0, 'packed values are inline')
+    const keyLength = inlineKeyLength(shape)
+    const oldLength = inlineValueLength(shape)
+    const tail = offset + removed
+    assert(offset >= 0 && tail <= oldLength, 'a splice stays inside the value')
+    const length = oldLength - removed + inserted
+    const start = HEADER_BYTES[flags]! + keyLength
+    if (this.#fits(record, start + length)) {
+      this.#arena.touch(record)
+      words[at + 1] = shapeWord(flags, keyLength, length)
+      if (inserted !== removed && tail < oldLength) {
+        const from = at * 4 + start
+        const bytes = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
+        bytes.copyWithin(from + offset + inserted, from + tail, from + oldLength)
+      }
+      return record
+    }
+    return this.#splicedElsewhere(record, offset, { tail, inserted, length })
+  }
+
+  /**
    * Overwrites a string's value where it lies. False, and nothing changed, when the new value wants
    * another cell. Deadline and key stay. O(value).
    */
@@ -90,7 +166,7 @@ export class RecordStore {
     const at = wordOf(record)
     const shape = words[at + 1]!
     const flags = flagsOf(shape)
-    if ((flags & RecordFlag.ValueOut) !== 0) return false
+    if ((flags & (RecordFlag.ValueOut | RecordFlag.Root)) !== 0) return false
     const keyLength = inlineKeyLength(shape)
     const bytes = HEADER_BYTES[flags]! + keyLength + value.length
     if (bytes > CELL_BYTES_MAX || !this.#fits(record, bytes)) return false
@@ -102,7 +178,7 @@ export class RecordStore {
     return true
   }
 
-  /** Frees the record with the spans it owns. */
+  /** Frees the record with the spans it owns; the nodes of a large collection are freed lazily. */
   free(record: Ptr): void {
     assert(record > 0, 'NULL is no record')
     const words = wordsOf(this.#arena, record)
@@ -110,6 +186,9 @@ export class RecordStore {
     const flags = flagsOf(words[at + 1]!)
     if ((flags & RecordFlag.KeyOut) !== 0) this.#arena.freeSpan(words[at + keyRefWord(flags)]!)
     if ((flags & RecordFlag.ValueOut) !== 0) this.#arena.freeSpan(words[at + valueRefWord(flags)]!)
+    if ((flags & RecordFlag.Root) !== 0) {
+      this.#lazyFree.add(typeOfWord(words[at]!), words, at + rootWord(flags))
+    }
     this.#arena.freeCell(record)
   }
 
@@ -151,8 +230,12 @@ export class RecordStore {
     const words = wordsOf(this.#arena, record)
     const at = wordOf(record)
     const flags = flagsOf(words[at + 1]!)
-    if ((flags & RecordFlag.ValueOut) === 0) return this.free(made)
-    this.#arena.setOwner(words[at + valueRefWord(flags)]!, record)
+    if ((flags & RecordFlag.Root) !== 0) {
+      const number = words[at + rootWord(flags)]!
+      this.#collections.place(number, record, this.#arena.spaceOf(record))
+    } else if ((flags & RecordFlag.ValueOut) !== 0) {
+      this.#arena.setOwner(words[at + valueRefWord(flags)]!, record)
+    } else return this.free(made)
     this.freeMoved(made)
   }
 
@@ -209,7 +292,15 @@ export class RecordStore {
     copySlice(source, value.bytes, value.start + offset)
   }
 
-  /** Bytes of the cell and of the spans that the record owns. */
+  /** Changes what the value is called. */
+  setEncoding(record: Ptr, encoding: Encoding): void {
+    this.#arena.touch(record)
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    words[at] = ((words[at]! & ~0xf0) | (encoding << 4)) >>> 0
+  }
+
+  /** Bytes of the cell, and of the spans and nodes that belong to the record. */
   bytesOf(record: Ptr): number {
     assert(record > 0, 'NULL is no record')
     const words = wordsOf(this.#arena, record)
@@ -222,6 +313,9 @@ export class RecordStore {
     if ((flags & RecordFlag.ValueOut) !== 0) {
       bytes += this.#arena.spanCapacity(words[at + valueRefWord(flags)]!) + SPAN_HEADER_BYTES
     }
+    if ((flags & RecordFlag.Root) !== 0) {
+      bytes += this.#collections.bytesOf(words[at + rootWord(flags)]!)
+    }
     return bytes
   }
 
@@ -229,6 +323,37 @@ export class RecordStore {
   #fits(record: Ptr, bytes: number): boolean {
     const cellBytes = this.#arena.cellBytes(record)
     return bytes <= cellBytes && (bytes * 2 > cellBytes || cellBytes <= 64)
+  }
+
+  /** `splice` of a value that wants another cell; `length` is that of the new value. */
+  #splicedElsewhere(
+    record: Ptr,
+    offset: number,
+    shape: { readonly tail: number; readonly inserted: number; readonly length: number },
+  ): Ptr {
+    const { tail, inserted, length } = shape
+    const oldWords = wordsOf(this.#arena, record)
+    const oldAt = wordOf(record)
+    const flags = flagsOf(oldWords[oldAt + 1]!)
+    const keyLength = inlineKeyLength(oldWords[oldAt + 1]!)
+    const head = HEADER_BYTES[flags]! + keyLength
+    assert(head + length <= CELL_BYTES_MAX, 'packed values fit a cell')
+    const made = this.#arena.allocateCell(this.#arena.spaceOf(record), head + length)
+    const words = wordsOf(this.#arena, made)
+    const at = wordOf(made)
+    const source = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
+    const target = this.#arena.u8[made >>> PTR_SEGMENT_SHIFT]!
+    const from = oldAt * 4
+    const oldLength = inlineValueLength(oldWords[oldAt + 1]!)
+    target.set(source.subarray(from, from + head + offset), at * 4)
+    const end = source.subarray(from + head + tail, from + head + oldLength)
+    target.set(end, at * 4 + head + offset + inserted)
+    words[at + 1] = shapeWord(flags, keyLength, length)
+    if ((flags & RecordFlag.KeyOut) !== 0) {
+      this.#arena.setOwner(words[at + keyRefWord(flags)]!, made)
+    }
+    this.#arena.freeCell(record)
+    return made
   }
 
   /** Stores what is given in spans of a record being made; frees that when there is no room. */
@@ -272,7 +397,7 @@ export class RecordStore {
     const isValueOut = (oldFlags & RecordFlag.ValueOut) !== 0
     const inline = isValueOut ? 0 : inlineValueLength(oldWords[oldAt + 1]!)
     let flags = flagsFor(key.length, inline, change.deadlineMs !== 0)
-    if (isValueOut) flags |= RecordFlag.ValueOut
+    flags |= oldFlags & (RecordFlag.ValueOut | RecordFlag.Root)
     const isMadeOut = !isValueOut && (flags & RecordFlag.ValueOut) !== 0
     const keyLength = (flags & RecordFlag.KeyOut) !== 0 ? 0 : key.length
     const valueLength = isMadeOut ? 0 : inline
@@ -300,6 +425,7 @@ export class RecordStore {
     else if (!isKeyMadeOut) copySlice(key, target, start)
     if (!value) this.#handOver(record, made, valueRefWord(oldFlags), valueRefWord(flags))
     else if (!isMadeOut) copySlice(value, target, start + keyLength)
+    if ((flags & RecordFlag.Root) !== 0) this.#handOverRoot(record, made, space)
     return made
   }
 
@@ -311,6 +437,16 @@ export class RecordStore {
     target[wordOf(to) + toWord] = span
     target[wordOf(to) + toWord + 1] = source[wordOf(from) + fromWord + 1]!
     this.#arena.setOwner(span, to)
+  }
+
+  /** Copies the root of one record into another, which is the collection's place from now on. */
+  #handOverRoot(from: Ptr, to: Ptr, space: number): void {
+    const source = wordsOf(this.#arena, from)
+    const target = wordsOf(this.#arena, to)
+    const sourceAt = wordOf(from) + rootWord(flagsOf(source[wordOf(from) + 1]!))
+    const targetAt = wordOf(to) + rootWord(flagsOf(target[wordOf(to) + 1]!))
+    for (let i = 0; i < ROOT_WORDS; i++) target[targetAt + i] = source[sourceAt + i]!
+    this.#collections.place(target[targetAt]!, to, space)
   }
 
   /** `grow` of an inline value that wants another cell or a span. */

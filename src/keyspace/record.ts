@@ -5,6 +5,8 @@
 //    | type:4     | keyLength:10   | deadline lo, hi      | key ptr    | value ptr    | key bytes
 //    | encoding:4 | valueLength:15 | index in Deadlines   | key length | value length | value bytes
 //    | clock:24   | flags:7        | (Deadline, 12 bytes) | (KeyOut)   | (ValueOut)   |
+//    +------------+----------------+----------------------+------------+ or: a root   |
+//                                                                      | (Root, 80 b.)|
 //    +------------+----------------+----------------------+------------+--------------+-----------
 //
 // The lowest bits of a word come first in the drawing. keyLength counts only an inline key,
@@ -15,19 +17,48 @@
 // Invariant: clock bytes are the upper three of the first word; they may change without touch.
 
 import { assert } from '../base/assert.ts'
+import { ROOT_BYTES } from './root.ts'
 
 /** What the user sees; the numbers are RDB's. */
 export const Type = { String: 0, List: 1, Set: 2, Zset: 3, Hash: 4, Stream: 6 } as const
 export type Type = (typeof Type)[keyof typeof Type]
 
-export const Encoding = { Int: 0, Embstr: 1, Raw: 2 } as const
+/**
+ * How a value is called, by Redis's names and thresholds. How it lies in memory is another matter:
+ * a collection without a root is packed (a listpack, or an intset) whatever it is called.
+ */
+export const Encoding = {
+  Int: 0,
+  Embstr: 1,
+  Raw: 2,
+  Quicklist: 3,
+  Listpack: 4,
+  Hashtable: 5,
+  Intset: 6,
+  Skiplist: 7,
+  Stream: 8,
+  /** A packed hash some of whose fields expire: field, value, deadline in turn. */
+  ListpackEx: 9,
+} as const
 export type Encoding = (typeof Encoding)[keyof typeof Encoding]
 
-export const ENCODING_NAMES = ['int', 'embstr', 'raw'] as const
+export const ENCODING_NAMES = [
+  'int',
+  'embstr',
+  'raw',
+  'quicklist',
+  'listpack',
+  'hashtable',
+  'intset',
+  'skiplist',
+  'stream',
+  'listpackex',
+] as const
 /** Longest string that Redis keeps in one allocation with its object. */
 export const EMBSTR_LENGTH_MAX = 44
 
-export const RecordFlag = { Deadline: 1, KeyOut: 2, ValueOut: 4 } as const
+/** A record has a value out of line or a root, or neither, but never both. */
+export const RecordFlag = { Deadline: 1, KeyOut: 2, ValueOut: 4, Root: 8 } as const
 
 export const INLINE_KEY_MAX = 1023
 const INLINE_VALUE_MAX = 32767
@@ -35,17 +66,18 @@ const FLAGS_SHIFT = 25
 const VALUE_LENGTH_SHIFT = 10
 
 /** Bytes before the key, by flags. */
-export const HEADER_BYTES = Uint8Array.from({ length: 8 }, (_, flags) => {
+export const HEADER_BYTES = Uint8Array.from({ length: 16 }, (_, flags) => {
   const deadline = flags & RecordFlag.Deadline ? 12 : 0
   const key = flags & RecordFlag.KeyOut ? 8 : 0
   const value = flags & RecordFlag.ValueOut ? 8 : 0
-  return 8 + deadline + key + value
+  const root = flags & RecordFlag.Root ? ROOT_BYTES : 0
+  return 8 + deadline + key + value + root
 })
 
 /** The second word of a record. */
 export function shapeWord(flags: number, keyLength: number, valueLength: number): number {
   assert(keyLength <= INLINE_KEY_MAX && valueLength <= INLINE_VALUE_MAX, 'lengths fit their bits')
-  assert(flags >>> 3 === 0, 'flags are three bits')
+  assert(flags >>> 4 === 0, 'flags are four bits')
   return ((flags << FLAGS_SHIFT) | (valueLength << VALUE_LENGTH_SHIFT) | keyLength) >>> 0
 }
 
@@ -71,6 +103,12 @@ export function keyRefWord(flags: number): number {
 /** Word index of the value's Ptr and length. */
 export function valueRefWord(flags: number): number {
   return keyRefWord(flags) + (flags & RecordFlag.KeyOut ? 2 : 0)
+}
+
+/** Word index of the root; the same place as the value's Ptr would have. */
+export function rootWord(flags: number): number {
+  assert((flags & RecordFlag.Root) !== 0, 'the record has a root')
+  return valueRefWord(flags)
 }
 
 /** Word indexes of the deadline and of the index in Deadlines. */

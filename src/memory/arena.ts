@@ -4,7 +4,8 @@
 //           present content), so the snapshot reads a record's database from its page, and FLUSHDB
 //           frees pages, not keys
 //   spans   one value larger than a cell: whole pages, with the Ptr of the record that owns it
-//   tables  pages of index structures, which no snapshot reads
+//   nodes   parts of a large collection: runs of 1 to 8 pages that name their collection
+//   tables  pages of index structures, and slabs of index cells; no snapshot reads them
 //
 // **No byte of a cell or span changes before `touch(ptr)`.** While no cut is open that is one load
 // and a branch. `touch` may preserve the page (and with a full reserve wait for the scanner); after
@@ -17,9 +18,10 @@
 //    | bytes   | count  |       | cells, 256 bits |        |        |
 //    +---------+--------+-------+-----------------+--------+--------+--
 //
-// A full arena, or a system that refuses another segment, throws ARENA_FULL out of `allocateCell`,
-// `allocateSpan` and `allocateTable`, which have changed nothing then. Freeing never allocates.
+// A full arena, or a system that refuses another segment, throws ARENA_FULL out of every method
+// `allocate…`, which has changed nothing then. Freeing never allocates.
 //
+// A kind with a body is odd, its body the number after it.
 // Invariants: a page's state is stored before its kind · a page is Free only when no cut still
 // needs it (else it is held) · `usedBytes` is the exact sum of live cells, spans and tables.
 // Owner: the engine; the snapshot thread reads pages through `FrozenPages` only.
@@ -27,7 +29,9 @@
 import { assert } from '../base/assert.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
 import {
+  COLLECTION_SPACE,
   GRANULE_BYTES,
+  INDEX_SPACE,
   NULL,
   PAGE_BYTES,
   PAGE_SEGMENT_SHIFT,
@@ -44,11 +48,13 @@ import {
 import { PagePool } from './page-pool.ts'
 import { PageTable, pagesFor } from './page-table.ts'
 import {
+  CELL_BYTES_MAX,
   CLASS_CELL_BYTES,
   CLASS_CELL_COUNT,
   CLASS_COUNT,
   CLASS_RUN_PAGES,
   classOfBytes,
+  RUN_PAGES_MAX,
   SLAB_HEADER_BYTES,
 } from './size-class.ts'
 
@@ -95,6 +101,8 @@ export class Arena {
   readonly segments: (SegmentBuffer | null)[] = []
   /** The page state that lets writes pass; changes when a cut opens. */
   doneState = 0
+  /** Counts the cuts of this arena; 0 before the first. */
+  cutNumber = 0
   readonly #state: Uint8Array
   #wide: Uint8Array[] = []
   #guard: Guard | null = null
@@ -102,6 +110,10 @@ export class Arena {
   #cellBytes = 0
   #spanBytes = 0
   #tableBytes = 0
+  #nodeBytes = 0
+  /** Live index cells, and the pages of their slabs. */
+  #indexBytes = 0
+  #indexPages = 0
 
   /** An arena of up to `pageCapacity` pages; memory is taken as it is needed. */
   constructor(pageCapacity: number) {
@@ -113,20 +125,20 @@ export class Arena {
     })
   }
 
-  /** Bytes of live cells, spans and tables, with the page table's rows for pages in use. */
+  /** Bytes of all that is allocated, with the page table's rows for pages in use. */
   get usedBytes(): number {
     const rows = PageTable.bytesFor(this.pool.pagesUsed)
-    return this.#cellBytes + this.#spanBytes + this.#tableBytes + rows
+    return this.datasetBytes + this.#tableBytes + this.#indexBytes + rows
   }
 
-  /** Bytes of live records and their spans alone. */
+  /** Bytes of live records with their spans and nodes alone. */
   get datasetBytes(): number {
-    return this.#cellBytes + this.#spanBytes
+    return this.#cellBytes + this.#spanBytes + this.#nodeBytes
   }
 
-  /** Pages of slabs and spans, those included that are held for a cut. */
+  /** Pages that a snapshot reads, those included that are held for a cut. */
   get dataPages(): number {
-    return this.pool.pagesUsed - this.#tableBytes / PAGE_BYTES
+    return this.pool.pagesUsed - this.#tableBytes / PAGE_BYTES - this.#indexPages
   }
 
   /** Bytes of the segments that are mapped, used or free. */
@@ -142,7 +154,7 @@ export class Arena {
     this.#guard = guard
   }
 
-  /** Must be called before any byte of the cell or span page at `ptr` changes. */
+  /** Must be called before any byte of the cell, node or span page at `ptr` changes. */
   touch(ptr: Ptr): void {
     if (this.#state[ptr >>> PTR_PAGE_SHIFT] !== this.doneState) this.#touchGuarded(ptr)
   }
@@ -165,7 +177,7 @@ export class Arena {
     if (list >= this.#partial.length) this.#growLists(space)
     let head = this.#partial[list]!
     if (head === NO_PAGE) head = this.#newSlab(space, sizeClass)
-    else this.touch(ptrOfPage(head))
+    else if (space !== INDEX_SPACE) this.touch(ptrOfPage(head))
     const words = this.u32[head >>> PAGE_SEGMENT_SHIFT]!
     let word = ((ptrOfPage(head) & PTR_SEGMENT_MASK) << 1) + 2
     const firstWord = word
@@ -179,15 +191,17 @@ export class Arena {
     this.pages.live[head] = live
     if (live === CLASS_CELL_COUNT[sizeClass]!) this.#unlist(head, list)
     const cellBytes = CLASS_CELL_BYTES[sizeClass]!
-    this.#cellBytes += cellBytes
+    if (space === INDEX_SPACE) this.#indexBytes += cellBytes
+    else this.#cellBytes += cellBytes
     return ptrOfPage(head) + (SLAB_HEADER_BYTES + index * cellBytes) / GRANULE_BYTES
   }
 
   /** Gives a cell back. Its slab goes back when it was the last. O(1). */
   freeCell(ptr: Ptr): void {
     const head = this.pages.headOf(ptr >>> PTR_PAGE_SHIFT)
-    assert(this.pages.kind[head] === PageKind.Record, 'a cell lies in a slab')
-    this.touch(ptr)
+    const isIndex = this.pages.kind[head] === PageKind.Index
+    assert(isIndex || this.pages.kind[head] === PageKind.Record, 'a cell lies in a slab')
+    if (!isIndex) this.touch(ptr)
     const sizeClass = this.pages.sizeClass[head]!
     const cellBytes = CLASS_CELL_BYTES[sizeClass]!
     const base = ptrOfPage(head)
@@ -198,7 +212,8 @@ export class Arena {
     const mask = 1 << (index & 31)
     assert((words[word]! & mask) !== 0, 'a freed cell was live')
     words[word] = (words[word]! & ~mask) >>> 0
-    this.#cellBytes -= cellBytes
+    if (isIndex) this.#indexBytes -= cellBytes
+    else this.#cellBytes -= cellBytes
     const live = this.pages.live[head]! - 1
     this.pages.live[head] = live
     const list = this.pages.space[head]! * CLASS_COUNT + sizeClass
@@ -207,6 +222,64 @@ export class Arena {
       if (!wasFull) this.#unlist(head, list)
       this.#releaseRun(head, CLASS_RUN_PAGES[sizeClass]!)
     } else if (wasFull) this.#list(head, list)
+  }
+
+  /**
+   * Memory for a piece of an index structure: a cell, or beyond 16 KiB a table. Content undefined;
+   * written without `touch`, as no snapshot reads it. O(1) for a cell.
+   */
+  allocateIndex(bytes: number): Ptr {
+    assert(bytes > 0, 'an index has bytes')
+    if (bytes <= CELL_BYTES_MAX) return this.allocateCell(INDEX_SPACE, bytes)
+    return this.allocateTable(pagesFor(bytes))
+  }
+
+  /** Gives back what `allocateIndex` gave. */
+  freeIndex(ptr: Ptr): void {
+    const page = ptr >>> PTR_PAGE_SHIFT
+    if (this.pages.kind[page] === PageKind.Table) this.freeTable(ptr)
+    else this.freeCell(ptr)
+  }
+
+  /** Bytes at `ptr` of `allocateIndex`, at least what was asked for. O(1). */
+  indexBytes(ptr: Ptr): number {
+    const page = ptr >>> PTR_PAGE_SHIFT
+    if (this.pages.kind[page] === PageKind.Table) return this.pages.run[page]! * PAGE_BYTES
+    return this.cellBytes(ptr)
+  }
+
+  /**
+   * A node of `pageCount` pages (1 to 8) for the collection of that number, which stands in its
+   * first word. Preserved and scanned as one. Content undefined but for that word. O(1).
+   */
+  allocateNode(collection: number, pageCount: number): Ptr {
+    assert(pageCount > 0 && pageCount <= RUN_PAGES_MAX, 'a node is a run of 1 to 8 pages')
+    const page = this.#allocateRun(pageCount, PageKind.Node)
+    this.#nodeBytes += pageCount * PAGE_BYTES
+    this.pages.space[page] = COLLECTION_SPACE
+    const ptr = ptrOfPage(page)
+    this.u32[ptr >>> PTR_SEGMENT_SHIFT]![(ptr & PTR_SEGMENT_MASK) << 1] = collection
+    return ptr
+  }
+
+  /** Gives a node back; its pages are held while a cut still needs them. O(1). */
+  freeNode(node: Ptr): void {
+    const page = node >>> PTR_PAGE_SHIFT
+    assert(this.pages.kind[page] === PageKind.Node, 'a node starts here')
+    const pageCount = this.pages.run[page]!
+    this.#nodeBytes -= pageCount * PAGE_BYTES
+    this.#releaseRun(page, pageCount)
+  }
+
+  /** Pages of the node. O(1). */
+  nodePages(node: Ptr): number {
+    assert(this.pages.kind[node >>> PTR_PAGE_SHIFT] === PageKind.Node, 'a node starts here')
+    return this.pages.run[node >>> PTR_PAGE_SHIFT]!
+  }
+
+  /** The first granule of the node that `ptr` lies in. O(1). */
+  nodeOf(ptr: Ptr): Ptr {
+    return ptrOfPage(this.pages.headOf(ptr >>> PTR_PAGE_SHIFT))
   }
 
   /** Bytes of the cell at `ptr`, at least what was asked for. O(1). */
@@ -227,6 +300,19 @@ export class Arena {
     const ptr = ptrOfPage(page)
     this.u32[ptr >>> PTR_SEGMENT_SHIFT]![(ptr & PTR_SEGMENT_MASK) << 1] = owner
     this.pages.space[page] = this.spaceOf(owner)
+    return ptr
+  }
+
+  /** A span for `bytes` of one large element of a collection. O(pages), content undefined. */
+  allocateElement(collection: number, bytes: number): Ptr {
+    const pageCount = pagesFor(SPAN_HEADER_BYTES + bytes)
+    const page = this.#allocateRun(pageCount, PageKind.Span)
+    this.#spanBytes += pageCount * PAGE_BYTES
+    const ptr = ptrOfPage(page)
+    const words = this.u32[ptr >>> PTR_SEGMENT_SHIFT]!
+    words[(ptr & PTR_SEGMENT_MASK) << 1] = NULL
+    words[((ptr & PTR_SEGMENT_MASK) << 1) + 1] = collection
+    this.pages.space[page] = COLLECTION_SPACE
     return ptr
   }
 
@@ -324,15 +410,19 @@ export class Arena {
     this.pool.check()
     let cellBytes = 0
     let spanBytes = 0
+    let nodeBytes = 0
     for (let page = 1; page < this.pool.pageLimit; page++) {
       const kind = this.pages.kind[page]!
-      if (kind === PageKind.Record && this.pages.live[page]! > 0) {
-        cellBytes += this.#checkSlab(page)
-      }
-      if (kind === PageKind.Span && !this.#guard) spanBytes += this.pages.run[page]! * PAGE_BYTES
+      const isSlab = kind === PageKind.Record || kind === PageKind.Index
+      if (isSlab && this.pages.live[page]! > 0) cellBytes += this.#checkSlab(page)
+      if (kind === PageKind.Span) spanBytes += this.pages.run[page]! * PAGE_BYTES
+      if (kind === PageKind.Node) nodeBytes += this.pages.run[page]! * PAGE_BYTES
     }
-    assert(cellBytes === this.#cellBytes, 'live cells are counted')
-    if (!this.#guard) assert(spanBytes === this.#spanBytes, 'spans are counted')
+    assert(cellBytes === this.#cellBytes + this.#indexBytes, 'live cells are counted')
+    // Pages that are held for a cut keep their kind, but are not counted.
+    if (this.#guard) return
+    assert(spanBytes === this.#spanBytes, 'spans are counted')
+    assert(nodeBytes === this.#nodeBytes, 'nodes are counted')
   }
 
   #checkSlab(head: number): number {
@@ -365,7 +455,9 @@ export class Arena {
 
   #newSlab(space: number, sizeClass: number): number {
     const runPages = CLASS_RUN_PAGES[sizeClass]!
-    const head = this.#allocateRun(runPages, PageKind.Record)
+    const isIndex = space === INDEX_SPACE
+    const head = this.#allocateRun(runPages, isIndex ? PageKind.Index : PageKind.Record)
+    if (isIndex) this.#indexPages += runPages
     const base = ptrOfPage(head)
     const words = this.u32[base >>> PTR_SEGMENT_SHIFT]!
     const header = (base & PTR_SEGMENT_MASK) << 1
@@ -401,6 +493,11 @@ export class Arena {
   }
 
   #releaseRun(page: number, pageCount: number): void {
+    if (this.pages.kind[page] === PageKind.Index) {
+      this.#indexPages -= pageCount
+      this.freeRun(page, pageCount)
+      return
+    }
     // A held run keeps its kind until the scanner has read it, but belongs to nobody any more.
     this.pages.space[page] = NO_SPACE
     if (this.#guard?.hold(page, pageCount)) return

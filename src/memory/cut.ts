@@ -121,6 +121,7 @@ export class Cut implements Guard {
     for (let i = 0; i < this.#stackLength; i++) this.#stack[i] = this.#stackLength - 1 - i
     this.#control.fill(0)
     this.#arena.doneState = (this.#arena.doneState + 4) & 0xff
+    this.#arena.cutNumber++
     this.#control[Control.Done] = this.#arena.doneState
     this.#control[Control.Checking] = options.isChecking ? 1 : 0
     this.#checker = options.isChecking ? new PageChecker(this.#arena) : null
@@ -144,7 +145,10 @@ export class Cut implements Guard {
     if (this.#checker && options.isComplete) {
       this.#checker.verify((page) => state[page] === (done | StateBits.Read))
       for (let page = 1; page < this.#arena.pool.pageLimit; page++) {
-        const isScanned = kind[page] === PageKind.Record || kind[page] === PageKind.Span
+        const isScanned =
+          kind[page] === PageKind.Record ||
+          kind[page] === PageKind.Span ||
+          kind[page] === PageKind.Node
         const isSettled = state[page] === done || state[page] === (done | StateBits.Read)
         assert(!isScanned || isSettled, 'the scanner has settled every page')
       }

@@ -17,7 +17,7 @@ import {
   type Ptr,
   SEGMENT_BYTES,
 } from './layout.ts'
-import type { SharedPageTable } from './page-table.ts'
+import { isBodyKind, type SharedPageTable } from './page-table.ts'
 import { RUN_PAGES_MAX } from './size-class.ts'
 
 /** All that a scanning thread needs to see the arena of a cut. */
@@ -97,12 +97,20 @@ export class FrozenPages {
     return kind === PageKind.Span || kind === PageKind.SpanBody
   }
 
+  /** Whether `page` belongs to a node (of the cut, as long as it is not taken). */
+  isNodePage(page: number): boolean {
+    const kind = this.#kind[page]
+    return kind === PageKind.Node || kind === PageKind.NodeBody
+  }
+
+  /** Whether `page` is the first of a run, node or span that is not taken. */
+  isOpen(page: number): boolean {
+    return !this.#isSettled(page)
+  }
+
   /** The first page of the run or span that `page` lies in. */
   headOf(page: number): number {
-    const kind = Atomics.load(this.#kind, page)
-    return kind === PageKind.RecordBody || kind === PageKind.SpanBody
-      ? page - this.#run[page]!
-      : page
+    return isBodyKind(Atomics.load(this.#kind, page)) ? page - this.#run[page]! : page
   }
 
   /** Pages of the span that starts at `page`. */
@@ -117,11 +125,12 @@ export class FrozenPages {
   }
 
   /**
-   * Copies the record run at `head` into `target` from `start`. Returns its pages; 0 when it is
-   * taken already or not part of the cut.
+   * Copies the record run or node at `head` into `target` from `start`. Returns its pages; 0 when
+   * it is taken already or not part of the cut.
    */
   takeRun(head: number, target: Uint8Array, start: number): number {
-    if (Atomics.load(this.#kind, head) !== PageKind.Record) return 0
+    const kind = Atomics.load(this.#kind, head)
+    if (kind !== PageKind.Record && kind !== PageKind.Node) return 0
     const found = this.#claim(head)
     if (found === Claim.Settled) return 0
     const pageCount = this.#run[head]!
@@ -190,21 +199,37 @@ export class FrozenPages {
     this.#wake()
   }
 
-  /** The record that owned the span at the cut; 0 when its first page is taken already. */
-  ownerOfSpan(head: number): Ptr {
+  /** Settles a node whose bytes nobody wants. */
+  skipNode(head: number): void {
+    const found = this.#claim(head)
+    if (found === Claim.Settled) return
+    const pageCount = this.#run[head]!
+    if (found === Claim.Preserved) {
+      for (let i = 0; i < pageCount; i++) this.#freeSlot(this.#slot[head + i]!)
+      Atomics.store(this.#state, head, this.#done)
+    } else {
+      if (pageCount > 1) this.#state.fill(this.#taken, head + 1, head + pageCount)
+      Atomics.store(this.#state, head, this.#taken)
+    }
+    this.#wake()
+  }
+
+  /**
+   * Word `index` (0 or 1) of a span or node as it was at the cut: its owner. 0 when the first page
+   * is taken already.
+   */
+  headWord(head: number, index: number): number {
     const found = this.#claim(head)
     if (found === Claim.Settled) return 0
-    const bytes = new Uint32Array(1)
-    const target = new Uint8Array(bytes.buffer)
-    if (found === Claim.Preserved) {
-      const from = this.#slot[head]! * PAGE_BYTES
-      target.set(this.#reserve.subarray(from, from + 4))
-    } else {
-      const from = (head & PAGE_SEGMENT_MASK) * PAGE_BYTES
-      target.set(this.#segments[head >>> PAGE_SEGMENT_SHIFT]!.subarray(from, from + 4))
-      this.#unclaim(head)
-    }
-    return bytes[0]!
+    const word = new Uint32Array(1)
+    const target = new Uint8Array(word.buffer)
+    const isPreserved = found === Claim.Preserved
+    const bytes = isPreserved ? this.#reserve : this.#segments[head >>> PAGE_SEGMENT_SHIFT]!
+    const base = isPreserved ? this.#slot[head]! : head & PAGE_SEGMENT_MASK
+    const from = base * PAGE_BYTES + index * 4
+    target.set(bytes.subarray(from, from + 4))
+    if (!isPreserved) this.#unclaim(head)
+    return word[0]!
   }
 
   /** No page will be taken any more. */

@@ -50,8 +50,24 @@ export const PageKind = {
   Table: 5,
   /** Another page of a table run. */
   TableBody: 6,
+  /** First page of a node: part of a large collection, 1 to 8 pages. */
+  Node: 7,
+  /** Another page of a node. */
+  NodeBody: 8,
+  /** First page of a run of index cells, which no snapshot reads. */
+  Index: 9,
+  /** Another page of a run of index cells. */
+  IndexBody: 10,
 } as const
 export type PageKind = (typeof PageKind)[keyof typeof PageKind]
 
-/** What a span starts with: the owner's Ptr, then 12 spare bytes. */
+/**
+ * What a span starts with: the Ptr of the record that owns it, or 0 and the number of the collection
+ * that does; then 8 spare bytes.
+ */
 export const SPAN_HEADER_BYTES = 16
+
+/** The space of index cells. Databases' spaces begin at 1. */
+export const INDEX_SPACE = 0
+/** The space of nodes and spans that belong to a collection, wherever its record is. */
+export const COLLECTION_SPACE = 0xfffffffe

@@ -16,7 +16,7 @@ const CLOCKLESS = 0x000000ff
 
 export class PageChecker {
   readonly #arena: Arena
-  /** Checksum by first page of a record run, or by single page of a span. */
+  /** Checksum by first page of a record run or node, or by single page of a span. */
   readonly #sums = new Map<number, number>()
 
   constructor(arena: Arena) {
@@ -25,6 +25,7 @@ export class PageChecker {
     for (let page = 1; page < arena.pool.pageLimit; page++) {
       const isChecked =
         kind[page] === PageKind.Record ||
+        kind[page] === PageKind.Node ||
         kind[page] === PageKind.Span ||
         kind[page] === PageKind.SpanBody
       if (isChecked) this.#sums.set(page, this.#sum(page))
@@ -46,7 +47,8 @@ export class PageChecker {
     const words = this.#arena.u32[page >>> PAGE_SEGMENT_SHIFT]!
     const start = (ptrOfPage(page) & PTR_SEGMENT_MASK) << 1
     const isRecord = kind[page] === PageKind.Record
-    const length = (isRecord ? run[page]! : 1) * WORDS_PER_PAGE
+    const isRun = isRecord || kind[page] === PageKind.Node
+    const length = (isRun ? run[page]! : 1) * WORDS_PER_PAGE
     const cellWords = isRecord ? (words[start]! & 0xffff) / 4 : 0
     let sum = 0x811c9dc5
     // The next word that is the first of a cell, and with it a clock.

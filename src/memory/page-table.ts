@@ -63,15 +63,19 @@ export class PageTable {
   /** The first page of the run that `page` lies in; `page` itself for a first page. O(1). */
   headOf(page: number): number {
     const kind = this.kind[page]!
-    const isBody =
-      kind === PageKind.RecordBody || kind === PageKind.SpanBody || kind === PageKind.TableBody
-    return isBody ? page - this.run[page]! : page
+    return isBodyKind(kind) ? page - this.run[page]! : page
   }
 
   /** Bytes of the rows of `pageCount` pages, for the accounting. */
   static bytesFor(pageCount: number): number {
     return pageCount * 25
   }
+}
+
+/** Whether a page of this kind is a further one of its run. */
+export function isBodyKind(kind: number): boolean {
+  // Every kind with a body is odd, and its body the next number.
+  return kind !== PageKind.Free && (kind & 1) === 0
 }
 
 /** Pages that hold `bytes`. */

@@ -115,7 +115,7 @@ export class Scanner {
     if (!this.#frozen.isSpanPage(page)) return this.#takeRun(this.#frozen.headOf(page))
     const head = this.#frozen.headOf(page)
     if (!this.#pending.has(head)) {
-      const owner = this.#frozen.ownerOfSpan(head)
+      const owner = this.#frozen.headWord(head, 0)
       if (owner === 0) return false
       this.#takeRun(this.#frozen.headOf(this.#frozen.pageOf(owner)))
     }
