@@ -4,6 +4,8 @@
 //
 // Invariant: bytes of an entry are borrowed, valid until the call that handed them over returns.
 
+import type { ByteRange } from '../../base/slice.ts'
+import type { Type } from '../../keyspace/record.ts'
 import { RdbString } from './rdb-input.ts'
 
 /** One key; the reader fills the same object again and again. All bytes are borrowed. */
@@ -18,6 +20,18 @@ export class RdbEntry {
   frequency = -1
 }
 
+/** Takes the elements of lists, sets, hashes and sorted sets. Bytes are borrowed for the call. */
+export interface CollectionTarget {
+  /** An element of a list, behind the last one, or a member of a set. */
+  onElement(element: ByteRange): void
+  /** A field of a hash; its deadline in unix ms, 0 without. */
+  onField(field: ByteRange, value: ByteRange, deadlineMs: number): void
+  /** A member of a sorted set. The score is not NaN. */
+  onMember(member: ByteRange, score: number): void
+  /** The value is complete. */
+  onCollectionEnd(): void
+}
+
 /** Takes what is in a file, in the order of the file. */
 export interface RdbTarget {
   onAux(name: string, value: string): void
@@ -28,4 +42,9 @@ export interface RdbTarget {
   /** The source of a library of functions. */
   onFunction(code: string): void
   onString(entry: RdbEntry): void
+  /**
+   * A list, set, hash or sorted set begins, of about `count` elements (a hint). What it holds goes
+   * to the target that is returned; null: it is read, checked and dropped.
+   */
+  onCollection(entry: RdbEntry, type: Type, count: number): CollectionTarget | null
 }

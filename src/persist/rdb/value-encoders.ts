@@ -1,0 +1,7 @@
+// How the values of each type but strings are written into RDB streams: one row per type, its only
+// registration. Strings are written by scanner and DUMP themselves, as most values are strings.
+
+import type { Type } from '../../keyspace/record.ts'
+import type { ValueEncoder } from './value-view.ts'
+
+export const VALUE_ENCODERS: ReadonlyMap<Type, ValueEncoder> = new Map<Type, ValueEncoder>([])

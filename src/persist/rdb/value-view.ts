@@ -1,0 +1,54 @@
+// A value as the encoders of RDB see it, wherever it is: in the live keyspace (DUMP), or in a cut
+// (a snapshot, whose pages may be in the reserve). One encoder per type serves both.
+//
+//   packed   the value's bytes, `bytes[start, start + length)`: a listpack, or an intset
+//   root     20 words (keyspace/root.ts), and leaves that are read one after the other
+//
+// In a cut each leaf can be read once only, and is free for the engine from then on; so an encoder
+// follows each chain once, and reads each large element where it meets it.
+
+import type { Encoding, Type } from '../../keyspace/record.ts'
+import type { Ptr } from '../../memory/layout.ts'
+import type { RdbWriter } from './rdb-writer.ts'
+
+/** Chains that can be followed at the same time: a stream's groups and their pending entries. */
+export const LEAF_READERS = 3
+
+/** Follows one chain of leaves. `bytes` and `words` hold the leaf until the next call of `next`. */
+export interface LeafReader {
+  readonly bytes: Uint8Array
+  readonly words: Uint32Array
+  /** First byte of the leaf in `bytes`; `start / 4` is its first word in `words`. */
+  readonly start: number
+  /** Bytes of the leaf: one or more pages. */
+  readonly length: number
+  /**
+   * Begins at the leaf `first` (NULL: there is none). `isOrdered` false: leaves may come in any
+   * order, which spares writers waiting.
+   */
+  open(first: Ptr, options: { readonly isOrdered: boolean }): void
+  /** Reads a leaf; false after the last one. */
+  next(): boolean
+}
+
+export interface ValueView {
+  readonly type: Type
+  readonly encoding: Encoding
+  /** Null: the value is packed. */
+  readonly root: Uint32Array | null
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly length: number
+  /** One of LEAF_READERS readers, each with a place of its own for its leaf. */
+  reader(index: number): LeafReader
+  /** Writes the large element in `span` as a string, with its length. */
+  writeElement(writer: RdbWriter, span: Ptr, length: number): void
+}
+
+/** How the values of one type are written. */
+export interface ValueEncoder {
+  /** The type byte for this value. */
+  rdbType(value: ValueView): number
+  /** Writes what follows the key. */
+  write(writer: RdbWriter, value: ValueView): void
+}
