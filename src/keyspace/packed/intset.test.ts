@@ -1,5 +1,5 @@
 // Goal: intsets are Redis's to the byte and agree with a sorted array. Method: literal bytes of
-// DUMP payloads of redis-server 7.0.15; a model of random inserts and removals at all widths; damage.
+// DUMP payloads of redis-server 7.0.15; a model of random changes at all widths; damage.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

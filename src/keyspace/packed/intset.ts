@@ -11,6 +11,7 @@
 // Source: payloads of Redis 7.0.
 
 import { assert } from '../../base/assert.ts'
+import { moveWithin } from '../../base/slice.ts'
 import type { Int64 } from './int64.ts'
 import type { PackedEntry } from './packed.ts'
 
@@ -121,7 +122,7 @@ export function insertAt(bytes: Uint8Array, start: number, index: number, member
   const at = start + HEADER_BYTES + index * width
   const limit = start + HEADER_BYTES + members * width
   assert(limit + width <= bytes.length, 'there is room behind the intset')
-  if (at < limit) bytes.copyWithin(at + width, at, limit)
+  moveWithin(bytes, at + width, at, limit)
   writeMember(bytes, at, width, member)
   writeU32(bytes, start + 4, members + 1)
   return limit + width - start
@@ -134,7 +135,7 @@ export function removeAt(bytes: Uint8Array, start: number, index: number): numbe
   const width = widthOf(bytes, start)
   const at = start + HEADER_BYTES + index * width
   const limit = start + HEADER_BYTES + members * width
-  bytes.copyWithin(at, at + width, limit)
+  moveWithin(bytes, at, at + width, limit)
   writeU32(bytes, start + 4, members - 1)
   return limit - width - start
 }

@@ -7,7 +7,7 @@
 
 import { assert } from '../../base/assert.ts'
 import type { I64 } from '../../base/i64.ts'
-import { type ByteRange, copySlice } from '../../base/slice.ts'
+import { type ByteRange, copySlice, moveWithin } from '../../base/slice.ts'
 import { Int64 } from './int64.ts'
 import {
   backlenBytes,
@@ -27,8 +27,6 @@ import type { PackedEntry } from './packed.ts'
 export const INTEGER_ENTRY_BYTES_MAX = 10
 /** Redis refuses listpacks above this; nobody may make one. */
 export const LISTPACK_BYTES_MAX = 0x40000000
-/** Up to this many bytes a loop moves faster than `copyWithin`. */
-const LOOP_MOVE_MAX = 24
 
 /** Writes a listpack without entries, EMPTY_BYTES long. */
 export function writeEmpty(bytes: Uint8Array, start: number): void {
@@ -90,7 +88,7 @@ export function spliceWithin(
   assert(tail + shift >= start + HEADER_BYTES, 'the header stays')
   assert(limit + shift <= bytes.length, 'there is room behind the listpack')
   assert(total + shift <= LISTPACK_BYTES_MAX, 'a listpack stays below its limit')
-  moveBytes(bytes, tail, limit, shift)
+  moveWithin(bytes, tail + shift, tail, limit)
   writeU32(bytes, start, total + shift)
   return total + shift
 }
@@ -213,17 +211,6 @@ function writeBacklen(target: Uint8Array, at: number, body: number): number {
   }
   target[at] = rest
   return limit
-}
-
-/** Moves `bytes[from, limit)` by `shift`. */
-function moveBytes(bytes: Uint8Array, from: number, limit: number, shift: number): void {
-  if (limit - from > LOOP_MOVE_MAX) {
-    bytes.copyWithin(from + shift, from, limit)
-  } else if (shift > 0) {
-    for (let i = limit - 1; i >= from; i--) bytes[i + shift] = bytes[i]!
-  } else {
-    for (let i = from; i < limit; i++) bytes[i + shift] = bytes[i]!
-  }
 }
 
 function writeU32(bytes: Uint8Array, at: number, value: number): void {

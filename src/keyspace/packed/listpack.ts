@@ -1,6 +1,6 @@
 // Listpack: strings and integers one after the other, to be walked from both ends: u32 bytes in
-// all, u16 count (65535: unknown, walk), entries, 0xff. Little-endian. This file reads; what changes
-// a listpack is in listpack-edit.ts. An entry is its body, then the body's length. Bodies:
+// all, u16 count (65535: unknown, walk), entries, 0xff. Little-endian. This file reads; what
+// changes a listpack is in listpack-edit.ts. An entry is its body, then the body's length. Bodies:
 //
 //    0vvvvvvv · 110vvvvv v8               integer 0 to 127 · of 13 bits, two's complement
 //    10llllll bytes · 1110llll l8 bytes   string of up to 63 bytes · of up to 4095 bytes
@@ -8,8 +8,9 @@
 //    11110001 v16 · 11110010 v24 · 11110011 v32 · 11110100 v64   integers, little-endian
 //
 // The length behind the body is in groups of seven bits, highest first; all but the first have
-// their top bit set, so that who comes from behind knows where to stop. Bodies of 2^14 − 1, 2^21 − 1
-// and 2^28 − 1 bytes take one group more than they need: so Redis has it, so it must be skipped.
+// their top bit set, so that who comes from behind knows where to stop. Bodies of 2^14 − 1,
+// 2^21 − 1 and 2^28 − 1 bytes take one group more than they need: so Redis has it, so it must be
+// skipped.
 //
 // Text that spells an integer is kept as one; bytes from elsewhere may hold it as a string all the
 // same, so comparisons look at both.
