@@ -5,10 +5,22 @@ import type { I64 } from '../base/i64.ts'
 import type { Slice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
-import { NOT_INTEGER, type ReplyError, replyError } from '../resp/replies.ts'
+import {
+  NOT_INTEGER,
+  type ReplyError,
+  replyError,
+  TIMEOUT_NEGATIVE,
+  TIMEOUT_NOT_INTEGER,
+} from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import type { Context } from './command.ts'
+import { parseLongDouble } from './long-double.ts'
 
+const MS_PER_SECOND = 1000
+/** What an i64 of milliseconds cannot hold. */
+const TIMEOUT_LIMIT_MS = 2 ** 63
+const TIMEOUT_NOT_FLOAT = replyError('ERR timeout is not a float or out of range')
+const TIMEOUT_OUT_OF_RANGE = replyError('ERR timeout is out of range')
 const INT32_MIN = -2147483648
 const INT32_MAX = 2147483647
 const NOT_INT32 = replyError(
@@ -55,6 +67,36 @@ export function int32ArgumentOr(
 }
 
 /**
+ * Argument `i`, seconds with decimals, as the deadline of a blocking command: unix ms, 0 for ever;
+ * null after an error reply.
+ */
+export function timeoutArgument(
+  context: Context,
+  args: Args,
+  i: number,
+  reply: Reply,
+): number | null {
+  // A double that is rejected may still be a long double: then it is as good as 0 or infinity.
+  const seconds = args.double(i) ?? roughLongDouble(args.text(i))
+  if (seconds !== null) return deadlineAfter(context, Math.ceil(seconds * MS_PER_SECOND), reply)
+  reply.error(TIMEOUT_NOT_FLOAT)
+  return null
+}
+
+/** `timeoutArgument` for whole milliseconds, as XREAD BLOCK and WAIT take them. */
+export function timeoutMsArgument(
+  context: Context,
+  args: Args,
+  i: number,
+  reply: Reply,
+): number | null {
+  const ms = args.integer(i)
+  if (ms !== null) return deadlineAfter(context, Number(ms), reply)
+  reply.error(TIMEOUT_NOT_INTEGER)
+  return null
+}
+
+/**
  * The record for a read that is no access: hits and misses are counted, the key's clock stays.
  * NULL: no such key.
  */
@@ -72,6 +114,24 @@ export function writeHelp(reply: Reply, container: string, lines: readonly strin
   for (const line of lines) reply.simple(line)
   reply.simple('HELP')
   reply.simple('    Prints this help.')
+}
+
+/** The deadline `ms` from now; 0 for ever; null after an error reply. */
+function deadlineAfter(context: Context, ms: number, reply: Reply): number | null {
+  if (ms < 0) reply.error(TIMEOUT_NEGATIVE)
+  else if (ms === 0) return 0
+  else if (ms + context.nowMs < TIMEOUT_LIMIT_MS) return context.nowMs + ms
+  else reply.error(TIMEOUT_OUT_OF_RANGE)
+  return null
+}
+
+/** What is too large or too small for a double: an infinity or the smallest step; null: no number. */
+function roughLongDouble(text: string): number | null {
+  const value = parseLongDouble(text)
+  if (value === null) return null
+  const { mantissa, exponent } = value
+  if (exponent < 0) return mantissa < 0n ? -Number.MIN_VALUE : Number.MIN_VALUE
+  return mantissa < 0n ? -Infinity : Infinity
 }
 
 function isInt32(value: I64): value is number {

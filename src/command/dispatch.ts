@@ -57,6 +57,9 @@ export interface Gates {
 /** Sees commands that took long. */
 export type SlowHook = (entry: CommandEntry, args: Args, durationUs: number) => void
 
+/** Sees commands that are executed; `args` are borrowed. */
+export type CommandHook = (entry: CommandEntry, args: Args) => void
+
 export interface DispatchOptions {
   readonly table: CommandTable
   readonly context: Context
@@ -84,6 +87,12 @@ export class Dispatcher {
   slowUs = Infinity
   /** When the command that runs began, on the monotonic clock. */
   startUs = 0
+  /**
+   * Called before and after each command that is executed, those of a transaction included, and
+   * those that then wait for a key; not for refused and queued ones. null while nobody listens.
+   */
+  onCommand: CommandHook | null = null
+  onExecuted: CommandHook | null = null
   readonly #context: Context
   readonly #gates: Gates
   readonly #monotonicUs: () => number
@@ -121,6 +130,7 @@ export class Dispatcher {
     if (this.#gates.pausedFlags === -1) return false
     const errorsBefore = reply.errorCount
     const lengthBefore = reply.length
+    if (this.onCommand !== null) this.onCommand(entry, args)
     try {
       entry.run(this.#context, args, reply)
     } catch (error) {
@@ -133,6 +143,7 @@ export class Dispatcher {
       entry.failed++
       this.noteError(reply.lastErrorCode)
     }
+    if (this.onExecuted !== null) this.onExecuted(entry, args)
     return true
   }
 
