@@ -122,6 +122,7 @@ function loadSeconds(file: Buffer, valueBytes: number): number {
     onDatabase: () => {},
     onResize: () => {},
     onFunction: () => {},
+    onCollection: () => null,
     onString: (entry: { value: { length: number } }) => {
       bytes += entry.value.length
     },

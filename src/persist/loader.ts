@@ -3,19 +3,23 @@
 // was loaded. Keys whose deadline has passed are not loaded, as on a Redis primary.
 // Owner: the engine.
 
-import { assert } from '../base/assert.ts'
+import { assert, fail } from '../base/assert.ts'
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
-import { Slice } from '../base/slice.ts'
+import { type ByteRange, Slice } from '../base/slice.ts'
 import type { BulkLoad } from '../keyspace/bulk-load.ts'
 import type { Database } from '../keyspace/database.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
+import { defaultEncodingLimits, type EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
-import { NULL } from '../memory/layout.ts'
+import type { Type } from '../keyspace/record.ts'
+import { NULL, type Ptr } from '../memory/layout.ts'
 import { Kernels } from './rdb/kernels.ts'
 import { RdbInput } from './rdb/rdb-input.ts'
 import { RdbReader } from './rdb/rdb-reader.ts'
-import type { RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
+import type { CollectionTarget, RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
+import type { ValueBuilder } from './rdb/value-builder.ts'
+import { VALUE_BUILDERS } from './rdb/value-builders.ts'
 
 const BUFFER_BYTES = 1024 * 1024
 /** What an error shows of a key. */
@@ -29,11 +33,13 @@ export interface LoadOptions {
   readonly memoryLimitBytes: number
   /** Unix ms; keys with an earlier deadline are dropped. */
   readonly nowMs: number
+  /** Thresholds of encodings; without them those of Redis 7.0 without a configuration. */
+  readonly limits?: EncodingLimits
   /** Keys that exist already are overwritten (DEBUG RELOAD MERGE); else they are an error. */
   readonly mayOverwrite: boolean
 }
 
-export class RdbLoader implements RdbTarget {
+export class RdbLoader implements RdbTarget, CollectionTarget {
   readonly path: string
   /** Keys stored, and keys dropped because their deadline had passed. */
   keysLoaded = 0
@@ -42,10 +48,15 @@ export class RdbLoader implements RdbTarget {
   usedBytesAtSave = 0
   readonly #keyspace: Keyspace
   readonly #options: LoadOptions
+  readonly #limits: EncodingLimits
   readonly #file: DiskFile
   readonly #reader: RdbReader
   readonly #key = new Slice()
   readonly #value = new Slice()
+  /** The key of the collection that is being read. */
+  readonly #collectionKey = new Slice()
+  #builder: ValueBuilder | null = null
+  #entry: RdbEntry | null = null
   #database: Database
   #bulk: BulkLoad
 
@@ -54,6 +65,7 @@ export class RdbLoader implements RdbTarget {
     this.path = path
     this.#keyspace = keyspace
     this.#options = options
+    this.#limits = options.limits ?? defaultEncodingLimits()
     this.#database = keyspace.databases[0]!
     this.#bulk = keyspace.bulkLoad(this.#database)
     this.#file = disk.openRead(path)
@@ -137,13 +149,45 @@ export class RdbLoader implements RdbTarget {
     )
   }
 
+  onCollection(entry: RdbEntry, type: Type, count: number): CollectionTarget | null {
+    if (this.#isExpired(entry)) return null
+    const { key } = entry
+    this.#collectionKey.set(key.bytes, key.start, key.length)
+    this.#freeKey(this.#collectionKey)
+    this.#builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
+    this.#entry = entry
+    this.#builder.begin(this.#database, this.#collectionKey, { limits: this.#limits, count })
+    return this
+  }
+
+  onElement(element: ByteRange): void {
+    this.#builder?.onElement(element)
+  }
+
+  onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
+    this.#builder?.onField(field, value, deadlineMs)
+  }
+
+  onMember(member: ByteRange, score: number): void {
+    this.#builder?.onMember(member, score)
+  }
+
+  onCollectionEnd(): void {
+    assert(this.#builder !== null && this.#entry !== null, 'what ends has begun')
+    this.#builder.onCollectionEnd()
+    const record = this.#builder.end()
+    this.#builder = null
+    if (record === NULL) throw this.#damaged()
+    const { deadlineMs } = this.#entry
+    const placed = deadlineMs > 0 ? this.#database.setDeadline(record, deadlineMs) : record
+    this.#noteKey(this.#entry, placed)
+    this.#entry = null
+  }
+
   onString(entry: RdbEntry): void {
+    if (this.#isExpired(entry)) return
     const { deadlineMs } = entry
     const hasDeadline = deadlineMs >= 0
-    if (hasDeadline && deadlineMs <= this.#options.nowMs) {
-      this.keysExpired++
-      return
-    }
     const key = this.#key.set(entry.key.bytes, entry.key.start, entry.key.length)
     const value = this.#value.set(entry.value.bytes, entry.value.start, entry.value.length)
     const deadline = hasDeadline ? deadlineMs : NO_DEADLINE
@@ -151,6 +195,27 @@ export class RdbLoader implements RdbTarget {
     const record = this.#options.mayOverwrite
       ? this.#database.putString(key, value, deadline)
       : this.#bulk.add(key, value, deadline)
+    this.#noteKey(entry, record)
+  }
+
+  /** Whether the key's deadline has passed: then it is not loaded. */
+  #isExpired({ deadlineMs }: RdbEntry): boolean {
+    if (deadlineMs < 0 || deadlineMs > this.#options.nowMs) return false
+    this.keysExpired++
+    return true
+  }
+
+  /** Removes a key that is there already, if that may be. */
+  #freeKey(key: Slice): void {
+    const existing = this.#database.peek(key)
+    if (existing === NULL) return
+    if (!this.#options.mayOverwrite) throw this.#doubled(key)
+    this.#database.remove(existing)
+    this.#database.peek(key)
+  }
+
+  /** What is done with each key that was stored. */
+  #noteKey(entry: RdbEntry, record: Ptr): void {
     const { clock } = this.#keyspace
     if (entry.idleSeconds >= 0 && !clock.isLfu) {
       this.#database.setClock(record, clock.ofIdle(entry.idleSeconds))
@@ -165,14 +230,28 @@ export class RdbLoader implements RdbTarget {
   /** Lists the keys that were read since the last time. */
   #flush(): void {
     const doubled = this.#bulk.flush()
-    if (doubled === NULL) return
-    const key = this.#database.readKey(doubled, this.#key)
-    const name = key.toLatin1().slice(0, NAME_LENGTH_MAX)
-    throw new StoreError(
+    if (doubled !== NULL) throw this.#doubled(this.#database.readKey(doubled, this.#key))
+  }
+
+  #doubled(key: Slice): StoreError {
+    return new StoreError(
       ErrorCode.RdbCorrupt,
-      `${this.path}: key '${name}' of database ${this.#database.id} before byte ` +
-        `${this.loadedBytes} for the second time, expected each key once`,
+      `${this.path}: ${this.#nameOf(key)} before byte ${this.loadedBytes} for the second time, ` +
+        'expected each key once',
     )
+  }
+
+  #damaged(): StoreError {
+    return new StoreError(
+      ErrorCode.RdbCorrupt,
+      `${this.path}: ${this.#nameOf(this.#collectionKey)} before byte ${this.loadedBytes} holds ` +
+        'an element twice, expected each once',
+    )
+  }
+
+  #nameOf(key: Slice): string {
+    const name = key.toLatin1().slice(0, NAME_LENGTH_MAX)
+    return `key '${name}' of database ${this.#database.id}`
   }
 
   #checkFits(): void {

@@ -22,11 +22,11 @@ import type { Log } from '../base/log.ts'
 import { machineMemory } from '../base/machine.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { Cut, type CutFigures } from '../memory/cut.ts'
-import { FrozenPages, type FrozenSource } from '../memory/frozen-pages.ts'
 import { PAGE_BYTES } from '../memory/layout.ts'
 import { RdbLoader } from './loader.ts'
 import { FileSink, type FileSinkOptions } from './snapshot/file-sink.ts'
 import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
+import { openScan, type SharedScanSource, shareScan } from './snapshot/scan-source.ts'
 import { PROGRESS_WORDS, Progress, SnapshotEncoder } from './snapshot/snapshot.ts'
 import type { SnapshotRunner } from './snapshot/snapshot-port.ts'
 import type { SnapshotOutcome } from './snapshot/snapshot-thread.ts'
@@ -193,13 +193,13 @@ export class Persistence {
     if (this.#saving) return 'Background save already in progress'
     const { disk } = this.#options
     const { source, saving } = this.#openCut({ isBackground: false })
-    const frozen = new FrozenPages(source)
+    const scan = openScan(source)
     this.#encoder ??= new SnapshotEncoder()
     let outcome: SnapshotOutcome
     let sink: FileSink | null = null
     try {
       sink = new FileSink(disk, saving.file)
-      const result = this.#encoder.run(frozen, this.#plan(), {
+      const result = this.#encoder.run(scan, this.#plan(), {
         sink: sink.write,
         progress: this.#progress,
         pause: (us) => Atomics.wait(WAIT_WORD, 0, 0, us / 1000),
@@ -212,7 +212,7 @@ export class Persistence {
       if (!(error instanceof StoreError)) throw error
       outcome = { kind: 'failed', message: error.message, systemCode: systemCode(error) }
     }
-    frozen.end()
+    scan.frozen.end()
     this.#finish(outcome)
     return outcome.kind === 'saved' ? null : this.lastError
   }
@@ -334,7 +334,10 @@ export class Persistence {
   }
 
   /** Freezes the keyspace. From here on a save is under way. */
-  #openCut({ isBackground }: { isBackground: boolean }): { source: FrozenSource; saving: Saving } {
+  #openCut({ isBackground }: { isBackground: boolean }): {
+    source: SharedScanSource
+    saving: Saving
+  } {
     const { keyspace, clock, settings, processId } = this.#options
     const { arena } = keyspace
     const slotCount = Math.max(SLOTS_MIN, Math.floor(settings.reserveBytes / PAGE_BYTES))
@@ -361,12 +364,7 @@ export class Persistence {
     }
     this.#waiters = []
     this.#saving = saving
-    const source = {
-      table: arena.pages.shared,
-      cut: cut.shared,
-      segments: [...arena.segments],
-      pageLimit: arena.pool.pageLimit,
-    }
+    const source = shareScan(arena, keyspace.collections, cut)
     return { source, saving }
   }
 

@@ -1,11 +1,14 @@
 // RDB streams for tests: a target that keeps all it is told, whole files to and from memory, and
 // values of all kinds of compressibility.
 
+import { assert } from '../../src/base/assert.ts'
 import type { Random } from '../../src/base/random.ts'
+import type { ByteRange } from '../../src/base/slice.ts'
+import type { Type } from '../../src/keyspace/record.ts'
 import { Kernels } from '../../src/persist/rdb/kernels.ts'
 import { BytesFile, type RdbFile, RdbInput } from '../../src/persist/rdb/rdb-input.ts'
 import { RdbReader, type RdbReaderOptions } from '../../src/persist/rdb/rdb-reader.ts'
-import type { RdbEntry, RdbTarget } from '../../src/persist/rdb/rdb-target.ts'
+import type { CollectionTarget, RdbEntry, RdbTarget } from '../../src/persist/rdb/rdb-target.ts'
 import { RdbWriter, type RdbWriterOptions } from '../../src/persist/rdb/rdb-writer.ts'
 
 export interface KeyRecord {
@@ -17,13 +20,15 @@ export interface KeyRecord {
   readonly frequency: number
 }
 
-/** Keeps everything, bytes as latin1. */
-export class CollectingTarget implements RdbTarget {
+/** Keeps everything, bytes as latin1. A collection is its elements as JSON, in order of the file. */
+export class CollectingTarget implements RdbTarget, CollectionTarget {
   readonly keys: KeyRecord[] = []
   readonly aux = new Map<string, string>()
   readonly sizes: [database: number, keys: number, expires: number][] = []
   readonly functions: string[] = []
   database = 0
+  #collection: KeyRecord | null = null
+  #elements: (string | number)[] = []
 
   onAux(name: string, value: string): void {
     this.aux.set(name, value)
@@ -41,15 +46,49 @@ export class CollectingTarget implements RdbTarget {
     this.functions.push(code)
   }
 
-  onString({ key, value, deadlineMs, idleSeconds, frequency }: RdbEntry): void {
-    this.keys.push({
+  onString(entry: RdbEntry): void {
+    const { bytes, start, length } = entry.value
+    this.keys.push(this.#recordOf(entry, latin1(bytes, start, length)))
+  }
+
+  onCollection(entry: RdbEntry, type: Type): CollectionTarget {
+    this.#collection = this.#recordOf(entry, `${type} `)
+    this.#elements = []
+    return this
+  }
+
+  onElement({ bytes, start, length }: ByteRange): void {
+    this.#elements.push(latin1(bytes, start, length))
+  }
+
+  onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
+    this.onElement(field)
+    this.onElement(value)
+    if (deadlineMs > 0) this.#elements.push(deadlineMs)
+  }
+
+  onMember(member: ByteRange, score: number): void {
+    this.onElement(member)
+    this.#elements.push(score)
+  }
+
+  onCollectionEnd(): void {
+    const found = this.#collection
+    assert(found !== null, 'what ends has begun')
+    this.keys.push({ ...found, value: found.value + JSON.stringify(this.#elements) })
+    this.#collection = null
+  }
+
+  #recordOf({ key, deadlineMs, idleSeconds, frequency }: RdbEntry, value: string): KeyRecord {
+    const { bytes, start, length } = key
+    return {
       database: this.database,
-      key: latin1(key.bytes, key.start, key.length),
-      value: latin1(value.bytes, value.start, value.length),
+      key: latin1(bytes, start, length),
+      value,
       deadlineMs,
       idleSeconds,
       frequency,
-    })
+    }
   }
 
   /** Keys by `database:key`, in order of the text. */

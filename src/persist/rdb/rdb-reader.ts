@@ -43,6 +43,7 @@ const NO_TARGET: RdbTarget = {
   onResize: nothing,
   onFunction: nothing,
   onString: nothing,
+  onCollection: () => null,
 }
 
 const DEFAULTS: RdbReaderOptions = { checksum: true, databases: DATABASES_DEFAULT, mayTrail: false }

@@ -1,22 +1,26 @@
 // The scanner: walks the record pages of a cut and encodes their keys as an RDB stream.
 //
 // It takes a run of pages into kernel memory, which frees the engine to write there, and then emits
-// the keys from that private copy. Values that lie in spans are noted as *pending* and read page by
-// page when their turn comes. What comes next, in this order:
+// the keys from that private copy. Values that lie in spans or nodes are noted as *pending* and
+// read page by page when their turn comes. What comes next, in this order:
 //
 //   1. the page the engine waits for (urgent)
 //   2. a pending value, when many wait
 //   3. pages that were preserved or freed (early): their copies fill the reserve
 //   4. a pending value
-//   5. the next unread run in physical order; then again from the start, until nothing is left
+//   5. a large collection, the largest parts of the data that must be read in one go
+//   6. the next unread run in physical order; then again from the start, until nothing is left
 //
 // So the reserve drains at scan speed, and a small constant reserve serves any dataset. Keys come
 // in the order of their pages, with SELECTDB wherever the database changes, which any loader takes.
 // Owner: the snapshot thread; for SAVE the engine.
 
-import { assert } from '../../base/assert.ts'
+import { assert, fail } from '../../base/assert.ts'
+import type { FrozenCollections } from '../../keyspace/collections.ts'
 import {
   clockOfWord,
+  Encoding,
+  encodingOfWord,
   flagsOf,
   HEADER_BYTES,
   inlineKeyLength,
@@ -24,21 +28,28 @@ import {
   keyRefWord,
   RecordFlag,
   readDeadline,
+  rootWord,
   Type,
   typeOfWord,
   valueRefWord,
 } from '../../keyspace/record.ts'
+import { ROOT_WORDS, RootWord } from '../../keyspace/root.ts'
 import type { FrozenPages } from '../../memory/frozen-pages.ts'
-import type { Ptr } from '../../memory/layout.ts'
-import { PAGE_BYTES } from '../../memory/layout.ts'
+import { NULL, PAGE_BYTES, type Ptr } from '../../memory/layout.ts'
 import { CELL_BYTES_MIN, RUN_PAGES_MAX, SLAB_HEADER_BYTES } from '../../memory/size-class.ts'
 import type { Kernels } from '../rdb/kernels.ts'
 import type { RdbWriter } from '../rdb/rdb-writer.ts'
+import { VALUE_ENCODERS } from '../rdb/value-encoders.ts'
+import { LEAF_READERS, type ValueEncoder, type ValueView } from '../rdb/value-view.ts'
+import { FrozenLeaves } from './frozen-leaves.ts'
 import { ClockForm, type SnapshotPlan } from './plan.ts'
+import type { ScanSource } from './scan-source.ts'
 import { SpanReader } from './span-reader.ts'
 
-/** Bytes of kernel memory for the private copy of a run. */
-export const SCAN_REGION_BYTES = RUN_PAGES_MAX * PAGE_BYTES
+const RUN_BYTES_MAX = RUN_PAGES_MAX * PAGE_BYTES
+/** Bytes of kernel memory for the private copies of a run and of a leaf per reader. */
+export const SCAN_REGION_BYTES = RUN_BYTES_MAX * (1 + LEAF_READERS)
+const OUT_OF_LINE = RecordFlag.KeyOut | RecordFlag.ValueOut | RecordFlag.Root
 /** From here on pending values go before pages of the early ring. */
 const PENDING_MAX = 256
 /** LRU clocks are seconds modulo 2^24. */
@@ -46,8 +57,17 @@ const LRU_MASK = 0xffffff
 /** Pages looked at in physical order before `step` returns, used or not. */
 const WALK_PAGES = 4096
 
-/** A key whose value (or key) lies in spans, to be read in its turn. */
+/** A collection of at least so many pages is emitted before the walk begins. */
+const LARGE_PAGES = 256
+/** Numbers of collections looked at in one step. */
+const LOOK_COLLECTIONS = 4096
+const NO_BYTES = new Uint8Array(0)
+const STRING_RDB_TYPE = 0
+
+/** A key whose value (or key) lies in spans or nodes, to be read in its turn. */
 interface Pending {
+  readonly type: Type
+  readonly encoding: Encoding
   readonly database: number
   readonly deadlineMs: number
   readonly clock: number
@@ -57,6 +77,39 @@ interface Pending {
   readonly value: Uint8Array | null
   readonly valueSpan: Ptr
   readonly valueLength: number
+  readonly root: Uint32Array | null
+}
+
+/** The one value that is being emitted, as its encoder sees it. */
+class FrozenValue implements ValueView {
+  type: Type = Type.String
+  encoding: Encoding = Encoding.Raw
+  root: Uint32Array | null = null
+  bytes: Uint8Array = NO_BYTES
+  start = 0
+  length = 0
+  readonly #readers: readonly FrozenLeaves[]
+  readonly #writeElement: (span: Ptr, length: number) => void
+
+  constructor(readers: readonly FrozenLeaves[], writeElement: (span: Ptr, length: number) => void) {
+    this.#readers = readers
+    this.#writeElement = writeElement
+  }
+
+  reader(index: number): FrozenLeaves {
+    return this.#readers[index] ?? fail('a value has three readers')
+  }
+
+  writeElement(_writer: RdbWriter, span: Ptr, length: number): void {
+    this.#writeElement(span, length)
+  }
+}
+
+export interface ScannerOptions {
+  readonly writer: RdbWriter
+  /** SCAN_REGION_BYTES of kernel memory, 8-byte aligned. */
+  readonly region: number
+  readonly plan: SnapshotPlan
 }
 
 /** What has been done so far. */
@@ -68,6 +121,7 @@ export interface ScanProgress {
 export class Scanner {
   readonly progress: ScanProgress = { keys: 0, pages: 0 }
   readonly #frozen: FrozenPages
+  readonly #collections: FrozenCollections
   readonly #writer: RdbWriter
   readonly #plan: SnapshotPlan
   readonly #bytes: Uint8Array
@@ -76,53 +130,105 @@ export class Scanner {
   readonly #spans: SpanReader
   /** By the page of each span that the entry reads; insertion order is the order of turns. */
   readonly #pending = new Map<number, Pending>()
+  /** The same by the number of each collection. */
+  readonly #pendingCollections = new Map<number, Pending>()
+  /** Pages of the early ring that were met while a collection was emitted. */
+  #deferred: number[] = []
+  readonly #value: FrozenValue
+  /** The next collection to look at for its size. */
+  #number = 1
   #database = -1
   #cursor = 1
   #isLeftover = true
 
-  /** `region`: SCAN_REGION_BYTES of kernel memory, 8-byte aligned. */
-  constructor(
-    frozen: FrozenPages,
-    kernels: Kernels,
-    options: { readonly writer: RdbWriter; readonly region: number; readonly plan: SnapshotPlan },
-  ) {
+  constructor(source: ScanSource, kernels: Kernels, options: ScannerOptions) {
     assert(options.region % 8 === 0, 'the private copy is aligned')
+    const { frozen } = source
     this.#frozen = frozen
+    this.#collections = source.collections
     this.#writer = options.writer
     this.#plan = options.plan
     this.#bytes = kernels.memory
     this.#words = new Uint32Array(kernels.memory.buffer)
     this.#region = options.region
     this.#spans = new SpanReader(frozen, { isReadTwice: options.plan.compress })
+    const readers = Array.from(
+      { length: LEAF_READERS },
+      (_, i) =>
+        new FrozenLeaves({
+          frozen,
+          bytes: this.#bytes,
+          words: this.#words,
+          region: options.region + (1 + i) * RUN_BYTES_MAX,
+          defer: (page) => this.#deferred.push(page),
+          onTaken: (pageCount) => {
+            this.progress.pages += pageCount
+          },
+        }),
+    )
+    this.#value = new FrozenValue(readers, (span, length) => this.#writeSpan(span, length))
   }
 
   /** Emits some keys; true while there are more. */
   step(): boolean {
     const urgent = this.#frozen.urgentPage()
     if (urgent >= 0 && this.#takeFirst(urgent)) return true
-    if (this.#pending.size > PENDING_MAX) return this.#emitPending()
-    const early = this.#frozen.nextEarly()
+    if (this.#pendingCount > PENDING_MAX) return this.#emitPending()
+    const early = this.#deferred.pop() ?? this.#frozen.nextEarly()
     if (early >= 0) {
       this.#takeFirst(early)
       return true
     }
-    if (this.#pending.size > 0) return this.#emitPending()
-    return this.#walk()
+    if (this.#pendingCount > 0) return this.#emitPending()
+    return this.#findLarge() || this.#walk()
+  }
+
+  get #pendingCount(): number {
+    return this.#pending.size + this.#pendingCollections.size
   }
 
   /** Takes a page out of turn; false when it is settled already. */
   #takeFirst(page: number): boolean {
-    if (!this.#frozen.isSpanPage(page)) return this.#takeRun(this.#frozen.headOf(page))
-    const head = this.#frozen.headOf(page)
+    const frozen = this.#frozen
+    const head = frozen.headOf(page)
+    if (frozen.isNodePage(page)) return this.#takeCollection(head, frozen.headWord(head, 0))
+    if (!frozen.isSpanPage(page)) return this.#takeRun(head)
     if (!this.#pending.has(head)) {
-      const owner = this.#frozen.headWord(head, 0)
-      if (owner === 0) return false
-      this.#takeRun(this.#frozen.headOf(this.#frozen.pageOf(owner)))
+      const owner = frozen.headWord(head, 0)
+      if (owner === 0) return this.#takeCollection(head, frozen.headWord(head, 1))
+      this.#takeRun(frozen.headOf(frozen.pageOf(owner)))
     }
     const entry = this.#pending.get(head)
     if (!entry) return false
     this.#emit(entry)
     return true
+  }
+
+  /** Emits the collection of that number, one of whose nodes or elements is `head`. */
+  #takeCollection(head: number, number: number): boolean {
+    if (number === 0) return false
+    if (!this.#pendingCollections.has(number)) {
+      const record = this.#collections.recordOf(number)
+      if (record !== NULL) this.#takeRun(this.#frozen.headOf(this.#frozen.pageOf(record)))
+    }
+    const entry = this.#pendingCollections.get(number)
+    // Without a record it was being freed at the cut, or belongs to a flushed database.
+    if (entry) this.#emit(entry)
+    else this.#skip(head)
+    return true
+  }
+
+  /** Notes the large collections, one step at a time; false when all have been looked at. */
+  #findLarge(): boolean {
+    const limit = Math.min(this.#number + LOOK_COLLECTIONS, this.#collections.limit)
+    while (this.#number < limit) {
+      const number = this.#number++
+      if (this.#collections.pagesOf(number) < LARGE_PAGES) continue
+      const record = this.#collections.recordOf(number)
+      if (record === NULL) continue
+      if (this.#takeRun(this.#frozen.headOf(this.#frozen.pageOf(record)))) return true
+    }
+    return this.#number < this.#collections.limit
   }
 
   #walk(): boolean {
@@ -143,11 +249,21 @@ export class Scanner {
     return goesOn
   }
 
-  /** Settles spans without a record: of a flushed database that was half freed at the cut. */
+  /** Settles what has no record: values and databases that were half freed at the cut. */
   #settleOrphans(): void {
-    for (let page = 1; page < this.#frozen.pageLimit; page++) {
-      if (this.#frozen.isSpanPage(page)) this.#frozen.skipSpanPage(page)
+    const frozen = this.#frozen
+    for (let page = 1; page < frozen.pageLimit; page++) {
+      if (frozen.isSpanPage(page)) frozen.skipSpanPage(page)
+      else if (frozen.isNodePage(page) && frozen.headOf(page) === page) frozen.skipNode(page)
     }
+  }
+
+  /** Settles a node or span whose content is not wanted. */
+  #skip(head: number): void {
+    const frozen = this.#frozen
+    if (frozen.isNodePage(head)) return frozen.skipNode(head)
+    const pageCount = frozen.pageCountOf(head)
+    for (let i = 0; i < pageCount; i++) frozen.skipSpanPage(head + i)
   }
 
   #takeRun(head: number): boolean {
@@ -167,7 +283,7 @@ export class Scanner {
     const database = this.#plan.databaseOfSpace[this.#words[first + 1]!] ?? -1
     const isSkipped = database < 0
     assert(cellBytes >= CELL_BYTES_MIN && cellBytes % 8 === 0, 'a slab tells its cells')
-    assert(SLAB_HEADER_BYTES + cellBytes * cellCount <= SCAN_REGION_BYTES, 'a run fits the copy')
+    assert(SLAB_HEADER_BYTES + cellBytes * cellCount <= RUN_BYTES_MAX, 'a run fits the copy')
     for (let i = 0; i < cellCount; i++) {
       const mask = this.#words[first + 2 + (i >>> 5)]!
       if (mask === 0) {
@@ -183,8 +299,7 @@ export class Scanner {
     const words = this.#words
     const shape = words[at + 1]!
     const flags = flagsOf(shape)
-    assert(typeOfWord(words[at]!) === Type.String, 'records are strings so far')
-    if ((flags & (RecordFlag.KeyOut | RecordFlag.ValueOut)) !== 0) {
+    if ((flags & OUT_OF_LINE) !== 0) {
       this.#note(at, flags, isSkipped ? -1 : database)
       return
     }
@@ -193,11 +308,33 @@ export class Scanner {
     this.#beginKey(database, deadlineMs, clockOfWord(words[at]!))
     const keyLength = inlineKeyLength(shape)
     const start = at * 4 + HEADER_BYTES[flags]!
+    const length = inlineValueLength(shape)
+    const type = typeOfWord(words[at]!)
+    if (type === Type.String) {
+      this.#writer.type(STRING_RDB_TYPE)
+      this.#writer.string(this.#bytes, start, keyLength)
+      this.#writer.string(this.#bytes, start + keyLength, length)
+      return
+    }
+    const encoder = this.#openValue(type, encodingOfWord(words[at]!), null)
+    this.#value.bytes = this.#bytes
+    this.#value.start = start + keyLength
+    this.#value.length = length
+    this.#writer.type(encoder.rdbType(this.#value))
     this.#writer.string(this.#bytes, start, keyLength)
-    this.#writer.string(this.#bytes, start + keyLength, inlineValueLength(shape))
+    encoder.write(this.#writer, this.#value)
   }
 
-  /** Notes a record with spans; keys and values that are inline are copied. */
+  /** Makes the value of a collection ready for its encoder, which is returned. */
+  #openValue(type: Type, encoding: Encoding, root: Uint32Array | null): ValueEncoder {
+    const value = this.#value
+    value.type = type
+    value.encoding = encoding
+    value.root = root
+    return VALUE_ENCODERS.get(type) ?? fail('each type of collection has an encoder')
+  }
+
+  /** Notes a record with spans or nodes; what is inline is copied. */
   #note(at: number, flags: number, database: number): void {
     const words = this.#words
     const shape = words[at + 1]!
@@ -207,7 +344,10 @@ export class Scanner {
     const keyEnd = start + inlineKeyLength(shape)
     const keyWord = at + keyRefWord(flags)
     const valueWord = at + valueRefWord(flags)
+    const rootAt = (flags & RecordFlag.Root) !== 0 ? at + rootWord(flags) : -1
     const entry: Pending = {
+      type: typeOfWord(words[at]!),
+      encoding: encodingOfWord(words[at]!),
       database,
       deadlineMs: (flags & RecordFlag.Deadline) !== 0 ? readDeadline(words, at) : 0,
       clock: clockOfWord(words[at]!),
@@ -217,29 +357,59 @@ export class Scanner {
       value: isValueOut ? null : this.#bytes.slice(keyEnd, keyEnd + inlineValueLength(shape)),
       valueSpan: isValueOut ? words[valueWord]! : 0,
       valueLength: isValueOut ? words[valueWord + 1]! : inlineValueLength(shape),
+      root: rootAt < 0 ? null : words.slice(rootAt, rootAt + ROOT_WORDS),
     }
-    assert(isKeyOut || isValueOut, 'what is inline is emitted at once')
+    assert(isKeyOut || isValueOut || entry.root !== null, 'what is inline is emitted at once')
     if (isKeyOut) this.#pending.set(this.#frozen.pageOf(entry.keySpan), entry)
     if (isValueOut) this.#pending.set(this.#frozen.pageOf(entry.valueSpan), entry)
+    if (entry.root) this.#pendingCollections.set(entry.root[RootWord.Number]!, entry)
   }
 
   #emitPending(): boolean {
-    const [first] = this.#pending.values()
+    let [first] = this.#pending.values()
+    if (first === undefined) [first] = this.#pendingCollections.values()
     assert(first !== undefined, 'something is pending')
     this.#emit(first)
     return true
   }
 
-  /** Emits a noted key and settles all pages of its spans. */
+  /** Emits a noted key and settles all pages of its spans and nodes. */
   #emit(entry: Pending): void {
-    const isSkipped = entry.database < 0
-    if (!isSkipped) this.#beginKey(entry.database, entry.deadlineMs, entry.clock)
-    if (entry.key) {
-      if (!isSkipped) this.#writer.string(entry.key, 0, entry.keyLength)
-    } else this.#emitSpan(entry.keySpan, entry.keyLength, isSkipped)
-    if (entry.value) {
-      if (!isSkipped) this.#writer.string(entry.value, 0, entry.valueLength)
-    } else this.#emitSpan(entry.valueSpan, entry.valueLength, isSkipped)
+    if (entry.root) this.#pendingCollections.delete(entry.root[RootWord.Number]!)
+    if (entry.database < 0) return this.#drop(entry)
+    this.#beginKey(entry.database, entry.deadlineMs, entry.clock)
+    if (entry.type === Type.String) {
+      this.#writer.type(STRING_RDB_TYPE)
+      this.#emitKey(entry)
+      if (entry.value) this.#writer.string(entry.value, 0, entry.valueLength)
+      else this.#emitSpan(entry.valueSpan, entry.valueLength, false)
+      return
+    }
+    const encoder = this.#openValue(entry.type, entry.encoding, entry.root)
+    this.#value.bytes = entry.value ?? NO_BYTES
+    this.#value.start = 0
+    this.#value.length = entry.valueLength
+    this.#writer.type(encoder.rdbType(this.#value))
+    this.#emitKey(entry)
+    encoder.write(this.#writer, this.#value)
+  }
+
+  #emitKey(entry: Pending): void {
+    if (entry.key) this.#writer.string(entry.key, 0, entry.keyLength)
+    else this.#emitSpan(entry.keySpan, entry.keyLength, false)
+  }
+
+  /** Settles the spans of a key that is gone; nodes are settled when they are met, or at the end. */
+  #drop(entry: Pending): void {
+    if (entry.keySpan !== NULL) this.#emitSpan(entry.keySpan, entry.keyLength, true)
+    if (entry.valueSpan !== NULL) this.#emitSpan(entry.valueSpan, entry.valueLength, true)
+  }
+
+  /** Writes a large element of the collection that is being emitted. */
+  #writeSpan(span: Ptr, length: number): void {
+    this.#spans.open(this.#frozen.pageOf(span), length)
+    this.#writer.stringFrom(length, this.#spans)
+    this.progress.pages += this.#spans.close()
   }
 
   #emitSpan(span: Ptr, length: number, isSkipped: boolean): void {
@@ -251,7 +421,7 @@ export class Scanner {
     this.progress.pages += this.#spans.close()
   }
 
-  /** What stands before a key: database, deadline, clock, type. */
+  /** What stands before the type of a key: database, deadline, clock. */
   #beginKey(database: number, deadlineMs: number, clock: number): void {
     if (database !== this.#database) {
       this.#writer.selectDb(database)
@@ -261,7 +431,6 @@ export class Scanner {
     if (this.#plan.clockForm === ClockForm.Idle) {
       this.#writer.idle((this.#plan.nowSeconds - clock) & LRU_MASK)
     } else if (this.#plan.clockForm === ClockForm.Frequency) this.#writer.freq(clock & 0xff)
-    this.#writer.type(Type.String)
     this.progress.keys++
   }
 }

@@ -8,14 +8,14 @@ import { SystemClock } from '../../base/clock.ts'
 import { SystemDisk, systemCode } from '../../base/disk.ts'
 import { StoreError } from '../../base/errors.ts'
 import { collectGarbage } from '../../base/heap.ts'
-import { FrozenPages, type FrozenSource } from '../../memory/frozen-pages.ts'
 import { FileSink, type FileSinkOptions } from './file-sink.ts'
 import type { SnapshotPlan } from './plan.ts'
+import { openScan, type SharedScanSource } from './scan-source.ts'
 import { SnapshotAborted, SnapshotEncoder } from './snapshot.ts'
 
 /** Engine → thread. */
 export interface SnapshotJob {
-  readonly frozen: FrozenSource
+  readonly frozen: SharedScanSource
   readonly plan: SnapshotPlan
   readonly file: FileSinkOptions
   readonly progress: SharedArrayBuffer
@@ -41,11 +41,12 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 /** Carries out one job; never throws. */
 function run(job: SnapshotJob): SnapshotOutcome {
-  const frozen = new FrozenPages(job.frozen)
+  const source = openScan(job.frozen)
+  const { frozen } = source
   let sink: FileSink | null = null
   try {
     sink = new FileSink(disk, job.file)
-    const { bytes, keys } = encoder.run(frozen, job.plan, {
+    const { bytes, keys } = encoder.run(source, job.plan, {
       sink: sink.write,
       progress: new Float64Array(job.progress),
       pause: (us) => Atomics.wait(sleeper, 0, 0, us / 1000),

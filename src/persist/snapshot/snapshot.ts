@@ -2,7 +2,9 @@
 // `persist/snapshot/`.
 //
 //   plan.ts             what is to be written, decided at the cut
-//   scanner.ts          walks the pages of the cut, keys to RDB      span-reader.ts  large values
+//   scanner.ts          walks the pages of the cut, keys to RDB
+//   span-reader.ts      large strings        frozen-leaves.ts  the leaves of large collections
+//   scan-source.ts      how a cut gets to the thread that scans it
 //   file-sink.ts        temporary file, sync, rename
 //   snapshot-thread.ts  the thread that does it in the background
 //   snapshot-port.ts    the engine's end of the line to that thread
@@ -12,6 +14,7 @@ import type { FrozenPages } from '../../memory/frozen-pages.ts'
 import { Kernels } from '../rdb/kernels.ts'
 import { type ByteSink, RdbWriter } from '../rdb/rdb-writer.ts'
 import type { SnapshotPlan } from './plan.ts'
+import type { ScanSource } from './scan-source.ts'
 import { SCAN_REGION_BYTES, Scanner } from './scanner.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -59,7 +62,7 @@ export class SnapshotEncoder {
   #stream: Stream | null = null
 
   /** Begins the stream of a cut. `step` then writes it; the caller ends the cut in any case. */
-  begin(frozen: FrozenPages, plan: SnapshotPlan, options: EncodeOptions): void {
+  begin(source: ScanSource, plan: SnapshotPlan, options: EncodeOptions): void {
     const writer = this.#writer
     writer.begin({ sink: options.sink, compress: plan.compress, checksum: plan.checksum })
     for (const [name, value] of plan.aux) writer.aux(name, value)
@@ -67,7 +70,8 @@ export class SnapshotEncoder {
       writer.selectDb(id)
       writer.resizeDb(keys, expires)
     }
-    const scanner = new Scanner(frozen, this.#kernels, { writer, region: this.#region, plan })
+    const scanner = new Scanner(source, this.#kernels, { writer, region: this.#region, plan })
+    const { frozen } = source
     const restedUs = options.nowUs?.() ?? 0
     this.#stream = { scanner, frozen, plan, options, steps: 0, keysPaused: 0, restedUs }
   }
@@ -94,8 +98,8 @@ export class SnapshotEncoder {
   }
 
   /** All of `begin`, `step` and `end`. Throws SnapshotAborted, too. */
-  run(frozen: FrozenPages, plan: SnapshotPlan, options: EncodeOptions): SnapshotResult {
-    this.begin(frozen, plan, options)
+  run(source: ScanSource, plan: SnapshotPlan, options: EncodeOptions): SnapshotResult {
+    this.begin(source, plan, options)
     try {
       let hasMore = true
       while (hasMore) hasMore = this.step()

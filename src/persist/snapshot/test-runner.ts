@@ -8,8 +8,9 @@
 import { assert } from '../../base/assert.ts'
 import { type Disk, systemCode } from '../../base/disk.ts'
 import { StoreError } from '../../base/errors.ts'
-import { FrozenPages } from '../../memory/frozen-pages.ts'
+import type { FrozenPages } from '../../memory/frozen-pages.ts'
 import { FileSink } from './file-sink.ts'
+import { openScan } from './scan-source.ts'
 import { SnapshotAborted, SnapshotEncoder, type SnapshotResult } from './snapshot.ts'
 import type { SnapshotRunner } from './snapshot-port.ts'
 import type { SnapshotJob, SnapshotOutcome } from './snapshot-thread.ts'
@@ -40,7 +41,8 @@ export class SteppedRunner implements SnapshotRunner {
   start(job: SnapshotJob): void {
     assert(this.#frozen === null, 'one job at a time')
     this.onStart()
-    const frozen = new FrozenPages(job.frozen)
+    const source = openScan(job.frozen)
+    const { frozen } = source
     this.#frozen = frozen
     this.#result = null
     const encoder = (this.#encoder ??= new SnapshotEncoder())
@@ -48,7 +50,7 @@ export class SteppedRunner implements SnapshotRunner {
       this.#sink = new FileSink(this.#disk, job.file)
       const progress = new Float64Array(job.progress)
       const options = { sink: this.#sink.write, progress, pause: () => undefined, nowUs: null }
-      encoder.begin(frozen, job.plan, options)
+      encoder.begin(source, job.plan, options)
     })
   }
 
