@@ -18,6 +18,7 @@ import { Reply } from '../resp/reply.ts'
 import { bitmapCommands } from './bitmap.ts'
 import type { Blocker, Command, Context, Wait } from './command.ts'
 import { databaseCommands } from './database.ts'
+import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import type { KeyEvent, KeyObserver } from './key-event.ts'
 import { stringCommands } from './string.ts'
@@ -123,6 +124,7 @@ export class Harness {
     const families = [
       stringCommands,
       bitmapCommands,
+      hyperloglogCommands,
       keyCommands,
       databaseCommands,
       options.commands ?? [],

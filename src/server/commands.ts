@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts'
 import { bitmapCommands } from '../command/bitmap.ts'
 import type { Command, Context } from '../command/command.ts'
 import { databaseCommands } from '../command/database.ts'
+import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
 import { stringCommands } from '../command/string.ts'
 import { persistCommands } from '../persist/commands.ts'
@@ -21,6 +22,7 @@ import { serverCommands } from './server-commands.ts'
 export const allCommands: readonly (readonly Command[])[] = [
   stringCommands,
   bitmapCommands,
+  hyperloglogCommands,
   keyCommands,
   dumpCommands,
   databaseCommands,
