@@ -8,7 +8,7 @@ import { Random } from '../../base/random.ts'
 import * as listpack from './listpack.ts'
 import * as edit from './listpack-edit.ts'
 import { PackedEntry } from './packed.ts'
-import { hex, listpackOf, sliceOf, textsOf } from './test-packed.ts'
+import { guarded, hex, listpackOf, sliceOf, textsOf } from './test-packed.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32))
 const ENTRY = new PackedEntry()
@@ -280,17 +280,3 @@ test('damage is seen, and nothing outside of the range is read', () => {
     assert.equal(walked, found.length)
   }
 })
-
-/** A copy that throws on reading past its end. */
-function guarded(bytes: Uint8Array): Uint8Array {
-  return new Proxy(bytes.slice(), {
-    get(target, key) {
-      if (typeof key === 'string' && /^\d+$/.test(key)) {
-        assert.ok(Number(key) < target.length, `reads byte ${key} of ${target.length}`)
-      }
-      const value: unknown = Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-    set: (target, key, value) => Reflect.set(target, key, value),
-  })
-}

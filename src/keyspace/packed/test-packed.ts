@@ -2,6 +2,7 @@
 // listpack. Texts have one character per byte; a slice has digits on both sides, so that a parser
 // that leaves its range finds an integer that is not there.
 
+import assert from 'node:assert/strict'
 import { Slice } from '../../base/slice.ts'
 import { EMPTY_BYTES, END, endOf, firstEntry, readEntry } from './listpack.ts'
 import { encodedLength, insertEntry, writeEmpty } from './listpack-edit.ts'
@@ -38,4 +39,18 @@ export function textsOf(bytes: Uint8Array, start: number): string[] {
     texts.push(entry.toLatin1())
   }
   return texts
+}
+
+/** A copy that throws on reading past its end. */
+export function guarded(bytes: Uint8Array): Uint8Array {
+  return new Proxy(bytes.slice(), {
+    get(target, key) {
+      if (typeof key === 'string' && /^\d+$/.test(key)) {
+        assert.ok(Number(key) < target.length, `reads byte ${key} of ${target.length}`)
+      }
+      const value: unknown = Reflect.get(target, key)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+    set: (target, key, value) => Reflect.set(target, key, value),
+  })
 }

@@ -1,0 +1,96 @@
+// Packed values as an RDB stream holds them: one string, or, for lists since Redis 3.2, a
+// quicklist, which is a count of nodes and then the nodes:
+//
+//    first form (type 14)    string of a ziplist
+//    second form (type 18)   length 1 and a string that is one element, or
+//                            length 2 and a string of a listpack
+//
+// The reader gives elements one after the other and reads node after node for it; an element is
+// valid until the next call. Whatever is damaged throws RDB_CORRUPT with place and kind, a node
+// before any of its elements is given. A node without elements counts for nothing, as in Redis.
+
+import { EMPTY_BYTES } from '../../base/bytes.ts'
+import type { PackedEntry } from '../../keyspace/packed/packed.ts'
+import { PACKED_KIND_NAMES, PackedKind, PackedWalker } from './packed-walker.ts'
+import { type RdbInput, RdbString } from './rdb-input.ts'
+
+/** Forms of a quicklist in a file. */
+export const QuicklistForm = { Ziplists: 1, Containers: 2 } as const
+export type QuicklistForm = (typeof QuicklistForm)[keyof typeof QuicklistForm]
+
+const CONTAINER_PLAIN = 1
+const CONTAINER_PACKED = 2
+
+export class PackedReader {
+  /** Elements of the one value or, of a quicklist, of the node that is read; 0 before and after. */
+  get count(): number {
+    return this.#walker.count
+  }
+
+  /** The nodes of a quicklist that are not read yet. */
+  nodesLeft = 0
+  readonly #walker = new PackedWalker()
+  readonly #node = new RdbString()
+  #input: RdbInput | null = null
+  #form: QuicklistForm = QuicklistForm.Ziplists
+  #what = ''
+
+  /** Reads a string that is a packed value of this kind, and goes before its first element. */
+  openValue(input: RdbInput, kind: PackedKind, what: string): void {
+    this.#what = what
+    this.nodesLeft = 0
+    this.#open(input, kind)
+  }
+
+  /** Reads the head of a quicklist; its nodes come with its elements. */
+  openQuicklist(input: RdbInput, form: QuicklistForm, what: string): void {
+    this.forget()
+    this.#what = what
+    this.#form = form
+    this.nodesLeft = input.length(`${what} node count`)
+    this.#input = input
+  }
+
+  /** Fills `out` with the next element, valid until the next call; false behind the last. */
+  next(out: PackedEntry): boolean {
+    while (!this.#walker.next(out)) {
+      const input = this.#input
+      if (this.nodesLeft === 0 || input === null) {
+        this.forget()
+        return false
+      }
+      this.nodesLeft--
+      this.#open(input, this.#nodeKind(input))
+    }
+    return true
+  }
+
+  /** Lets go of all bytes: no elements are left. */
+  forget(): void {
+    this.#walker.forget()
+    this.#input = null
+    this.nodesLeft = 0
+    this.#node.bytes = EMPTY_BYTES
+    this.#node.start = 0
+    this.#node.length = 0
+  }
+
+  #nodeKind(input: RdbInput): PackedKind {
+    if (this.#form === QuicklistForm.Ziplists) return PackedKind.Ziplist
+    const position = input.position
+    const container = input.length(this.#what)
+    if (container === CONTAINER_PACKED) return PackedKind.Listpack
+    if (container === CONTAINER_PLAIN) return PackedKind.Plain
+    const expected = `${CONTAINER_PLAIN} or ${CONTAINER_PACKED}`
+    throw input.corrupt(this.#what, position, `container ${container}`, expected)
+  }
+
+  #open(input: RdbInput, kind: PackedKind): void {
+    const position = input.position
+    const node = this.#node
+    input.string(node, this.#what)
+    if (this.#walker.open(kind, node.bytes, node.start, node.length)) return
+    const name = PACKED_KIND_NAMES[kind]
+    throw input.corrupt(this.#what, position, `a damaged ${name}`, `a whole ${name}`)
+  }
+}
