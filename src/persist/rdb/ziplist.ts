@@ -31,7 +31,7 @@ const SMALL_MAX = 0xfd
 
 /**
  * Number of entries of `bytes[start, start + length)`, or DAMAGED when that is not one whole
- * ziplist: sizes, counts, offsets and all entries are looked at. Reads nothing outside of the range.
+ * ziplist: sizes, counts, offsets and all entries are looked at. Reads nothing beyond the range.
  */
 export function countZiplist(bytes: Uint8Array, start: number, length: number): number {
   assert(start >= 0 && start + length <= bytes.length, 'range of bytes')
