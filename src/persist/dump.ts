@@ -4,12 +4,13 @@
 // The encoder is made with the first payload, as it holds 200 KiB of buffers that most servers
 // never need. One thread's: the engine's.
 
-import { assert } from '../base/assert.ts'
+import { assert, fail } from '../base/assert.ts'
 import type { I64 } from '../base/i64.ts'
 import { integerArgument, keyArgument } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { toDeadline } from '../command/deadline.ts'
 import { DEL, EventClass, keyEvent, noteChange } from '../command/key-event.ts'
+import { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import {
@@ -22,9 +23,10 @@ import {
   TTL_INVALID,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
-import { RdbString } from './rdb/rdb-input.ts'
+import { LiveValue } from './live-value.ts'
 import { RdbPayload } from './rdb/rdb-payload.ts'
-import { rdbTypes } from './rdb/rdb-types.ts'
+import { VALUE_ENCODERS } from './rdb/value-encoders.ts'
+import { RestoredValue } from './restored-value.ts'
 
 const REPLACE = word('replace')
 const ABSTTL = word('absttl')
@@ -40,7 +42,8 @@ const NOT_GIVEN = -1
 const RESTORE = keyEvent(EventClass.Generic, 'restore')
 
 let payload: RdbPayload | null = null
-const LOADED = new RdbString()
+const VIEW = new LiveValue()
+const RESTORED = new RestoredValue()
 
 /** DUMP key: the value as a payload, nil without a key. O(value). */
 export function dump(context: Context, args: Args, reply: Reply): void {
@@ -48,9 +51,17 @@ export function dump(context: Context, args: Args, reply: Reply): void {
   const record = db.find(keyArgument(context, args, 1))
   if (record === NULL) return reply.nil()
   payload ??= new RdbPayload()
-  const writer = payload.begin(RDB_TYPE_STRING, limits.isRdbCompressed)
-  db.readString(record, value)
-  writer.string(value.bytes, value.start, value.length)
+  const type = db.typeOf(record)
+  if (type === Type.String) {
+    const writer = payload.begin(RDB_TYPE_STRING, limits.isRdbCompressed)
+    db.readString(record, value)
+    writer.string(value.bytes, value.start, value.length)
+  } else {
+    const encoder = VALUE_ENCODERS.get(type) ?? fail('each type of collection has an encoder')
+    VIEW.open(db, record)
+    const writer = payload.begin(encoder.rdbType(VIEW), limits.isRdbCompressed)
+    encoder.write(writer, VIEW)
+  }
   payload.end()
   reply.bulk(payload.bytes, payload.start, payload.length)
   payload.release()
@@ -66,22 +77,24 @@ export function restore(context: Context, args: Args, reply: Reply): void {
   const ttl = integerArgument(args, 2, reply)
   if (ttl === null) return
   if (ttl < 0) return reply.error(TTL_INVALID)
-  if (!loadPayload(context, args, reply)) return
+  const made = makeValue(context, args, reply)
+  if (made === NULL) return
   const occupant = options.isReplacing ? db.findForWrite(key) : NULL
   const deadlineMs = ttl === 0 ? 0 : deadlineOf(ttl, options.isAbsolute ? 0 : nowMs)
   if (deadlineMs !== 0 && deadlineMs <= nowMs) {
     // What would be gone at once is not made at all, but what it replaces goes.
+    db.remove(made)
     if (occupant !== NULL) {
       db.remove(occupant)
       noteChange(context, key, DEL)
     }
   } else {
-    const record = db.putString(key, context.value, deadlineMs)
+    const moved = db.rename(made, key)
+    const record = deadlineMs === 0 ? moved : db.setDeadline(moved, deadlineMs)
     if (occupant !== NULL) db.setClock(record, keyspace.clock.fresh())
     setClock(context, record, options)
     noteChange(context, key, RESTORE)
   }
-  payload?.release()
   reply.ok()
 }
 
@@ -124,29 +137,24 @@ function refuse(reply: Reply, error: Parameters<Reply['error']>[0]): null {
   return null
 }
 
-/** Points the context's value at the string in argument 3; false after an error reply. */
-function loadPayload({ value, limits }: Context, args: Args, reply: Reply): boolean {
+/** The value of the payload in argument 3, under a key of its own; NULL after an error reply. */
+function makeValue({ db, value, limits }: Context, args: Args, reply: Reply): Ptr {
   const { bytes } = args
   const start = args.start(3)
   const length = args.length(3)
   payload ??= new RdbPayload()
   if (!payload.verify(bytes, start, length, limits.isPayloadChecked)) {
     reply.error(DUMP_BAD)
-    return false
+    return NULL
   }
-  const type = payload.typeOf(bytes, start)
-  if (type !== RDB_TYPE_STRING) {
-    const known = rdbTypes.get(type)
-    if (known === undefined) reply.error(DUMP_BAD_FORMAT)
-    else reply.errorText(`ERR Bad data format: a ${known.name}, which is not supported yet`)
-    return false
+  try {
+    const range = value.set(bytes, start, length)
+    const record = RESTORED.make(payload, range, db, limits.encodings)
+    if (record === NULL) reply.error(DUMP_BAD_FORMAT)
+    return record
+  } finally {
+    payload.release()
   }
-  if (!payload.readString(bytes, start, length, LOADED)) {
-    reply.error(DUMP_BAD_FORMAT)
-    return false
-  }
-  value.set(LOADED.bytes, LOADED.start, LOADED.length)
-  return true
 }
 
 /** `ttl` ms after `baseMs`; what 64 bits cannot hold is as far ahead as can be. */

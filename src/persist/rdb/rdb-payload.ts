@@ -7,10 +7,13 @@
 
 import { assert } from '../../base/assert.ts'
 import { EMPTY_BYTES } from '../../base/bytes.ts'
-import { StoreError } from '../../base/errors.ts'
+import { ErrorCode, StoreError } from '../../base/errors.ts'
+import type { ByteRange } from '../../base/slice.ts'
 import { Kernels } from './kernels.ts'
 import { PAYLOAD_FOOTER_BYTES, RDB_VERSION_MAX, VALKEY_VERSION } from './rdb-format.ts'
-import { BytesFile, RdbInput, type RdbString } from './rdb-input.ts'
+import { BytesFile, RdbInput } from './rdb-input.ts'
+import type { RdbEntry, RdbTarget } from './rdb-target.ts'
+import { rdbTypes } from './rdb-types.ts'
 import { RdbWriter } from './rdb-writer.ts'
 
 const CHUNK_BYTES = 64 * 1024
@@ -88,18 +91,22 @@ export class RdbPayload {
   }
 
   /**
-   * Reads the string of a payload that `verify` accepted into `slot`, valid until the next call;
-   * false if the value is malformed or something follows it.
+   * Reads the value of a payload that `verify` accepted, and hands it to `target` as that of
+   * `entry`, as a file's reader does; false if the type is unknown, the value is malformed, or
+   * something follows it. What the target throws goes through.
    */
-  readString(bytes: Uint8Array, start: number, length: number, slot: RdbString): boolean {
+  read(range: ByteRange, entry: RdbEntry, target: RdbTarget): boolean {
+    const { bytes, start, length } = range
     assert(length >= PAYLOAD_FOOTER_BYTES + 2, 'payload is verified')
+    const type = rdbTypes.get(this.typeOf(bytes, start))
+    if (type === undefined || type.read === null) return false
     const value = length - PAYLOAD_FOOTER_BYTES - 1
     this.#input.open(new BytesFile('payload', bytes, start + 1, value))
     this.#input.skipChecksum()
     try {
-      this.#input.string(slot, 'string value')
+      type.read(this.#input, entry, target)
     } catch (error) {
-      if (error instanceof StoreError) return false
+      if (error instanceof StoreError && error.code !== ErrorCode.OutOfMemory) return false
       throw error
     }
     return this.#input.remaining === 0

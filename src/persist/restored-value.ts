@@ -1,0 +1,128 @@
+// What a payload of RESTORE becomes: a record under a key of its own, to be moved to the key that
+// the client named when all is well. A payload is read twice if it holds a collection: once to see
+// that it is whole, then to make the value; so a damaged one changes nothing, and the second
+// reading fails only for an element that stands there twice or for want of memory.
+// Owner: the engine.
+
+import { assert, fail } from '../base/assert.ts'
+import { type ByteRange, Slice } from '../base/slice.ts'
+import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
+import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
+import type { Type } from '../keyspace/record.ts'
+import { NULL, type Ptr } from '../memory/layout.ts'
+import type { RdbPayload } from './rdb/rdb-payload.ts'
+import { type CollectionTarget, RdbEntry, type RdbTarget } from './rdb/rdb-target.ts'
+import type { ValueBuilder } from './rdb/value-builder.ts'
+import { VALUE_BUILDERS } from './rdb/value-builders.ts'
+
+/** What the key of a value in the making begins with. */
+const KEY_PREFIX = '\0restore:'
+
+export class RestoredValue implements RdbTarget, CollectionTarget {
+  readonly #entry = new RdbEntry()
+  readonly #key = new Slice()
+  #db: Database | null = null
+  #limits: EncodingLimits | null = null
+  #builder: ValueBuilder | null = null
+  /** True in the first of two readings. */
+  #isChecking = true
+  #record: Ptr = NULL
+  #isCollection = false
+
+  /**
+   * Makes the value of a verified payload in `db`, under a key that nobody uses. NULL, and nothing
+   * has changed: the payload is damaged. ARENA_FULL likewise.
+   */
+  make(payload: RdbPayload, range: ByteRange, db: Database, limits: EncodingLimits): Ptr {
+    this.#db = db
+    this.#limits = limits
+    this.#record = NULL
+    this.#isCollection = false
+    this.#isChecking = true
+    this.#chooseKey(db)
+    try {
+      if (!payload.read(range, this.#entry, this)) return this.#dropped()
+      if (!this.#isCollection) return this.#record
+      this.#isChecking = false
+      if (!payload.read(range, this.#entry, this)) return this.#dropped()
+      return this.#record
+    } catch (error) {
+      this.#dropped()
+      throw error
+    } finally {
+      this.#builder = null
+      this.#db = null
+    }
+  }
+
+  onAux(): void {
+    fail('a payload is one value')
+  }
+
+  onDatabase(): void {
+    fail('a payload is one value')
+  }
+
+  onResize(): void {
+    fail('a payload is one value')
+  }
+
+  onFunction(): void {
+    fail('a payload is one value')
+  }
+
+  onString(entry: RdbEntry): void {
+    const { bytes, start, length } = entry.value
+    const value = new Slice().set(bytes, start, length)
+    this.#record = this.#database().putString(this.#key, value, NO_DEADLINE)
+  }
+
+  onCollection(_entry: RdbEntry, type: Type, count: number): CollectionTarget | null {
+    this.#isCollection = true
+    if (this.#isChecking) return null
+    const db = this.#database()
+    assert(this.#limits !== null, 'a value is made by limits')
+    const existing = db.peek(this.#key)
+    assert(existing === NULL, 'the key is free')
+    this.#builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
+    this.#builder.begin(db, this.#key, { limits: this.#limits, count })
+    return this
+  }
+
+  onElement(element: ByteRange): void {
+    this.#builder?.onElement(element)
+  }
+
+  onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
+    this.#builder?.onField(field, value, deadlineMs)
+  }
+
+  onMember(member: ByteRange, score: number): void {
+    this.#builder?.onMember(member, score)
+  }
+
+  onCollectionEnd(): void {
+    assert(this.#builder !== null, 'what ends has begun')
+    this.#builder.onCollectionEnd()
+    this.#record = this.#builder.end()
+  }
+
+  #database(): Database {
+    return this.#db ?? fail('a value is made in a database')
+  }
+
+  #chooseKey(db: Database): void {
+    for (let i = 0; ; i++) {
+      const name = Buffer.from(`${KEY_PREFIX}${i}`, 'latin1')
+      if (db.peek(this.#key.set(name, 0, name.length)) === NULL) return
+    }
+  }
+
+  /** Removes what there is of a value in the making. */
+  #dropped(): Ptr {
+    const db = this.#database()
+    const record = db.peek(this.#key)
+    if (record !== NULL) db.remove(record)
+    return NULL
+  }
+}
