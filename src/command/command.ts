@@ -113,8 +113,13 @@ export interface Session {
   database: number
 }
 
-/** What a blocking command answers when its time is up: `*-1` or `$-1` in RESP2. */
-export const NilForm = { Array: 0, Bulk: 1 } as const
+/** What a blocking command answers when its time is up: nil, as `*-1` or `$-1` in RESP2. */
+export const NilForm = {
+  Array: 0,
+  Bulk: 1,
+  /** No nil but the integer 0 (WAIT). */
+  Zero: 2,
+} as const
 export type NilForm = (typeof NilForm)[keyof typeof NilForm]
 
 /** What a command waits for. Keys stand at `positions` of its arguments. */
@@ -123,13 +128,18 @@ export interface Wait {
   /** Unix ms; 0: for ever. */
   readonly deadlineMs: number
   readonly nil: NilForm
+  /**
+   * What to run again in place of the arguments given, with the keys at the same positions: XREAD
+   * puts the ID that `$` stood for. The caller gives them away.
+   */
+  readonly again?: Args
 }
 
 /**
  * Lets a command wait for keys (BLPOP, XREAD BLOCK). A command that waits is run again, whole, from
  * a copy of its arguments, whenever one of its keys has been changed, clients that wait longer for
  * the key first; so a handler holds no state between. It must have replied nothing and changed
- * nothing when it calls `wait`.
+ * nothing when it calls `wait`. Commands on streams are run again also when the key is gone.
  */
 export interface Blocker {
   /** False where nothing can wait (inside EXEC): the handler answers as if the time were up. */
