@@ -6,10 +6,12 @@
 
 import { assert, fail } from '../base/assert.ts'
 import type { I64 } from '../base/i64.ts'
+import { scratchSlice } from '../base/slice.ts'
 import { integerArgument, keyArgument } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { toDeadline } from '../command/deadline.ts'
 import { DEL, EventClass, keyEvent, noteChange } from '../command/key-event.ts'
+import type { Database } from '../keyspace/database.ts'
 import { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
@@ -43,28 +45,38 @@ const RESTORE = keyEvent(EventClass.Generic, 'restore')
 
 let payload: RdbPayload | null = null
 const VIEW = new LiveValue()
+const STRING = scratchSlice()
 const RESTORED = new RestoredValue()
 
 /** DUMP key: the value as a payload, nil without a key. O(value). */
 export function dump(context: Context, args: Args, reply: Reply): void {
-  const { db, value, limits } = context
+  const { db, limits } = context
   const record = db.find(keyArgument(context, args, 1))
   if (record === NULL) return reply.nil()
+  const made = payloadOf(db, record, limits.isRdbCompressed)
+  reply.bulk(made.bytes, made.start, made.length)
+  made.release()
+}
+
+/**
+ * The payload of a key's value, in the one place where payloads are made: valid until the next one,
+ * or until the caller releases it. O(value).
+ */
+export function payloadOf(db: Database, record: Ptr, isCompressed: boolean): RdbPayload {
   payload ??= new RdbPayload()
   const type = db.typeOf(record)
   if (type === Type.String) {
-    const writer = payload.begin(RDB_TYPE_STRING, limits.isRdbCompressed)
-    db.readString(record, value)
-    writer.string(value.bytes, value.start, value.length)
+    const writer = payload.begin(RDB_TYPE_STRING, isCompressed)
+    db.readString(record, STRING)
+    writer.string(STRING.bytes, STRING.start, STRING.length)
   } else {
     const encoder = VALUE_ENCODERS.get(type) ?? fail('each type of collection has an encoder')
     VIEW.open(db, record)
-    const writer = payload.begin(encoder.rdbType(VIEW), limits.isRdbCompressed)
+    const writer = payload.begin(encoder.rdbType(VIEW), isCompressed)
     encoder.write(writer, VIEW)
   }
   payload.end()
-  reply.bulk(payload.bytes, payload.start, payload.length)
-  payload.release()
+  return payload
 }
 
 /** RESTORE key ttl payload [options]: OK; the key holds what was dumped. O(payload). */

@@ -8,7 +8,7 @@ import { type Command, type Context, Flag } from '../command/command.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
 import { ENCODING_NAMES } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
-import { RdbPayload } from '../persist/rdb/rdb-payload.ts'
+import { payloadOf } from '../persist/dump.ts'
 import type { Args } from '../resp/args.ts'
 import { DB_OUT_OF_RANGE, NO_SUCH_KEY, NOT_FLOAT, NOT_INTEGER } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -32,7 +32,6 @@ const MS_PER_SECOND = 1000
 /** By then the main thread has reported the fault and ended the process. */
 const FAULT_MS_MAX = 5000
 const SLEEP_WORD = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
-const RDB_TYPE_STRING = 0
 /** Type, version and checksum around the value of a payload. */
 const PAYLOAD_FRAME_BYTES = 11
 /** Digits of the address that DEBUG OBJECT shows. */
@@ -72,18 +71,14 @@ function error(_context: Context, args: Args, reply: Reply): void {
 
 /** DEBUG OBJECT key: facts about the record, without an access to it. */
 function object(context: Context, args: Args, reply: Reply): void {
-  const { db, value } = context
+  const { db } = context
   const record = db.peek(keyArgument(context, args, 2))
   if (record === NULL) return reply.error(NO_SUCH_KEY)
   const { clock } = context.keyspace
   const bits = db.clockOf(record)
   const idle = clock.isLfu ? 0 : clock.idleSeconds(bits)
   const address = record.toString(16).padStart(ADDRESS_DIGITS, '0')
-  const payload = new RdbPayload()
-  const writer = payload.begin(RDB_TYPE_STRING, context.limits.isRdbCompressed)
-  db.readString(record, value)
-  writer.string(value.bytes, value.start, value.length)
-  payload.end()
+  const payload = payloadOf(db, record, context.limits.isRdbCompressed)
   const serialized = payload.length - PAYLOAD_FRAME_BYTES
   payload.release()
   reply.simple(

@@ -1,16 +1,23 @@
 // Digests of the data for DEBUG DIGEST: the same for the same keys, values and expiry, whatever the
 // order, the encoding or the history. A key's digest is the SHA-1 of its parts; those of a database
 // or server are combined by exclusive or. Equal only between servers of this kind, as in Redis.
+//
+// The elements of a value are taken from its payload, as DUMP writes it, so that one way through
+// all types and encodings serves both. Sets, hashes and sorted sets have no order here: their
+// elements are combined by exclusive or, too.
 
 import { createHash } from 'node:crypto'
-import { scratchSlice } from '../base/slice.ts'
+import { assert } from '../base/assert.ts'
+import { type ByteRange, scratchSlice } from '../base/slice.ts'
 import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
+import { Type } from '../keyspace/record.ts'
 import type { Ptr } from '../memory/layout.ts'
+import { payloadOf } from '../persist/dump.ts'
+import { type CollectionTarget, RdbEntry, type RdbTarget } from '../persist/rdb/rdb-target.ts'
 
 const DIGEST_BYTES = 20
 const KEY = scratchSlice()
-const VALUE = scratchSlice()
 
 /** Digest of all databases, in hexadecimal. O(n). */
 export function keyspaceDigest(keyspace: Keyspace): string {
@@ -21,7 +28,7 @@ export function keyspaceDigest(keyspace: Keyspace): string {
       const key = database.readKey(record, KEY)
       const head = `${database.id} ${key.length} ${expiryOf(database, record)} `
       const digest = createHash('sha1').update(head).update(key.toBytes())
-      mix(total, digest.update(valueBytes(database, record)).digest())
+      mix(total, digest.update(contentOf(database, record)).digest())
     })
   }
   return Buffer.from(total).toString('hex')
@@ -31,11 +38,68 @@ export function keyspaceDigest(keyspace: Keyspace): string {
 export function valueDigest(database: Database, record: Ptr | null): string {
   if (record === null) return '0'.repeat(DIGEST_BYTES * 2)
   const head = `${database.typeOf(record)} ${expiryOf(database, record)} `
-  return createHash('sha1').update(head).update(valueBytes(database, record)).digest('hex')
+  return createHash('sha1').update(head).update(contentOf(database, record)).digest('hex')
 }
 
-function valueBytes(database: Database, record: Ptr): Uint8Array {
-  return database.readString(record, VALUE).toBytes()
+/** A digest of what the value holds. */
+function contentOf(database: Database, record: Ptr): Uint8Array {
+  const target = new DigestTarget()
+  const payload = payloadOf(database, record, false)
+  const { bytes, start, length } = payload
+  const range = { bytes: bytes.slice(start, start + length), start: 0, length }
+  const isRead = payload.read(range, new RdbEntry(), target)
+  assert(isRead, 'what was written can be read')
+  payload.release()
+  return target.digest
+}
+
+/** Digests the elements of one value. */
+class DigestTarget implements RdbTarget, CollectionTarget {
+  digest: Uint8Array = new Uint8Array(DIGEST_BYTES)
+  #isOrdered = false
+
+  onAux(): void {}
+
+  onDatabase(): void {}
+
+  onResize(): void {}
+
+  onFunction(): void {}
+
+  onString(entry: RdbEntry): void {
+    this.#isOrdered = true
+    this.onElement(entry.value)
+  }
+
+  onCollection(_entry: RdbEntry, type: Type): CollectionTarget {
+    this.#isOrdered = type === Type.List
+    return this
+  }
+
+  onElement(element: ByteRange): void {
+    this.#add('element', [bytesOf(element)])
+  }
+
+  onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
+    this.#add(deadlineMs === 0 ? '-' : '!expire', [bytesOf(field), bytesOf(value)])
+  }
+
+  onMember(member: ByteRange, score: number): void {
+    this.#add(`${score}`, [bytesOf(member)])
+  }
+
+  onCollectionEnd(): void {}
+
+  #add(head: string, parts: readonly Uint8Array[]): void {
+    const hash = createHash('sha1').update(head)
+    for (const part of parts) hash.update(`${part.length} `).update(part)
+    if (this.#isOrdered) this.digest = hash.update(this.digest).digest()
+    else mix(this.digest, hash.digest())
+  }
+}
+
+function bytesOf({ bytes, start, length }: ByteRange): Uint8Array {
+  return bytes.slice(start, start + length)
 }
 
 function expiryOf(database: Database, record: Ptr): string {
