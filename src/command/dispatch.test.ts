@@ -58,7 +58,7 @@ class TestGates implements Gates {
 }
 
 let gates: TestGates
-let caller: { isAuthenticated: boolean; isLocal: boolean; lastEntry: Caller['lastEntry'] }
+let caller: { -readonly [Name in keyof Caller]: Caller[Name] }
 let dispatcher: Dispatcher
 let timeUs = 0
 
@@ -84,7 +84,13 @@ function build(renames: readonly Rename[] = []): void {
     value: new Slice(),
   }
   gates = new TestGates()
-  caller = { isAuthenticated: true, isLocal: true, lastEntry: null }
+  caller = {
+    isAuthenticated: true,
+    isLocal: true,
+    isRestricted: false,
+    refusalOf: () => null,
+    lastEntry: null,
+  }
   timeUs = 0
   dispatcher = new Dispatcher({
     table: new CommandTable([ROWS], renames),

@@ -34,6 +34,10 @@ export interface Caller {
   readonly isAuthenticated: boolean
   /** Whether it is on this machine. */
   readonly isLocal: boolean
+  /** Whether commands are closed to it in its present mode; `refusalOf` says which. */
+  readonly isRestricted: boolean
+  /** Why its mode does not let it run a command; null: it may. */
+  refusalOf(entry: CommandEntry): ReplyError | null
   /** What it asked for last; null for an unknown command. */
   lastEntry: CommandEntry | null
 }
@@ -184,6 +188,10 @@ export class Dispatcher {
     if ((flags & Flag.Write) !== 0 || entry.fullName === 'ping') {
       const diskError = gates.diskError()
       if (diskError !== null) return diskError
+    }
+    if (caller.isRestricted) {
+      const restriction = caller.refusalOf(entry)
+      if (restriction !== null) return restriction
     }
     if (gates.isStale && (flags & Flag.Stale) === 0) return MASTER_DOWN
     if (gates.isLoading && (flags & Flag.Loading) === 0) return LOADING

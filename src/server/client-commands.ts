@@ -1,5 +1,5 @@
-// CLIENT: what the server knows of its connections, and what it does to them. Tracking, which does
-// not exist yet, has only the subcommands that tell the truth about it.
+// CLIENT: what the server knows of its connections, and what it does to them. The subcommands about
+// client side caching are in tracking-commands.ts.
 // biome-ignore-all format: rows of a table.
 
 import { writeHelp } from '../command/arguments.ts'
@@ -12,6 +12,7 @@ import type { Reply } from '../resp/reply.ts'
 import { type Connection, ReplyMode } from './connection.ts'
 import { INVALID_NAME, isValidName, unmute } from './connection-commands.ts'
 import { serverContext } from './server.ts'
+import { trackingSubcommands } from './tracking-commands.ts'
 
 const ON = word('on')
 const OFF = word('off')
@@ -34,8 +35,7 @@ const BAD_ID = replyError('ERR client-id should be greater than 0')
 const BAD_LIST_ID = replyError('ERR Invalid client ID')
 const BAD_MODE = replyError('ERR CLIENT PAUSE mode must be WRITE or ALL')
 const BAD_REASON = replyError('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
-const NO_REDIRECTION = -1
-/** Classes that CLIENT LIST and KILL know; all of ours are normal. */
+/** Classes that CLIENT LIST and KILL know. */
 const CLASSES: readonly string[] = ['normal', 'master', 'replica', 'slave', 'pubsub']
 
 function id(context: Context, _args: Args, reply: Reply): void {
@@ -55,7 +55,7 @@ function list(context: Context, args: Args, reply: Reply): void {
     if (args.count === 4 && args.is(2, TYPE)) {
       const name = classOf(args, 3)
       if (name === null) return reply.error(unknownClass(args, 3))
-      if (name !== 'normal') chosen = []
+      chosen = [...server.clients].filter((client) => client.className === name)
     } else if (args.count > 3 && args.is(2, ID)) {
       const found = clientsById(context, args)
       if (found === null) return reply.error(BAD_LIST_ID)
@@ -135,7 +135,7 @@ function matches(client: Connection, filter: Filter): boolean {
   if (wantedId !== 0 && client.id !== wantedId) return false
   if (address !== '' && client.socket.remoteAddress !== address) return false
   if (localAddress !== '' && client.socket.localAddress !== localAddress) return false
-  return className === '' || className === 'normal'
+  return className === '' || className === client.className
 }
 
 function readFilters(args: Args, filter: Filter): ReplyError | null {
@@ -225,21 +225,6 @@ function noTouch(context: Context, args: Args, reply: Reply): void {
   reply.ok()
 }
 
-function getredir(_context: Context, _args: Args, reply: Reply): void {
-  reply.integer(NO_REDIRECTION)
-}
-
-function trackinginfo(_context: Context, _args: Args, reply: Reply): void {
-  reply.map(3)
-  reply.bulkText('flags')
-  reply.set(1)
-  reply.bulkText('off')
-  reply.bulkText('redirect')
-  reply.integer(NO_REDIRECTION)
-  reply.bulkText('prefixes')
-  reply.array(0)
-}
-
 /** CLIENT UNBLOCK id [TIMEOUT | ERROR]: 0, as no command blocks yet. */
 function unblock(_context: Context, args: Args, reply: Reply): void {
   if (args.count > 4) return reply.error(wrongUse(args))
@@ -250,8 +235,10 @@ function unblock(_context: Context, args: Args, reply: Reply): void {
 
 function help(_context: Context, _args: Args, reply: Reply): void {
   writeHelp(reply, 'CLIENT', [
+    'CACHING (YES|NO)',
+    '    Whether the keys of the next command are tracked, in mode OPTIN or OPTOUT.',
     'GETREDIR',
-    '    The client that invalidations go to; -1, as there is no tracking yet.',
+    '    The client that invalidations go to; 0 for this one, -1 without tracking.',
     'GETNAME',
     '    The name of this connection.',
     'ID',
@@ -280,6 +267,9 @@ function help(_context: Context, _args: Args, reply: Reply): void {
     '    Whether this connection is answered.',
     'SETNAME <name>',
     '    Name this connection.',
+    'TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]',
+    '         [OPTIN] [OPTOUT] [NOLOOP]',
+    '    Whether this connection is told when keys change that it has read.',
     'TRACKINGINFO',
     '    The state of tracking of this connection.',
     'UNBLOCK <clientid> [TIMEOUT|ERROR]',
@@ -312,10 +302,6 @@ export const clientCommands: readonly Command[] = [
       {
         ...PLAIN, name: 'getname', arity: 2, since: '2.6.9', run: getname,
         summary: 'Returns the name of the connection',
-      },
-      {
-        ...PLAIN, name: 'getredir', arity: 2, since: '6.0.0', run: getredir,
-        summary: 'Returns the client that invalidations are redirected to',
       },
       {
         ...PLAIN, name: 'help', arity: 2, since: '5.0.0', run: help,
@@ -360,10 +346,7 @@ export const clientCommands: readonly Command[] = [
         ...PLAIN, name: 'setname', arity: 3, since: '2.6.9', run: setname,
         summary: 'Names the connection',
       },
-      {
-        ...PLAIN, name: 'trackinginfo', arity: 2, since: '6.2.0', run: trackinginfo,
-        summary: 'Returns the state of tracking of the connection',
-      },
+      ...trackingSubcommands,
       {
         ...ADMIN, name: 'unblock', arity: -3, since: '5.0.0', run: unblock,
         summary: 'Ends the wait of a client in a blocking command',

@@ -7,6 +7,7 @@ import { WRITER_FLAGS } from '../command/table.ts'
 import type { ReaderLimits } from '../resp/query-reader.ts'
 import { DENIED, MAX_CLIENTS, type ReplyError } from '../resp/replies.ts'
 import type { Config } from './config.ts'
+import type { BufferLimit } from './config-forms.ts'
 import { Connection, type Host } from './connection.ts'
 import type { Statistics } from './statistics.ts'
 
@@ -140,11 +141,15 @@ export class Clients {
     }
   }
 
+  /** What may wait to be sent to a client of this class. */
+  outputLimitOf(client: Connection): BufferLimit {
+    return this.#config.values.clientOutputBufferLimit[client.className]
+  }
+
   /** Closes a client whose unread replies exceed its limit; true when it did. */
   enforceOutputLimit(client: Connection, nowMs: number): boolean {
     if (client.isClosed) return false
-    const limit = this.#config.values.clientOutputBufferLimit.normal
-    if (!client.isOverOutputLimit(limit, nowMs)) return false
+    if (!client.isOverOutputLimit(this.outputLimitOf(client), nowMs)) return false
     this.closeForOutput(client, nowMs)
     return true
   }
@@ -170,7 +175,7 @@ export class Clients {
   #care(client: Connection, nowMs: number): void {
     const { timeout } = this.#config.values
     const idleMs = nowMs - client.lastActiveMs
-    if (timeout > 0 && idleMs > timeout * 1000 && client.postponed === null) {
+    if (timeout > 0 && idleMs > timeout * 1000 && mayTimeOut(client)) {
       this.#log.verbose('Closing idle client')
       client.socket.close()
       return
@@ -195,4 +200,9 @@ export class Clients {
     socket.end()
     return null
   }
+}
+
+/** Whether silence means that nobody is there: not of those who only listen, or wait. */
+function mayTimeOut(client: Connection): boolean {
+  return client.postponed === null && client.subscriptions === null && !client.isMonitor
 }

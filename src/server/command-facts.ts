@@ -5,7 +5,7 @@ import { type Command, Flag, type Group } from '../command/command.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Args } from '../resp/args.ts'
 
-/** Names of flags in COMMAND INFO; `Protected` is shown by no version of Redis. */
+/** Names of flags in COMMAND INFO; Redis 7.0 shows neither `Protected` nor `MayReplicate`. */
 const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
   [Flag.Write, 'write'],
   [Flag.ReadOnly, 'readonly'],
@@ -21,7 +21,6 @@ const FLAG_NAMES: readonly (readonly [flag: number, name: string])[] = [
   [Flag.Asking, 'asking'],
   [Flag.Fast, 'fast'],
   [Flag.NoAuth, 'no_auth'],
-  [Flag.MayReplicate, 'may_replicate'],
   [Flag.NoMulti, 'no_multi'],
   [Flag.AllowBusy, 'allow_busy'],
   [Flag.NoAsyncLoading, 'no_async_loading'],

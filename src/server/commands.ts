@@ -16,6 +16,8 @@ import { commandCommands } from './command-commands.ts'
 import { configCommands } from './config-commands.ts'
 import { connectionCommands } from './connection-commands.ts'
 import { debugCommands } from './debug-commands.ts'
+import { monitorCommands } from './monitor-commands.ts'
+import { pubsubCommands } from './pubsub-commands.ts'
 import { serverContext } from './server.ts'
 import { serverCommands } from './server-commands.ts'
 
@@ -28,6 +30,8 @@ export const allCommands: readonly (readonly Command[])[] = [
   databaseCommands,
   connectionCommands,
   clientCommands,
+  pubsubCommands,
+  monitorCommands,
   serverCommands,
   configCommands,
   commandCommands,

@@ -23,12 +23,10 @@ import {
   NO_CRASH_LOG,
   NO_IO_THREADS,
   NO_LATENCY_MONITOR,
-  NO_PUBSUB,
   NO_SCRIPTS,
   NO_SOCKET_MARK,
   NO_SYSLOG,
   NO_TEST_HOOK,
-  NO_TRACKING,
 } from './config-notices.ts'
 import {
   boolean,
@@ -201,11 +199,11 @@ export const clientRows = {
     doc: 'Memory that buffers of all clients may take, or percent of `maxmemory`; 0 is no limit.',
   }),
   'tracking-table-max-keys': integer({
-    default: 1_000_000, min: 0, max: I64_MAX, mutable: true, notice: NO_TRACKING,
+    default: 1_000_000, min: 0, max: I64_MAX, mutable: true,
     doc: 'Keys remembered for client side caching.',
   }),
   'notify-keyspace-events': eventClasses({
-    default: '', mutable: true, notice: NO_PUBSUB,
+    default: '', mutable: true,
     doc: 'Classes of events to publish: K E g $ l s h z x e t d n m, A for g$lshzxetd.',
   }),
 } as const

@@ -26,10 +26,20 @@ export const INVALID_NAME = replyError(
 )
 
 /** PING [message]: the message, or PONG. */
-function ping(_context: Context, args: Args, reply: Reply): void {
+function ping(context: Context, args: Args, reply: Reply): void {
   if (args.count > 2) return reply.error(wrongArity('ping'))
+  const { client } = serverContext(context)
+  if (client.subscriptions !== null && client.version === 2) return pingSubscribed(args, reply)
   if (args.count === 1) return reply.simple(PONG)
   reply.bulk(args.bytes, args.start(1), args.length(1))
+}
+
+/** In pub/sub mode of RESP2 the answer has the form of a message. */
+function pingSubscribed(args: Args, reply: Reply): void {
+  reply.array(2)
+  reply.bulkText('pong')
+  if (args.count === 1) reply.bulkText('')
+  else reply.bulk(args.bytes, args.start(1), args.length(1))
 }
 
 function echo(_context: Context, args: Args, reply: Reply): void {
@@ -45,6 +55,7 @@ function quit(context: Context, _args: Args, reply: Reply): void {
 function reset(context: Context, _args: Args, reply: Reply): void {
   const { client, server } = serverContext(context)
   unmute(client, reply)
+  server.forgetModes(client)
   client.name = ''
   client.database = 0
   context.db = context.keyspace.databases[0]!

@@ -12,12 +12,15 @@
 
 import type { Clock } from '../base/clock.ts'
 import type { Socket, SocketHandler } from '../base/socket.ts'
-import type { Session } from '../command/command.ts'
+import { Flag, type Session } from '../command/command.ts'
 import type { Caller } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Args } from '../resp/args.ts'
 import { BIG_BULK, QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
+import { type ReplyError, replyError } from '../resp/replies.ts'
 import type { BufferLimit } from './config-forms.ts'
+import type { Subscriptions } from './subscriptions.ts'
+import type { TrackingState } from './tracking-state.ts'
 
 /** What CLIENT REPLY was told. */
 export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const
@@ -34,6 +37,21 @@ export interface Host {
 const BASE_BYTES = 1600
 /** What the list of unsent replies is counted in. */
 const OUTPUT_NODE_BYTES = 16 * 1024
+
+/** Commands that a RESP2 client may use while it is subscribed to something. */
+const PUBSUB_COMMANDS: ReadonlySet<string> = new Set([
+  'ping',
+  'psubscribe',
+  'punsubscribe',
+  'quit',
+  'reset',
+  'ssubscribe',
+  'subscribe',
+  'sunsubscribe',
+  'unsubscribe',
+])
+const KEY_FLAGS = Flag.Write | Flag.ReadOnly | Flag.MayReplicate
+const NO_KEYSPACE = replyError("ERR Replica can't interact with the keyspace")
 
 export class Connection implements SocketHandler, Session, Caller {
   readonly id: number
@@ -58,6 +76,11 @@ export class Connection implements SocketHandler, Session, Caller {
   postponed: Args | null = null
   /** A command has left its answer open; nothing is parsed until it comes. */
   isWaiting = false
+  /** What it is subscribed to; null: nothing, it is not in pub/sub mode. */
+  subscriptions: Subscriptions | null = null
+  /** Client side caching; null: off. */
+  tracking: TrackingState | null = null
+  isMonitor = false
   /** Since when more output waits than the soft limit allows; 0: it does not. */
   softLimitSinceMs = 0
   readonly #host: Host
@@ -98,9 +121,31 @@ export class Connection implements SocketHandler, Session, Caller {
     this.reader.isUnauthenticated = !isAuthenticated
   }
 
+  /** Whether replies of commands and pushes could be confused (RESP2), or it only watches. */
+  get isRestricted(): boolean {
+    return this.subscriptions !== null || this.isMonitor
+  }
+
+  refusalOf(entry: CommandEntry): ReplyError | null {
+    if (this.isMonitor && (entry.flags & KEY_FLAGS) !== 0) return NO_KEYSPACE
+    if (this.subscriptions === null || this.version === 3) return null
+    if (PUBSUB_COMMANDS.has(entry.fullName)) return null
+    return replyError(
+      `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / ` +
+        'QUIT / RESET are allowed in this context',
+    )
+  }
+
+  /** Its class in `client-output-buffer-limit`, CLIENT LIST and CLIENT KILL. */
+  get className(): 'normal' | 'pubsub' {
+    return this.subscriptions === null ? 'normal' : 'pubsub'
+  }
+
   /** Bytes this client makes the server hold. */
   get totalBytes(): number {
-    return BASE_BYTES + this.#inputBytes() + this.socket.pendingBytes + this.name.length
+    const subscribed = this.subscriptions === null ? 0 : this.subscriptions.bytes
+    const own = BASE_BYTES + this.name.length + subscribed
+    return own + this.#inputBytes() + this.socket.pendingBytes
   }
 
   /** Whether the output that waits breaks `limit`; keeps the time since when the soft one is. */
@@ -118,7 +163,14 @@ export class Connection implements SocketHandler, Session, Caller {
   /** One letter for each thing worth knowing, `N` for none. */
   get flagLetters(): string {
     let letters = ''
+    if (this.isMonitor) letters += 'O'
+    if (this.subscriptions !== null) letters += 'P'
     if (this.postponed !== null || this.isWaiting) letters += 'b'
+    if (this.tracking !== null) {
+      letters += 't'
+      if (this.tracking.isBroken) letters += 'R'
+      if (this.tracking.options.isBroadcast) letters += 'B'
+    }
     if (this.isClosing) letters += 'c'
     if (this.isUnix) letters += 'U'
     if (this.isNoEvict) letters += 'e'
@@ -137,12 +189,17 @@ export class Connection implements SocketHandler, Session, Caller {
     return (
       `id=${this.id} addr=${socket.remoteAddress} laddr=${socket.localAddress} ` +
       `fd=${socket.descriptor} name=${this.name} age=${age} idle=${idle} ` +
-      `flags=${this.flagLetters} db=${this.database} sub=0 psub=0 ssub=0 multi=-1 ` +
+      `flags=${this.flagLetters} db=${this.database} ${this.#subscribed()} multi=-1 ` +
       `qbuf=${reader.queryLength} qbuf-free=${reader.queryFree} ` +
       `argv-mem=${this.#argumentBytes()} multi-mem=0 rbs=0 rbp=0 obl=0 oll=${output} ` +
       `omem=${pending} tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
-      `cmd=${command} user=default redir=-1 resp=${this.version}`
+      `cmd=${command} user=default redir=${this.tracking === null ? -1 : this.tracking.options.redirect} resp=${this.version}`
     )
+  }
+
+  #subscribed(): string {
+    const [channels, patterns, shards] = this.subscriptions?.topics ?? []
+    return `sub=${channels?.size ?? 0} psub=${patterns?.size ?? 0} ssub=${shards?.size ?? 0}`
   }
 
   /**

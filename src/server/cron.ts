@@ -81,6 +81,8 @@ export class Cron {
     this.#expireSlice()
     for (let i = 0; i < RECLAIM_STEPS && server.keyspace.reclaimStep(); i++);
     server.clients.cron(nowMs, server.hz)
+    server.tracking.limitKeys()
+    if (server.tracking.hasBroadcasts) server.tracking.broadcast()
     server.persistence?.cron()
     this.#wantSnapshots()
     if (nowMs - this.#garbageMs >= MS_PER_SECOND) {

@@ -120,6 +120,7 @@ export class Engine implements Host {
   }
 
   forget(client: Connection): void {
+    this.server.forgetModes(client)
     this.#clients.remove(client)
   }
 

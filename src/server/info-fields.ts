@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts'
 import { machineMemory } from '../base/machine.ts'
 import { LiveSettings } from './persistence-settings.ts'
 import type { Server } from './server.ts'
+import { SubscriptionKind } from './subscriptions.ts'
 import { REDIS_VERSION, TIDEMARK_VERSION } from './version.ts'
 
 export type Field = readonly [name: string, value: string | number]
@@ -51,7 +52,7 @@ export function serverFields(server: Server): Field[] {
   ]
 }
 
-export function clientFields({ clients, config }: Server): Field[] {
+export function clientFields({ clients, config, tracking }: Server): Field[] {
   const peaks = clients.recentPeaks
   return [
     ['connected_clients', clients.count],
@@ -60,7 +61,7 @@ export function clientFields({ clients, config }: Server): Field[] {
     ['client_recent_max_input_buffer', peaks.input],
     ['client_recent_max_output_buffer', peaks.output],
     ['blocked_clients', clients.blockedCount],
-    ['tracking_clients', 0],
+    ['tracking_clients', tracking.clientCount],
     ['clients_in_timeout_table', 0],
   ]
 }
@@ -163,7 +164,7 @@ function fragmentation({ allocated, mapped, rss, used }: Footprint): Field[] {
 }
 
 export function statsFields(server: Server): Field[] {
-  const { statistics, keyspace, dispatcher, persistence } = server
+  const { statistics, keyspace, dispatcher, persistence, pubsub, tracking } = server
   const { stats } = keyspace
   const cuts = persistence?.saveTotal ?? 0
   return [
@@ -190,13 +191,18 @@ export function statsFields(server: Server): Field[] {
     ['current_eviction_exceeded_time', 0],
     ['keyspace_hits', stats.hits],
     ['keyspace_misses', stats.misses],
-    ...zeros('pubsub_channels', 'pubsub_patterns', 'pubsubshard_channels'),
+    ['pubsub_channels', pubsub.count(SubscriptionKind.Channel)],
+    ['pubsub_patterns', pubsub.count(SubscriptionKind.Pattern)],
+    ['pubsubshard_channels', pubsub.count(SubscriptionKind.Shard)],
     ['latest_fork_usec', persistence?.lastFreezeUs ?? 0],
     ['total_forks', cuts],
     ...zeros('migrate_cached_sockets', 'slave_expires_tracked_keys', 'active_defrag_hits'),
     ...zeros('active_defrag_misses', 'active_defrag_key_hits', 'active_defrag_key_misses'),
-    ...zeros('total_active_defrag_time', 'current_active_defrag_time', 'tracking_total_keys'),
-    ...zeros('tracking_total_items', 'tracking_total_prefixes', 'unexpected_error_replies'),
+    ...zeros('total_active_defrag_time', 'current_active_defrag_time'),
+    ['tracking_total_keys', tracking.keyCount],
+    ['tracking_total_items', tracking.itemCount],
+    ['tracking_total_prefixes', tracking.prefixCount],
+    ['unexpected_error_replies', 0],
     ['total_error_replies', dispatcher.errorTotal],
     ['dump_payload_sanitizations', 0],
     ['total_reads_processed', statistics.reads],

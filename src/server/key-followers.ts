@@ -2,14 +2,26 @@
 // itself and says by `isOn` whether it has anything to follow; while none has, commands pay one
 // branch. Owner: the engine.
 
-import type { Slice } from '../base/slice.ts'
-import type { KeyEvent, KeyObserver } from '../command/key-event.ts'
+import { type Slice, scratchSlice } from '../base/slice.ts'
+import { EXPIRED, type KeyEvent, type KeyObserver } from '../command/key-event.ts'
 import type { Database } from '../keyspace/database.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { Ptr } from '../memory/layout.ts'
+import type { ChangeSource } from './tracking.ts'
 
-export class KeyFollowers implements KeyObserver {
+export class KeyFollowers implements KeyObserver, ChangeSource {
+  readonly #databases: readonly Database[]
+  readonly #key = scratchSlice()
   readonly #followers: KeyObserver[] = []
   /** Kept by `update`, so that a command reads one field. */
   isOn = false
+  /** The change that is told was made by the server itself, not by a client's command. */
+  isByServer = false
+
+  constructor(keyspace: Keyspace) {
+    this.#databases = keyspace.databases
+    keyspace.onExpire = (id, record) => this.#noteExpiry(id, record)
+  }
 
   /** Adds a follower; it calls `update` whenever its `isOn` changes. */
   add(follower: KeyObserver): void {
@@ -36,5 +48,20 @@ export class KeyFollowers implements KeyObserver {
 
   noteSwap(first: Database, second: Database): void {
     for (const follower of this.#followers) if (follower.isOn) follower.noteSwap(first, second)
+  }
+
+  /** The server removes a key of its own accord: because it has expired, or for want of memory. */
+  noteRemoval(event: KeyEvent, db: Database, key: Slice): void {
+    if (!this.isOn) return
+    this.isByServer = true
+    this.noteTouch(db, key)
+    this.noteEvent(event, db, key)
+    this.isByServer = false
+  }
+
+  #noteExpiry(id: number, record: Ptr): void {
+    if (!this.isOn) return
+    const db = this.#databases[id]!
+    this.noteRemoval(EXPIRED, db, db.readKey(record, this.#key))
   }
 }

@@ -28,13 +28,19 @@ import type { ReplyError } from '../resp/replies.ts'
 import { MISCONF } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { Clients } from './clients.ts'
+import { CommandWatch } from './command-watch.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
 import { needsClocks } from './eviction-policy.ts'
 import { KeyFollowers } from './key-followers.ts'
 import type { MainMessage } from './mailbox.ts'
+import { Monitors } from './monitor.ts'
+import { Notifications } from './notifications.ts'
+import { PubSub } from './pubsub.ts'
+import { Pushes } from './pushes.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
+import { Tracking } from './tracking.ts'
 
 export interface ServerOptions {
   readonly config: Config
@@ -103,7 +109,13 @@ export class Server implements Gates {
   readonly startedMs: number
   readonly limits: CommandLimits
   /** Who hears of changes of keys. */
-  readonly followers = new KeyFollowers()
+  readonly followers: KeyFollowers
+  readonly pushes: Pushes
+  readonly pubsub: PubSub
+  readonly notifications: Notifications
+  readonly tracking: Tracking
+  readonly monitors: Monitors
+  readonly #watch: CommandWatch
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
   persistence: Persistence | null = null
@@ -137,6 +149,19 @@ export class Server implements Gates {
     const { config, log, statistics } = this
     const { values } = config
     this.clients = new Clients({ config, log, statistics })
+    const { clients } = this
+    this.pushes = new Pushes({ clients, statistics, nowMs: () => this.clock.nowMs() })
+    const { pushes, keyspace } = this
+    this.followers = new KeyFollowers(keyspace)
+    this.pubsub = new PubSub(pushes)
+    this.notifications = new Notifications(this.pubsub, keyspace)
+    const onSwitch = () => this.updateFollowers()
+    const { random } = keyspace
+    this.tracking = new Tracking({ clients, pushes, random, source: this.followers, onSwitch })
+    this.monitors = new Monitors({ clock: this.clock, config, pushes, onSwitch })
+    this.#watch = new CommandWatch(pushes, this.tracking, this.monitors)
+    this.followers.add(this.tracking)
+    this.followers.add(this.notifications)
     this.slowLog = new SlowLog(values.slowlogMaxLen)
     this.startedMs = this.clock.nowMs()
     this.peakMs = this.startedMs
@@ -185,6 +210,19 @@ export class Server implements Gates {
   attach(dispatcher: Dispatcher, reply: Reply): void {
     this.#dispatcher = dispatcher
     this.#reply = reply
+  }
+
+  /** Looks again at who follows keys and commands. */
+  updateFollowers(): void {
+    this.followers.update()
+    this.#watch.update(this.dispatcher)
+  }
+
+  /** Ends what a client has asked to be told of: subscriptions, tracking, MONITOR. */
+  forgetModes(client: Connection): void {
+    this.pubsub.forget(client)
+    this.tracking.disable(client)
+    this.monitors.remove(client)
   }
 
   /** Bytes of data, index structures, client buffers and what a save holds. Exact for data. */

@@ -58,6 +58,14 @@ export function bindSettings(server: Server): void {
     if (values.requirepass !== '') return
     for (const client of server.clients) client.setAuthenticated(true)
   })
+  apply(['notify-keyspace-events'], () => {
+    server.notifications.setClasses(values.notifyKeyspaceEvents)
+    server.updateFollowers()
+  })
+  apply(['tracking-table-max-keys'], () => {
+    server.tracking.keysMax = values.trackingTableMaxKeys
+    server.tracking.limitKeys()
+  })
   config.onChange('loglevel', () => setLogLevel(server))
   bindMaxClients(server)
   bindOomScore(server)

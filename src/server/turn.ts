@@ -100,8 +100,16 @@ export class Turn {
     this.dispatcher.begin()
     this.#readClock()
     client.lastActiveMs = this.context.nowMs
+    this.#server.pushes.serve(client, this.reply)
     this.context.enter(client, this.context.nowMs)
     this.#server.keyspace.isClockStopped = client.isNoTouch
+  }
+
+  /** The client has got its replies: what others are told at the end of a turn goes out. */
+  #leave(): void {
+    const { pushes, tracking } = this.#server
+    pushes.serve(null, this.reply)
+    if (tracking.hasBroadcasts) tracking.broadcast()
   }
 
   #readClock(): void {
@@ -126,6 +134,7 @@ export class Turn {
     reader.keep()
     this.reply.flush()
     if (this.#held.length > 0) this.#sendHeld(client)
+    this.#leave()
     if (found === Read.QueryLimit) return this.#endForQueryLimit(client)
     if (client.isClosed) return
     if (client.isClosing) return client.socket.end()
@@ -136,8 +145,12 @@ export class Turn {
 
   /** Runs one command; false when it must wait. */
   #execute(client: Connection, args: Args): boolean {
-    if (client.replyMode !== ReplyMode.On) return this.#executeMuted(client, args)
-    const isDone = this.dispatcher.run(args, this.reply, client)
+    const isMuted = client.replyMode !== ReplyMode.On
+    const isDone = isMuted
+      ? this.#executeMuted(client, args)
+      : this.dispatcher.run(args, this.reply, client)
+    this.#server.pushes.endCommand(this.reply)
+    if (client.tracking !== null) this.#server.tracking.endCommand(client)
     if (this.dispatcher.startUs > this.#clockDueUs) this.#readClock()
     return isDone
   }
@@ -160,7 +173,7 @@ export class Turn {
     const { statistics } = this.#server
     statistics.writes++
     statistics.outputBytes += length
-    const { hardBytes } = this.#server.config.values.clientOutputBufferLimit.normal
+    const { hardBytes } = this.#server.clients.outputLimitOf(client)
     if (hardBytes === 0) return client.socket.write(bytes, start, length)
     this.#held.add(bytes, start, length)
     // The rest of the turn would only make it worse.
@@ -169,7 +182,7 @@ export class Turn {
 
   /** Sends what a hard limit held back, unless it is more than the limit: then closes. */
   #sendHeld(client: Connection): void {
-    const { hardBytes } = this.#server.config.values.clientOutputBufferLimit.normal
+    const { hardBytes } = this.#server.clients.outputLimitOf(client)
     const isOver = this.#held.length + client.socket.pendingBytes > hardBytes
     if (!isOver || client.isClosed) return this.#held.writeTo(client.socket)
     this.#held.clear()

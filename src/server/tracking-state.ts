@@ -1,0 +1,33 @@
+// What CLIENT TRACKING has set for one client.
+
+export interface TrackingOptions {
+  /** Id of the client that gets the invalidations; 0: this one. */
+  readonly redirect: number
+  readonly isBroadcast: boolean
+  readonly isOptIn: boolean
+  readonly isOptOut: boolean
+  /** Is not told of its own changes. */
+  readonly isNoLoop: boolean
+}
+
+export class TrackingState {
+  options: TrackingOptions
+  /** CLIENT CACHING was called: the next command is tracked (OPTIN) or is not (OPTOUT). */
+  isCaching = false
+  /** The client that invalidations go to is gone. */
+  isBroken = false
+  /** In broadcast mode, one character per byte. */
+  readonly prefixes = new Set<string>()
+
+  constructor(options: TrackingOptions) {
+    this.options = options
+  }
+
+  /** Whether what the next command reads is remembered. */
+  get isRemembering(): boolean {
+    const { isBroadcast, isOptIn, isOptOut } = this.options
+    if (isBroadcast) return false
+    if (isOptIn) return this.isCaching
+    return !(isOptOut && this.isCaching)
+  }
+}
