@@ -7,6 +7,8 @@
 //
 // Invariant: entries are in the order of their writes; consecutive writes of a socket are one.
 
+import { copySlice, Slice } from './slice.ts'
+
 /** Who the bytes are for. */
 export interface TurnSocket {
   /** Sends bytes that were collected before; called at the end of the turn. */
@@ -18,6 +20,7 @@ const TURN_LENGTH = 256 * 1024
 const COLLECTED_LENGTH_MAX = 16 * 1024
 
 export class TurnBuffer {
+  readonly #range = new Slice()
   readonly #bytes = new Uint8Array(TURN_LENGTH)
   readonly #sockets: TurnSocket[] = []
   readonly #starts: number[] = []
@@ -44,7 +47,7 @@ export class TurnBuffer {
     if (length <= 32) {
       for (let i = 0; i < length; i++) this.#bytes[this.#used + i] = bytes[start + i]!
     } else {
-      this.#bytes.set(bytes.subarray(start, start + length), this.#used)
+      copySlice(this.#range.set(bytes, start, length), this.#bytes, this.#used)
     }
     this.#used += length
     if (!this.#isScheduled) {

@@ -9,7 +9,7 @@
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
-import { copySlice, type Slice, scratchSlice } from '../base/slice.ts'
+import { copySlice, moveWithin, type Slice, scratchSlice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
 import { NULL, PTR_SEGMENT_SHIFT, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
 import { CELL_BYTES_MAX } from '../memory/size-class.ts'
@@ -149,7 +149,7 @@ export class RecordStore {
       if (inserted !== removed && tail < oldLength) {
         const from = at * 4 + start
         const bytes = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
-        bytes.copyWithin(from + offset + inserted, from + tail, from + oldLength)
+        moveWithin(bytes, from + offset + inserted, from + tail, from + oldLength)
       }
       return record
     }
@@ -345,9 +345,9 @@ export class RecordStore {
     const target = this.#arena.u8[made >>> PTR_SEGMENT_SHIFT]!
     const from = oldAt * 4
     const oldLength = inlineValueLength(oldWords[oldAt + 1]!)
-    target.set(source.subarray(from, from + head + offset), at * 4)
-    const end = source.subarray(from + head + tail, from + head + oldLength)
-    target.set(end, at * 4 + head + offset + inserted)
+    copySlice(this.#source.set(source, from, head + offset), target, at * 4)
+    this.#source.set(source, from + head + tail, oldLength - tail)
+    copySlice(this.#source, target, at * 4 + head + offset + inserted)
     words[at + 1] = shapeWord(flags, keyLength, length)
     if ((flags & RecordFlag.KeyOut) !== 0) {
       this.#arena.setOwner(words[at + keyRefWord(flags)]!, made)

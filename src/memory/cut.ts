@@ -15,6 +15,7 @@
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
+import { copySlice, Slice } from '../base/slice.ts'
 import type { Arena, Guard } from './arena.ts'
 import {
   CONTROL_WORDS,
@@ -71,6 +72,7 @@ export class Cut implements Guard {
   #stackLength = 0
   #held: { page: number; pageCount: number }[] = []
   #checker: PageChecker | null = null
+  readonly #page = new Slice()
 
   /** A closed cut with a reserve of `slotCount` pages. */
   constructor(arena: Arena, slotCount: number, options: CutOptions) {
@@ -271,7 +273,7 @@ export class Cut implements Guard {
     for (let i = 0; i < pageCount; i++) {
       const free = this.#stack[--this.#stackLength]!
       const start = ((head + i) & PAGE_SEGMENT_MASK) * PAGE_BYTES
-      this.#reserve.set(bytes.subarray(start, start + PAGE_BYTES), free * PAGE_BYTES)
+      copySlice(this.#page.set(bytes, start, PAGE_BYTES), this.#reserve, free * PAGE_BYTES)
       slot[head + i] = free
     }
     const done = this.#arena.doneState

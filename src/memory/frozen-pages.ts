@@ -6,6 +6,7 @@
 // Each page is taken once. Owner: whichever thread scans.
 
 import { assert } from '../base/assert.ts'
+import { copySlice, Slice } from '../base/slice.ts'
 import type { SegmentBuffer } from './arena.ts'
 import { Control, Phase, type SharedCut, StateBits } from './cut-control.ts'
 import {
@@ -42,6 +43,7 @@ export class FrozenPages {
   readonly #segments: (Uint8Array | null)[]
   readonly #done: number
   readonly #taken: number
+  readonly #range = new Slice()
 
   constructor(source: FrozenSource) {
     const { table, cut, segments } = source
@@ -161,13 +163,13 @@ export class FrozenPages {
     if (found === Claim.Preserved) {
       const slot = this.#slot[page]!
       const from = slot * PAGE_BYTES + range.skip
-      target.set(this.#reserve.subarray(from, from + range.length), start)
+      copySlice(this.#range.set(this.#reserve, from, range.length), target, start)
       this.#freeSlot(slot)
       Atomics.store(this.#state, page, this.#done)
     } else {
       const bytes = this.#segments[page >>> PAGE_SEGMENT_SHIFT]!
       const from = (page & PAGE_SEGMENT_MASK) * PAGE_BYTES + range.skip
-      target.set(bytes.subarray(from, from + range.length), start)
+      copySlice(this.#range.set(bytes, from, range.length), target, start)
       Atomics.store(this.#state, page, this.#taken)
     }
     this.#wake()
@@ -186,7 +188,7 @@ export class FrozenPages {
     const bytes = isPreserved ? this.#reserve : this.#segments[page >>> PAGE_SEGMENT_SHIFT]!
     const base = isPreserved ? this.#slot[page]! : page & PAGE_SEGMENT_MASK
     const from = base * PAGE_BYTES + range.skip
-    target.set(bytes.subarray(from, from + range.length), start)
+    copySlice(this.#range.set(bytes, from, range.length), target, start)
     if (!isPreserved) this.#unclaim(page)
   }
 
@@ -267,12 +269,12 @@ export class FrozenPages {
   ): void {
     const bytes = this.#segments[page >>> PAGE_SEGMENT_SHIFT]!
     const from = (page & PAGE_SEGMENT_MASK) * PAGE_BYTES
-    target.set(bytes.subarray(from, from + range.length), range.start)
+    copySlice(this.#range.set(bytes, from, range.length), target, range.start)
   }
 
   #copySlot(slot: number, target: Uint8Array, start: number): void {
     const from = slot * PAGE_BYTES
-    target.set(this.#reserve.subarray(from, from + PAGE_BYTES), start)
+    copySlice(this.#range.set(this.#reserve, from, PAGE_BYTES), target, start)
     this.#freeSlot(slot)
   }
 

@@ -20,6 +20,7 @@ import {
   writeLatin1,
 } from '../base/bytes.ts'
 import type { I64 } from '../base/i64.ts'
+import { copySlice, scratchSlice } from '../base/slice.ts'
 import { codeOf, type ReplyError } from './replies.ts'
 
 export type Sink = (bytes: Uint8Array, start: number, length: number) => void
@@ -64,6 +65,7 @@ export class Reply {
   lastErrorCode = ''
 
   readonly #sink: Sink
+  readonly #range = scratchSlice()
   #bytes = new Uint8Array(CAPACITY)
   #length = 0
   /** Arrays of unknown length that are open, and holds. */
@@ -286,7 +288,7 @@ export class Reply {
       const at = this.#length
       for (let i = 0; i < length; i++) target[at + i] = bytes[start + i]!
     } else {
-      this.#bytes.set(bytes.subarray(start, start + length), this.#length)
+      copySlice(this.#range.set(bytes, start, length), this.#bytes, this.#length)
     }
     this.#length += length
   }

@@ -13,6 +13,7 @@
 // Owner: the thread that owns the kernels.
 
 import { assert } from '../../base/assert.ts'
+import { copySlice, Slice } from '../../base/slice.ts'
 import type { Kernels } from './kernels.ts'
 import {
   CHECKSUM_VERSION,
@@ -61,6 +62,7 @@ export class RdbWriter {
   readonly #stage: number
   /** Longest string that is encoded in one go. */
   readonly #directMax: number
+  readonly #copied = new Slice()
   readonly #range = new ByteRange()
   #sink: ByteSink = noSink
   #compress: 0 | 1 = 0
@@ -357,7 +359,7 @@ export class RdbWriter {
     if (length <= LOOP_COPY_MAX) {
       for (let i = 0; i < length; i++) this.#memory[target + i] = bytes[start + i]!
     } else {
-      this.#memory.set(bytes.subarray(start, start + length), target)
+      copySlice(this.#copied.set(bytes, start, length), this.#memory, target)
     }
   }
 
@@ -389,12 +391,13 @@ const NO_BYTES = new Uint8Array(0)
 
 /** A long range of bytes as a source. */
 class ByteRange implements StringSource {
+  readonly #copied = new Slice()
   bytes: Uint8Array = NO_BYTES
   start = 0
 
   copy(offset: number, length: number, target: Uint8Array, targetStart: number): void {
     const from = this.start + offset
-    target.set(this.bytes.subarray(from, from + length), targetStart)
+    copySlice(this.#copied.set(this.bytes, from, length), target, targetStart)
   }
 }
 
