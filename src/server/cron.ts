@@ -21,8 +21,9 @@ const REPORT_INTERVAL_MS = 5000
 /** A slice of active expiry takes at most 25 % of 4 ms; slices follow each other in that time. */
 const EXPIRE_SLICE_HZ = 250
 const EXPIRE_SLICE_MS = MS_PER_SECOND / EXPIRE_SLICE_HZ
-/** Slices of freeing flushed memory per run. */
-const RECLAIM_STEPS = 5
+/** Time of one slice of freeing memory, and from one to the next while there is more. */
+const RECLAIM_SLICE_US = 500
+const RECLAIM_INTERVAL_MS = 2
 
 export interface CronOptions {
   readonly server: Server
@@ -40,6 +41,7 @@ export class Cron {
   readonly #expire: ExpireCycle
   #timer: Timer | null = null
   #expireTimer: Timer | null = null
+  #reclaimTimer: Timer | null = null
   #areSnapshotsWanted = false
   #sampledMs = 0
   #reportedMs = 0
@@ -66,6 +68,7 @@ export class Cron {
   stop(): void {
     this.#timer?.stop()
     this.#expireTimer?.stop()
+    this.#reclaimTimer?.stop()
   }
 
   /** One run. */
@@ -79,7 +82,7 @@ export class Cron {
     this.#sample(nowMs)
     this.#endPause(nowMs)
     this.#expireSlice()
-    for (let i = 0; i < RECLAIM_STEPS && server.keyspace.reclaimStep(); i++);
+    if (this.#reclaimTimer === null) this.#reclaimSlice()
     server.clients.cron(nowMs, server.hz)
     server.tracking.limitKeys()
     if (server.tracking.hasBroadcasts) server.tracking.broadcast()
@@ -158,6 +161,17 @@ export class Cron {
     server.statistics.expireUs += server.clock.monotonicUs() - startUs
     if (stats.timeCapReached === cappedBefore || this.#expireTimer !== null) return
     this.#expireTimer = server.clock.after(EXPIRE_SLICE_MS, () => this.#expireSlice())
+  }
+
+  /** One slice of freeing what is gone; while there is more, another follows. */
+  #reclaimSlice(): void {
+    const { clock, keyspace } = this.#server
+    this.#reclaimTimer = null
+    const limitUs = clock.monotonicUs() + RECLAIM_SLICE_US
+    let hasMore = true
+    while (hasMore && clock.monotonicUs() < limitUs) hasMore = keyspace.reclaimStep()
+    if (!hasMore || this.#shutdown.isDone) return
+    this.#reclaimTimer = clock.after(RECLAIM_INTERVAL_MS, () => this.#reclaimSlice())
   }
 
   #report(nowMs: number): void {
