@@ -96,7 +96,7 @@ export class RecordStore {
    * key, deadline and clock; the old cell is free then. What the old value held is the caller's.
    */
   withRoot(record: Ptr, root: Uint32Array, encoding: Encoding): Ptr {
-    assert(root.length === ROOT_WORDS, 'a root is of 20 words')
+    assert(root.length === ROOT_WORDS, 'a root is of ROOT_WORDS')
     const old = wordsOf(this.#arena, record)
     const oldAt = wordOf(record)
     const oldFlags = flagsOf(old[oldAt + 1]!)

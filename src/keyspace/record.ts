@@ -6,7 +6,7 @@
 //    | encoding:4 | valueLength:15 | index in Deadlines   | key length | value length | value bytes
 //    | clock:24   | flags:7        | (Deadline, 12 bytes) | (KeyOut)   | (ValueOut)   |
 //    +------------+----------------+----------------------+------------+ or: a root   |
-//                                                                      | (Root, 80 b.)|
+//                                                                      | (Root, 88 b.)|
 //    +------------+----------------+----------------------+------------+--------------+-----------
 //
 // The lowest bits of a word come first in the drawing. keyLength counts only an inline key,

@@ -1,7 +1,7 @@
-// The root of a collection that lies in nodes: 20 words in its record, which say where the nodes
+// The root of a collection that lies in nodes: 22 words in its record, which say where the nodes
 // are. The first six mean the same for every type:
 //
-//    0        1       2            3           4       5         6 … 19
+//    0        1       2            3           4       5         6 … 21
 //    +--------+-------+------------+-----------+-------+---------+----------------------+
 //    | number | count | first leaf | last leaf | index | leaves  | as the type needs    |
 //    +--------+-------+------------+-----------+-------+---------+----------------------+
@@ -26,7 +26,7 @@ import { assert } from '../base/assert.ts'
 import type { Arena } from '../memory/arena.ts'
 import { NULL, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
 
-export const ROOT_WORDS = 20
+export const ROOT_WORDS = 22
 export const ROOT_BYTES = ROOT_WORDS * 4
 
 /** Words of every root. */

@@ -2,7 +2,7 @@
 // (a snapshot, whose pages may be in the reserve). One encoder per type serves both.
 //
 //   packed   the value's bytes, `bytes[start, start + length)`: a listpack, or an intset
-//   root     20 words (keyspace/root.ts), and leaves that are read one after the other
+//   root     22 words (keyspace/root.ts), and leaves that are read one after the other
 //
 // In a cut each leaf can be read once only, and is free for the engine from then on; so an encoder
 // follows each chain once, and reads each large element where it meets it.
