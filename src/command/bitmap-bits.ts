@@ -1,4 +1,4 @@
-// Bits of byte ranges: counted, found, combined. Bit 0 is the highest bit of byte 0, as Redis counts.
+// Bits of byte ranges: counted, found, combined. Bit 0 is the highest bit of byte 0, as in Redis.
 //
 // Long ranges go by words of 32 bits through a view of the same memory: making the view costs what
 // a hundred bytes cost in the loop. Words are read in the machine's order, which does not matter
@@ -37,7 +37,7 @@ export function countOnes(bytes: Uint8Array, start: number, length: number): num
   return count
 }
 
-/** Index of the first byte from `start` to `limit` that is not `skipped` (0 or 0xff); or `limit`. */
+/** Index of the first byte from `start` on that is not `skipped` (0 or 0xff); else `limit`. */
 export function findOtherByte(
   bytes: Uint8Array,
   start: number,

@@ -31,7 +31,7 @@ interface PartForm {
   readonly i: number
   /** Complains of the unit before it looks at the end. */
   readonly isUnitFirst: boolean
-  /** Two negative ends in the wrong order are nothing, even where both lie before the string. */
+  /** Two negative ends in the wrong order are nothing, whatever the unit, wherever they lie. */
   readonly isOrderKept: boolean
 }
 
@@ -79,6 +79,7 @@ function readPart(args: Args, form: PartForm, length: number, reply: Reply): boo
   const start = given > 0 ? args.integer(i) : 0
   if (start === null) return fail(NOT_INTEGER, reply)
   const end = given > 1 ? args.integer(i + 1) : -1
+  if (isOrderKept && end !== null && start < 0 && end < 0 && start > end) return emptyPart()
   const isBits = given > 2 && args.is(i + 2, BIT)
   const isUnitBad = given > 2 && !isBits && !args.is(i + 2, BYTE)
   if (isUnitBad && (isUnitFirst || end !== null)) return fail(SYNTAX_ERROR, reply)
@@ -86,14 +87,17 @@ function readPart(args: Args, form: PartForm, length: number, reply: Reply): boo
   const count = isBits ? length * 8 : length
   PART.first = fromEnd(start, count)
   PART.last = Math.min(fromEnd(end, count), count - 1)
-  const isBackwards = start < 0 && end < 0 && start > end
-  if (PART.first > PART.last || (isBackwards && isOrderKept)) {
-    PART.first = 0
-    PART.last = -1
-  } else if (!isBits) {
+  if (PART.first > PART.last) return emptyPart()
+  if (!isBits) {
     PART.first *= 8
     PART.last = PART.last * 8 + 7
   }
+  return true
+}
+
+function emptyPart(): boolean {
+  PART.first = 0
+  PART.last = -1
   return true
 }
 

@@ -1,6 +1,6 @@
-// BITFIELD and BITFIELD_RO: integers of any width inside a string. All operations are checked before
-// the first is done, and the string is made long enough for all writes at once. So the arguments
-// are read twice rather than kept: first `checkAll`, then `runAll`.
+// BITFIELD and BITFIELD_RO: integers of any width inside a string. All operations are checked
+// before the first one is done, and the string is made long enough for all writes at once. So the
+// arguments are read twice rather than kept: first by `checkAll`, then by `runAll`.
 
 import { assert } from '../base/assert.ts'
 import { parseInteger } from '../base/bytes.ts'

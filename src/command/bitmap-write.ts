@@ -1,4 +1,6 @@
-// What commands that write bits share: offsets, and a string that is long enough.
+// What commands that write bits share: offsets within bounds, the event, and a string that is long
+// enough and raw. As in Redis, a write of bits makes any string raw, even if no bit changes; what
+// it makes longer keeps its deadline.
 
 import type { I64 } from '../base/i64.ts'
 import type { Slice } from '../base/slice.ts'

@@ -13,7 +13,7 @@
 // for HyperLogLog sketches" (2017), whose estimator Redis has used since version 5.
 
 import { assert } from '../../base/assert.ts'
-import { type I64, toI64 } from '../../base/i64.ts'
+import { type I64, I64_MAX, toI64 } from '../../base/i64.ts'
 import type { Slice } from '../../base/slice.ts'
 import { eachRun, RUN } from './hyperloglog-sparse.ts'
 
@@ -29,6 +29,7 @@ const ENCODING_AT = 4
 const MAGIC = 0x4c4c5948
 const STALE = 0x80
 const TWO_32 = 4294967296
+const TWO_63 = 2 ** 63
 
 /** Bits of the hash that ranks count. */
 const RANK_BITS = 50
@@ -78,13 +79,18 @@ export function cachedCount({ bytes, start }: Slice): I64 | null {
 }
 
 /** Writes a count as the header keeps it, to `bytes[0, 8)`. */
-export function writeCount(bytes: Uint8Array, count: number): void {
-  assert(Number.isSafeInteger(count) && count >= 0, 'a count is a whole number')
+export function writeCount(bytes: Uint8Array, count: I64): void {
+  assert(count >= 0, 'a count is a whole number')
+  if (typeof count === 'bigint') return writeLongCount(bytes, count)
   let rest = count
   for (let i = 0; i < COUNT_BYTES; i++) {
     bytes[i] = rest % 256
     rest = Math.floor(rest / 256)
   }
+}
+
+function writeLongCount(bytes: Uint8Array, count: bigint): void {
+  for (let i = 0; i < COUNT_BYTES; i++) bytes[i] = Number((count >> BigInt(i * 8)) & 0xffn)
 }
 
 /** Whether the cached count of the sketch at `start` is marked as stale. */
@@ -158,7 +164,7 @@ function mergeDense(registers: Uint8Array, bytes: Uint8Array, start: number): vo
 }
 
 /** The estimate for a sketch; -1 when it is damaged. O(registers). */
-export function countSketch(sketch: Slice): number {
+export function countSketch(sketch: Slice): I64 {
   HISTOGRAM.fill(0)
   const { bytes, start, length } = sketch
   if (isDense(sketch)) {
@@ -180,14 +186,17 @@ export function countSketch(sketch: Slice): number {
 }
 
 /** The estimate for registers, one a byte. */
-export function countRegisters(registers: Uint8Array): number {
+export function countRegisters(registers: Uint8Array): I64 {
   HISTOGRAM.fill(0)
   for (let i = 0; i < registers.length; i++) HISTOGRAM[registers[i]!]!++
   return estimate()
 }
 
-/** Ertl's improved raw estimator over HISTOGRAM, rounded. */
-function estimate(): number {
+/**
+ * Ertl's improved raw estimator over HISTOGRAM, rounded. Registers that no elements could fill, as
+ * a client may write them, are counted up to the largest integer.
+ */
+function estimate(): I64 {
   const m = REGISTER_COUNT
   let z = m * tau((m - HISTOGRAM[RANK_BITS + 1]!) / m)
   for (let rank = RANK_BITS; rank >= 1; rank--) {
@@ -196,8 +205,9 @@ function estimate(): number {
   }
   z += m * sigma(HISTOGRAM[0]! / m)
   const count = Math.round((ALPHA * m * m) / z)
-  assert(Number.isFinite(count), 'an estimate is finite')
-  return count
+  assert(count >= 0, 'an estimate is no negative number')
+  if (Number.isSafeInteger(count)) return count
+  return count < TWO_63 ? BigInt(count) : I64_MAX
 }
 
 /** x + Σ x^(2^k) · 2^(k − 1): corrects for registers that met nothing. */
