@@ -90,6 +90,9 @@ function build(renames: readonly Rename[] = []): void {
     isRestricted: false,
     refusalOf: () => null,
     lastEntry: null,
+    transaction: null,
+    isBlocked: false,
+    abandonTransaction: () => {},
   }
   timeUs = 0
   dispatcher = new Dispatcher({

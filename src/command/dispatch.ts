@@ -1,7 +1,7 @@
 // From arguments to a reply: finds the command, asks whether it may run now, runs it, and counts.
 //
 // The order of the questions is Redis's, because the first refusal is the reply: known? arity?
-// protected? authenticated? memory? disk? loading? paused? Time is read once per command: the end
+// protected? authenticated? allowed inside MULTI? memory? disk? loading? paused? queued? Time is read once per command: the end
 // of one is the start of the next, so parsing counts as part of the command.
 //
 // A command that finds the arena full throws out of its handler, having changed nothing if it
@@ -40,6 +40,24 @@ export interface Caller {
   refusalOf(entry: CommandEntry): ReplyError | null
   /** What it asked for last; null for an unknown command. */
   lastEntry: CommandEntry | null
+  /** What it has queued since MULTI; null outside. */
+  readonly transaction: OpenTransaction | null
+  /** The command that was just run waits for a key. */
+  readonly isBlocked: boolean
+  /** Drops the transaction and what the client watches. */
+  abandonTransaction(): void
+}
+
+/** A transaction that a client has begun. */
+export interface OpenTransaction {
+  /** Flags that any of the queued commands has. */
+  readonly flags: number
+  /** Flags that any of the queued commands lacks. */
+  readonly missingFlags: number
+  /** A command could not be queued: EXEC will refuse. */
+  isFailed: boolean
+  /** Queues a copy. */
+  add(entry: CommandEntry, args: Args): void
 }
 
 /** What the server's state forbids at the moment. */
@@ -74,6 +92,24 @@ export interface DispatchOptions {
   readonly onUnknown: (args: Args) => boolean
 }
 
+/** Commands that run inside of MULTI instead of being queued. */
+const UNQUEUED: ReadonlySet<string> = new Set([
+  'exec',
+  'discard',
+  'multi',
+  'watch',
+  'quit',
+  'reset',
+])
+/** Those of them that are open to a client while memory is short, unless what is queued is not. */
+const OPEN_AT_OOM: ReadonlySet<string> = new Set(['exec', 'discard', 'quit', 'reset'])
+/** What EXEC inherits from the commands that it runs. */
+const INHERITED_FLAGS = Flag.Write | Flag.DenyOom | Flag.MayReplicate
+/** What EXEC has only if all of them have it. */
+const COMMON_FLAGS = Flag.Loading | Flag.Stale
+const QUEUED = 'QUEUED'
+const NOT_IN_MULTI = replyError('ERR Command not allowed inside a transaction')
+
 /** Longest piece of a client's words in an error, and room for all of them. */
 const PREVIEW_LENGTH = 128
 
@@ -97,6 +133,8 @@ export class Dispatcher {
    */
   onCommand: CommandHook | null = null
   onExecuted: CommandHook | null = null
+  /** The reply's count of errors when errors were last counted. */
+  #errorsSeen = 0
   readonly #context: Context
   readonly #gates: Gates
   readonly #monotonicUs: () => number
@@ -125,29 +163,47 @@ export class Dispatcher {
       return true
     }
     caller.lastEntry = entry
-    const refusal = this.#refusalOf(entry, caller)
+    const { transaction } = caller
+    const flags = transaction === null ? entry.flags : flagsInside(transaction, entry)
+    const refusal = this.#refusalOf(entry, flags, caller)
     if (refusal !== null) {
-      this.#refuse(entry, refusal, reply)
+      this.#refuse(entry, refusal, { reply, caller })
       return true
     }
-    if ((entry.flags & this.#gates.pausedFlags) !== 0) return false
+    if ((flags & this.#gates.pausedFlags) !== 0) return false
     if (this.#gates.pausedFlags === -1) return false
-    const errorsBefore = reply.errorCount
-    const lengthBefore = reply.length
-    if (this.onCommand !== null) this.onCommand(entry, args)
-    try {
-      entry.run(this.#context, args, reply)
-    } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== ErrorCode.OutOfMemory) throw error
-      reply.rewind(lengthBefore)
-      reply.error(ARENA_FULL_ERROR)
+    if (transaction !== null && !UNQUEUED.has(entry.fullName)) {
+      transaction.add(entry, args)
+      reply.simple(QUEUED)
+      return true
     }
-    this.#account(entry, args)
-    if (reply.errorCount !== errorsBefore) {
-      entry.failed++
-      this.noteError(reply.lastErrorCode)
-    }
-    if (this.onExecuted !== null) this.onExecuted(entry, args)
+    const startUs = this.startUs
+    this.#run(entry, args, reply)
+    this.#count(entry, args, startUs)
+    // The time of a command that waits is that of the run that serves it.
+    if (!caller.isBlocked) this.#record(entry, args, this.startUs - startUs)
+    return true
+  }
+
+  /** Runs a command of a transaction, which nothing forbids any more. */
+  runQueued(entry: CommandEntry, args: Args, reply: Reply): void {
+    const startUs = this.startUs
+    this.#run(entry, args, reply)
+    this.#count(entry, args, startUs)
+    this.#record(entry, args, this.startUs - startUs)
+  }
+
+  /** Runs a command that has waited, whose call is counted; false when it waits on. */
+  retry(args: Args, reply: Reply, caller: Caller): boolean {
+    const entry = caller.lastEntry
+    assert(entry !== null, 'who waits has called a command')
+    this.begin()
+    const startUs = this.startUs
+    this.#handle(entry, args, reply)
+    if (caller.isBlocked) return false
+    this.begin()
+    entry.usec += this.startUs - startUs
+    this.#record(entry, args, this.startUs - startUs)
     return true
   }
 
@@ -164,27 +220,55 @@ export class Dispatcher {
     this.table.each((entry) => entry.resetStatistics())
   }
 
-  #account(entry: CommandEntry, args: Args): void {
-    const nowUs = this.#monotonicUs()
-    const durationUs = nowUs - this.startUs
-    this.startUs = nowUs
+  #run(entry: CommandEntry, args: Args, reply: Reply): void {
+    if (this.onCommand !== null) this.onCommand(entry, args)
+    this.#handle(entry, args, reply)
+  }
+
+  /** Runs the handler and counts what it failed with. */
+  #handle(entry: CommandEntry, args: Args, reply: Reply): void {
+    const { run } = entry
+    assert(run !== null, 'what was found runs')
+    const lengthBefore = reply.length
+    this.#errorsSeen = reply.errorCount
+    try {
+      run(this.#context, args, reply)
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== ErrorCode.OutOfMemory) throw error
+      reply.rewind(lengthBefore)
+      reply.error(ARENA_FULL_ERROR)
+    }
+    // Errors of the commands that EXEC runs are theirs.
+    if (reply.errorCount === this.#errorsSeen) return
+    this.#errorsSeen = reply.errorCount
+    entry.failed++
+    this.noteError(reply.lastErrorCode)
+  }
+
+  #count(entry: CommandEntry, args: Args, startUs: number): void {
+    this.startUs = this.#monotonicUs()
     this.commandCount++
     entry.calls++
-    entry.usec += durationUs
+    entry.usec += this.startUs - startUs
+    if (this.onExecuted !== null) this.onExecuted(entry, args)
+  }
+
+  #record(entry: CommandEntry, args: Args, durationUs: number): void {
     if (this.isTracking) entry.record(durationUs)
     if (durationUs >= this.slowUs && (entry.flags & Flag.SkipSlowlog) === 0) {
       this.#onSlow(entry, args, durationUs)
     }
   }
 
-  #refusalOf(entry: CommandEntry, caller: Caller): ReplyError | null {
+  #refusalOf(entry: CommandEntry, flags: number, caller: Caller): ReplyError | null {
     const gates = this.#gates
-    const { flags } = entry
     if ((flags & Flag.Protected) !== 0 && !gates.allowsProtected(entry, caller)) {
       return protectedRefusal(entry)
     }
     if (!caller.isAuthenticated && (flags & Flag.NoAuth) === 0) return NO_AUTH
-    if (gates.hasMemoryLimit && (flags & Flag.DenyOom) !== 0 && gates.isOverMemory()) return OOM
+    if ((flags & Flag.NoMulti) !== 0 && caller.transaction !== null) return NOT_IN_MULTI
+    if (gates.hasMemoryLimit && takesMemory(entry, flags, caller) && gates.isOverMemory())
+      return OOM
     if ((flags & Flag.Write) !== 0 || entry.fullName === 'ping') {
       const diskError = gates.diskError()
       if (diskError !== null) return diskError
@@ -198,10 +282,14 @@ export class Dispatcher {
     return null
   }
 
-  #refuse(entry: CommandEntry, error: ReplyError, reply: Reply): void {
+  #refuse(entry: CommandEntry, error: ReplyError, { reply, caller }: Refused): void {
     entry.rejected++
-    reply.error(error)
-    this.noteError(error.code)
+    if (entry.fullName === 'exec') {
+      caller.abandonTransaction()
+      return this.#replyError(abortedBy(error.message), reply)
+    }
+    if (caller.transaction !== null) caller.transaction.isFailed = true
+    this.#replyError(error, reply)
   }
 
   /** No such command or subcommand, or the wrong number of arguments for it. */
@@ -209,13 +297,42 @@ export class Dispatcher {
     const command = this.table.findCommand(args)
     const entry = this.table.find(args)
     caller.lastEntry = entry
-    if (entry !== null) return this.#refuse(entry, wrongArity(entry.fullName), reply)
+    if (entry !== null) return this.#refuse(entry, wrongArity(entry.fullName), { reply, caller })
     if (command === null && this.#onUnknown(args)) return
     assert(command === null || args.count > 1, 'a command without subcommand was found')
-    const error = command === null ? unknownCommand(args) : unknownSubcommand(args)
+    if (caller.transaction !== null) caller.transaction.isFailed = true
+    this.#replyError(command === null ? unknownCommand(args) : unknownSubcommand(args), reply)
+  }
+
+  #replyError(error: ReplyError, reply: Reply): void {
     reply.error(error)
     this.noteError(error.code)
   }
+}
+
+/** Who is refused, and where it is told. */
+interface Refused {
+  readonly reply: Reply
+  readonly caller: Caller
+}
+
+/** The flags that decide whether `entry` may run: for EXEC, also those of what it would run. */
+function flagsInside(transaction: OpenTransaction, entry: CommandEntry): number {
+  const { flags, missingFlags } = transaction
+  if (entry.fullName !== 'exec') return entry.flags
+  return (entry.flags & ~(missingFlags & COMMON_FLAGS)) | (flags & INHERITED_FLAGS)
+}
+
+/** Whether the command stores something, be it in the queue of a transaction. */
+function takesMemory(entry: CommandEntry, flags: number, caller: Caller): boolean {
+  if ((flags & Flag.DenyOom) !== 0) return true
+  return caller.transaction !== null && !OPEN_AT_OOM.has(entry.fullName)
+}
+
+/** What EXEC replies when it cannot run for `reason`. */
+function abortedBy(reason: string): ReplyError {
+  const text = reason.startsWith('ERR ') ? reason.slice(4) : reason
+  return replyError(`EXECABORT Transaction discarded because of: ${text}`)
 }
 
 /** The error for a command that does not exist, with the beginning of its arguments. */

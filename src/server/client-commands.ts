@@ -9,6 +9,7 @@ import {
   NOT_INTEGER, type ReplyError, replyError, SYNTAX_ERROR, TIMEOUT_NEGATIVE, TIMEOUT_NOT_INTEGER,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
+import { UNBLOCKED } from './blocking.ts'
 import { type Connection, ReplyMode } from './connection.ts'
 import { INVALID_NAME, isValidName, unmute } from './connection-commands.ts'
 import { serverContext } from './server.ts'
@@ -225,12 +226,18 @@ function noTouch(context: Context, args: Args, reply: Reply): void {
   reply.ok()
 }
 
-/** CLIENT UNBLOCK id [TIMEOUT | ERROR]: 0, as no command blocks yet. */
-function unblock(_context: Context, args: Args, reply: Reply): void {
+/** CLIENT UNBLOCK id [TIMEOUT | ERROR]: 1; 0 when that client does not wait for a key. */
+function unblock(context: Context, args: Args, reply: Reply): void {
   if (args.count > 4) return reply.error(wrongUse(args))
   if (args.count === 4 && !args.is(3, TIMEOUT) && !args.is(3, ERROR)) return reply.error(BAD_REASON)
-  if (args.integer(2) === null) return reply.error(NOT_INTEGER)
-  reply.integer(0)
+  const wanted = args.integer(2)
+  if (wanted === null) return reply.error(NOT_INTEGER)
+  const { server } = serverContext(context)
+  const client = typeof wanted === 'number' ? server.clients.find(wanted) : null
+  const error = args.count === 4 && args.is(3, ERROR) ? UNBLOCKED : null
+  const isUnblocked = client !== null && server.blocking.unblock(client, error)
+  if (isUnblocked && error !== null) server.dispatcher.noteError(error.code)
+  reply.integer(isUnblocked ? 1 : 0)
 }
 
 function help(_context: Context, _args: Args, reply: Reply): void {

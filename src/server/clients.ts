@@ -204,5 +204,6 @@ export class Clients {
 
 /** Whether silence means that nobody is there: not of those who only listen, or wait. */
 function mayTimeOut(client: Connection): boolean {
-  return client.postponed === null && client.subscriptions === null && !client.isMonitor
+  if (client.postponed !== null || client.isWaiting) return false
+  return client.subscriptions === null && !client.isMonitor
 }

@@ -20,6 +20,8 @@ import { monitorCommands } from './monitor-commands.ts'
 import { pubsubCommands } from './pubsub-commands.ts'
 import { serverContext } from './server.ts'
 import { serverCommands } from './server-commands.ts'
+import { transactionCommands } from './transaction-commands.ts'
+import { waitCommands } from './wait-command.ts'
 
 export const allCommands: readonly (readonly Command[])[] = [
   stringCommands,
@@ -28,7 +30,9 @@ export const allCommands: readonly (readonly Command[])[] = [
   keyCommands,
   dumpCommands,
   databaseCommands,
+  transactionCommands,
   connectionCommands,
+  waitCommands,
   clientCommands,
   pubsubCommands,
   monitorCommands,

@@ -51,8 +51,15 @@ function set(context: Context, args: Args, reply: Reply): void {
   if (!isMoved && !isTitleNew) return reply.ok()
   // Whether one can listen there shows later, and another thread sets the title: the client waits
   // for its answer.
-  client.isWaiting = true
+  const isLate = !client.isExecuting
+  client.isWaiting = isLate
+  // Inside of a transaction nothing can wait: what then goes wrong shows in the log only.
+  if (!isLate) reply.ok()
   const finish = (error: string | null) => {
+    if (!isLate) {
+      if (error !== null) server.log.warning(error)
+      return
+    }
     server.parts.answer(client, (later) => (error === null ? later.ok() : later.errorText(error)))
   }
   const entitle = () => {

@@ -56,6 +56,7 @@ function reset(context: Context, _args: Args, reply: Reply): void {
   const { client, server } = serverContext(context)
   unmute(client, reply)
   server.forgetModes(client)
+  client.abandonTransaction()
   client.name = ''
   client.database = 0
   context.db = context.keyspace.databases[0]!

@@ -3,7 +3,8 @@
 //
 //   open        reads and is served
 //   postponed   one command waits for CLIENT PAUSE to end; bytes are kept, not parsed
-//   waiting     the same while a command's answer is open (CONFIG SET port)
+//   waiting     the same while a command's answer is open (CONFIG SET port), or while it is
+//               blocked: its command waits for a key
 //   closing     what is written goes out, then the socket closes; nothing more is read
 //   closed      forgotten by the registry
 //
@@ -21,6 +22,7 @@ import { type ReplyError, replyError } from '../resp/replies.ts'
 import type { BufferLimit } from './config-forms.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { TrackingState } from './tracking-state.ts'
+import type { Transaction } from './transaction.ts'
 
 /** What CLIENT REPLY was told. */
 export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const
@@ -31,10 +33,14 @@ export interface Host {
   readonly clock: Clock
   serve(client: Connection, bytes: Uint8Array, start: number, length: number): void
   forget(client: Connection): void
+  /** Drops the transaction of a client and what it watches. */
+  abandonTransaction(client: Connection): void
 }
 
 /** Bytes a connection takes besides its buffers: objects and handle, measured by heap snapshots. */
 const BASE_BYTES = 1600
+/** What watching a key takes besides the key. */
+const WATCH_BYTES = 200
 /** What the list of unsent replies is counted in. */
 const OUTPUT_NODE_BYTES = 16 * 1024
 
@@ -76,6 +82,17 @@ export class Connection implements SocketHandler, Session, Caller {
   postponed: Args | null = null
   /** A command has left its answer open; nothing is parsed until it comes. */
   isWaiting = false
+  /** Its command waits for a key, or for its time to be up; see blocking.ts. */
+  isBlocked = false
+  /** Bytes of the arguments of that command. */
+  blockedBytes = 0
+  /** What it has queued since MULTI; null outside. */
+  transaction: Transaction | null = null
+  /** EXEC runs its transaction: nothing can wait. */
+  isExecuting = false
+  /** Keys that it watches, and whether one has changed: then EXEC does nothing. */
+  watchCount = 0
+  isWatchBroken = false
   /** What it is subscribed to; null: nothing, it is not in pub/sub mode. */
   subscriptions: Subscriptions | null = null
   /** Client side caching; null: off. */
@@ -115,6 +132,10 @@ export class Connection implements SocketHandler, Session, Caller {
     this.isClosing = true
   }
 
+  abandonTransaction(): void {
+    this.#host.abandonTransaction(this)
+  }
+
   /** Sets whether a password was given; strangers have smaller limits. */
   setAuthenticated(isAuthenticated: boolean): void {
     this.isAuthenticated = isAuthenticated
@@ -144,7 +165,7 @@ export class Connection implements SocketHandler, Session, Caller {
   /** Bytes this client makes the server hold. */
   get totalBytes(): number {
     const subscribed = this.subscriptions === null ? 0 : this.subscriptions.bytes
-    const own = BASE_BYTES + this.name.length + subscribed
+    const own = BASE_BYTES + this.name.length + subscribed + this.#transactionBytes()
     return own + this.#inputBytes() + this.socket.pendingBytes
   }
 
@@ -165,12 +186,14 @@ export class Connection implements SocketHandler, Session, Caller {
     let letters = ''
     if (this.isMonitor) letters += 'O'
     if (this.subscriptions !== null) letters += 'P'
+    if (this.transaction !== null) letters += 'x'
     if (this.postponed !== null || this.isWaiting) letters += 'b'
     if (this.tracking !== null) {
       letters += 't'
       if (this.tracking.isBroken) letters += 'R'
       if (this.tracking.options.isBroadcast) letters += 'B'
     }
+    if (this.isWatchBroken) letters += 'd'
     if (this.isClosing) letters += 'c'
     if (this.isUnix) letters += 'U'
     if (this.isNoEvict) letters += 'e'
@@ -185,13 +208,14 @@ export class Connection implements SocketHandler, Session, Caller {
     const output = Math.ceil(pending / OUTPUT_NODE_BYTES)
     const age = Math.max(0, Math.floor((nowMs - this.createdMs) / 1000))
     const idle = Math.max(0, Math.floor((nowMs - this.lastActiveMs) / 1000))
+    const queued = this.transaction === null ? -1 : this.transaction.commands.length
     const command = this.lastEntry === null ? 'NULL' : this.lastEntry.fullName
     return (
       `id=${this.id} addr=${socket.remoteAddress} laddr=${socket.localAddress} ` +
       `fd=${socket.descriptor} name=${this.name} age=${age} idle=${idle} ` +
-      `flags=${this.flagLetters} db=${this.database} ${this.#subscribed()} multi=-1 ` +
+      `flags=${this.flagLetters} db=${this.database} ${this.#subscribed()} multi=${queued} ` +
       `qbuf=${reader.queryLength} qbuf-free=${reader.queryFree} ` +
-      `argv-mem=${this.#argumentBytes()} multi-mem=0 rbs=0 rbp=0 obl=0 oll=${output} ` +
+      `argv-mem=${this.#argumentBytes()} multi-mem=${this.#transactionBytes()} rbs=0 rbp=0 obl=0 oll=${output} ` +
       `omem=${pending} tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
       `cmd=${command} user=default redir=${this.tracking === null ? -1 : this.tracking.options.redirect} resp=${this.version}`
     )
@@ -213,6 +237,12 @@ export class Connection implements SocketHandler, Session, Caller {
 
   /** Arguments that are held: of a command that waits or is incomplete. */
   #argumentBytes(): number {
-    return (this.postponed === null ? 0 : this.postponed.size) + this.reader.partialLength
+    const postponed = this.postponed === null ? 0 : this.postponed.size
+    return postponed + this.blockedBytes + this.reader.partialLength
+  }
+
+  #transactionBytes(): number {
+    const queued = this.transaction === null ? 0 : this.transaction.size
+    return queued + this.watchCount * WATCH_BYTES
   }
 }

@@ -120,8 +120,16 @@ export class Engine implements Host {
   }
 
   forget(client: Connection): void {
-    this.server.forgetModes(client)
+    const { server } = this
+    server.forgetModes(client)
+    server.blocking.forget(client)
+    this.abandonTransaction(client)
     this.#clients.remove(client)
+  }
+
+  abandonTransaction(client: Connection): void {
+    client.transaction = null
+    this.server.watches.unwatch(client)
   }
 
   #accept(socket: Socket): SocketHandler {

@@ -52,7 +52,7 @@ export function serverFields(server: Server): Field[] {
   ]
 }
 
-export function clientFields({ clients, config, tracking }: Server): Field[] {
+export function clientFields({ clients, config, tracking, blocking }: Server): Field[] {
   const peaks = clients.recentPeaks
   return [
     ['connected_clients', clients.count],
@@ -62,7 +62,7 @@ export function clientFields({ clients, config, tracking }: Server): Field[] {
     ['client_recent_max_output_buffer', peaks.output],
     ['blocked_clients', clients.blockedCount],
     ['tracking_clients', tracking.clientCount],
-    ['clients_in_timeout_table', 0],
+    ['clients_in_timeout_table', blocking.timedCount],
   ]
 }
 

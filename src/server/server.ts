@@ -27,6 +27,7 @@ import type { Persistence } from '../persist/persistence.ts'
 import type { ReplyError } from '../resp/replies.ts'
 import { MISCONF } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
+import { Blocking } from './blocking.ts'
 import { Clients } from './clients.ts'
 import { CommandWatch } from './command-watch.ts'
 import type { Config } from './config.ts'
@@ -41,6 +42,7 @@ import { Pushes } from './pushes.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { Tracking } from './tracking.ts'
+import { Watches } from './watches.ts'
 
 export interface ServerOptions {
   readonly config: Config
@@ -115,6 +117,8 @@ export class Server implements Gates {
   readonly notifications: Notifications
   readonly tracking: Tracking
   readonly monitors: Monitors
+  readonly watches: Watches
+  readonly blocking: Blocking
   readonly #watch: CommandWatch
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
@@ -162,6 +166,9 @@ export class Server implements Gates {
     this.#watch = new CommandWatch(pushes, this.tracking, this.monitors)
     this.followers.add(this.tracking)
     this.followers.add(this.notifications)
+    this.watches = new Watches(keyspace, this.followers)
+    const { followers, clock } = this
+    this.blocking = new Blocking({ keyspace, followers, clock, statistics })
     this.slowLog = new SlowLog(values.slowlogMaxLen)
     this.startedMs = this.clock.nowMs()
     this.peakMs = this.startedMs
@@ -307,6 +314,11 @@ export class ServerContext implements Context {
     const { server, client } = this
     const { persistence, parts } = server
     if (persistence === null) return false
+    if (client.isExecuting) {
+      // Nothing in a transaction is answered later: the file is emptied in the background.
+      persistence.replaceFlushed(() => {})
+      return false
+    }
     const answer = () => parts.answer(client, (reply) => reply.ok())
     const isWaiting = persistence.replaceFlushed(answer)
     if (isWaiting) client.isWaiting = true

@@ -9,6 +9,7 @@ import type { CommandEntry, CommandTable } from '../command/table.ts'
 import { Args, word } from '../resp/args.ts'
 import { Read } from '../resp/query-reader.ts'
 import { Reply } from '../resp/reply.ts'
+import { type Blocking, type BlockingHost, endSkip, type Waiter } from './blocking.ts'
 import { type Connection, ReplyMode } from './connection.ts'
 import { HeldOutput } from './held-output.ts'
 import { secretsOf } from './secrets.ts'
@@ -23,14 +24,20 @@ const POST = word('post')
 const HOST = word('host:')
 const HTTP_LOG_INTERVAL_MS = 60_000
 
-export class Turn {
+export class Turn implements BlockingHost {
   readonly context: ServerContext
   readonly dispatcher: Dispatcher
   readonly reply: Reply
+  /** A client is being served, or one after the other those that were blocked. */
+  isBusy = false
   readonly #server: Server
+  readonly #blocking: Blocking
+  readonly #retry = (waiter: Waiter) => this.#retryWaiter(waiter)
   readonly #args = new Args()
   readonly #held = new HeldOutput()
   #client: Connection | null = null
+  /** The served client was blocked and has no turn of its own. */
+  #isRetry = false
   /** When the unix clock is to be read again, on the monotonic one. */
   #clockDueUs = 0
   #httpLoggedMs = 0
@@ -48,6 +55,9 @@ export class Turn {
       onUnknown: (args) => this.#endForHttp(args),
     })
     server.attach(this.dispatcher, this.reply)
+    this.#blocking = server.blocking
+    this.#blocking.connect(this)
+    this.context.blocker = this.#blocking
   }
 
   /** Serves bytes that arrived. */
@@ -64,6 +74,12 @@ export class Turn {
     }
     this.#enter(client)
     this.#process(client)
+    this.proceed()
+  }
+
+  /** The client whose command runs. */
+  get client(): Connection {
+    return this.context.client
   }
 
   /** Runs the command that a pause held back, and what was sent behind it. */
@@ -76,9 +92,11 @@ export class Turn {
     if (!this.#execute(client, args)) {
       client.reader.keep()
       client.postponed = args
-      return
+      this.#leave()
+    } else {
+      this.#process(client)
     }
-    this.#process(client)
+    this.proceed()
   }
 
   /** Gives the answer that a command left open, and goes on with what was sent behind it. */
@@ -92,17 +110,86 @@ export class Turn {
     write(this.reply)
     if (isMuted) this.reply.unmute()
     this.#process(client)
+    this.proceed()
+  }
+
+  proceed(): void {
+    const blocking = this.#blocking
+    while (blocking.hasReleased) {
+      for (const client of blocking.takeReleased()) this.#goOn(client)
+    }
+    this.isBusy = false
+  }
+
+  serveReady(): void {
+    assert(!this.isBusy, 'nobody is being served')
+    if (!this.#blocking.hasReady) return
+    this.isBusy = true
+    this.dispatcher.begin()
+    this.#readClock()
+    this.#serveBlocked(null)
+    this.#leave()
+    this.proceed()
+  }
+
+  /** Runs what a client has sent while it was blocked. */
+  #goOn(client: Connection): void {
+    if (client.isClosing || client.isWaiting || client.postponed !== null) return
+    if (!client.reader.hasUnread) return
+    this.#enter(client)
+    client.reader.feed(EMPTY_BYTES, 0, 0)
+    this.#process(client)
   }
 
   #enter(client: Connection): void {
-    this.#client = client
-    this.reply.version = client.version
+    this.isBusy = true
     this.dispatcher.begin()
     this.#readClock()
+    this.#face(client)
+  }
+
+  /** From now on `client` is served. */
+  #face(client: Connection): void {
+    const { pushes, keyspace } = this.#server
+    this.#client = client
+    this.reply.version = client.version
     client.lastActiveMs = this.context.nowMs
-    this.#server.pushes.serve(client, this.reply)
+    pushes.serve(client, this.reply)
     this.context.enter(client, this.context.nowMs)
-    this.#server.keyspace.isClockStopped = client.isNoTouch
+    keyspace.isClockStopped = client.isNoTouch
+  }
+
+  /** Serves the clients whose keys are ready; `client` is in the middle of its turn. */
+  #serveBlocked(client: Connection | null): void {
+    this.reply.flush()
+    this.#isRetry = true
+    this.#blocking.serve(this.#retry)
+    this.#isRetry = false
+    if (client !== null) this.#face(client)
+    this.dispatcher.begin()
+  }
+
+  /** Runs the command of a blocked client again; false when it waits on. */
+  #retryWaiter({ client, args }: Waiter): boolean {
+    const { reply, context, dispatcher } = this
+    const { pushes, clients } = this.#server
+    const { lastActiveMs } = client
+    this.#face(client)
+    const isMuted = client.replyMode !== ReplyMode.On
+    pushes.beginCommand()
+    if (isMuted) reply.mute()
+    const isServed = dispatcher.retry(args, reply, client)
+    if (isMuted) reply.unmute()
+    pushes.endCommand(reply)
+    reply.flush()
+    pushes.serve(null, reply)
+    if (!isServed) {
+      client.lastActiveMs = lastActiveMs
+      return false
+    }
+    endSkip(client)
+    if (client.socket.pendingBytes > 0) clients.enforceOutputLimit(client, context.nowMs)
+    return true
   }
 
   /** The client has got its replies: what others are told at the end of a turn goes out. */
@@ -130,6 +217,7 @@ export class Turn {
       if (!this.#execute(client, args)) client.postponed = args.clone()
       if (client.postponed !== null) break
     }
+    if (this.#blocking.hasReady) this.#serveBlocked(client)
     if (found === Read.ProtocolError && !client.isClosing) this.#endForProtocol(client)
     reader.keep()
     this.reply.flush()
@@ -151,6 +239,8 @@ export class Turn {
       : this.dispatcher.run(args, this.reply, client)
     this.#server.pushes.endCommand(this.reply)
     if (client.tracking !== null) this.#server.tracking.endCommand(client)
+    if (client.isBlocked) this.#blocking.hold(client, args)
+    if (this.#blocking.hasReady) this.#serveBlocked(client)
     if (this.dispatcher.startUs > this.#clockDueUs) this.#readClock()
     return isDone
   }
@@ -163,7 +253,7 @@ export class Turn {
     const isDone = this.dispatcher.run(args, reply, client)
     if (client.replyMode === ReplyMode.On) return isDone
     reply.unmute()
-    if (client.replyMode === ReplyMode.Skip && isDone) client.replyMode = ReplyMode.On
+    if (isDone && !client.isBlocked) endSkip(client)
     return isDone
   }
 
@@ -174,7 +264,7 @@ export class Turn {
     statistics.writes++
     statistics.outputBytes += length
     const { hardBytes } = this.#server.clients.outputLimitOf(client)
-    if (hardBytes === 0) return client.socket.write(bytes, start, length)
+    if (hardBytes === 0 || this.#isRetry) return client.socket.write(bytes, start, length)
     this.#held.add(bytes, start, length)
     // The rest of the turn would only make it worse.
     if (this.#held.length + client.socket.pendingBytes > hardBytes) client.isClosing = true
