@@ -17,18 +17,20 @@ import { Slice, scratchSlice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Collections } from './collections.ts'
 import type { Commons } from './commons.ts'
-import { Deadlines } from './deadlines.ts'
+import type { Deadlines } from './deadlines.ts'
 import { Dict } from './dict.ts'
+import { Expiring } from './expiring.ts'
 import {
   clockOfWord,
-  DEADLINE_INDEX_WORD,
   EMBSTR_LENGTH_MAX,
   Encoding,
+  type ExpiringFlag,
   encodingOfWord,
   flagsOf,
   headWord,
   RecordFlag,
   readDeadline,
+  readFieldDeadline,
   rootWord,
   Type,
   typeOfWord,
@@ -60,7 +62,7 @@ const RAW_STRING: MakeOptions = {
 interface Content {
   readonly space: number
   readonly dict: Dict
-  readonly deadlines: Deadlines
+  readonly expiring: Expiring
 }
 
 export class Database {
@@ -68,7 +70,7 @@ export class Database {
   readonly #commons: Commons
   #space = 0
   #dict: Dict
-  #deadlines: Deadlines
+  #expiring: Expiring
   readonly #scratch = scratchSlice()
   /** Average time to live of the keys sampled by active expiry, ms; 0 before the first sample. */
   averageTtlMs = 0
@@ -80,7 +82,7 @@ export class Database {
     this.#commons = commons
     this.#space = space
     this.#dict = new Dict(commons.arena, commons.hash, scratchSlice())
-    this.#deadlines = new Deadlines(commons.arena)
+    this.#expiring = new Expiring(commons.arena)
   }
 
   /** Keys, those included whose deadline passed but that nobody has met since. */
@@ -89,7 +91,7 @@ export class Database {
   }
 
   get expiringCount(): number {
-    return this.#deadlines.count
+    return this.#expiring.keys.count
   }
 
   /** Slots of the dict, used or free. */
@@ -102,7 +104,7 @@ export class Database {
   }
 
   get deadlines(): Deadlines {
-    return this.#deadlines
+    return this.#expiring.keys
   }
 
   /** Bytes of the dict outside the arena. */
@@ -242,8 +244,7 @@ export class Database {
     offset: number,
     change: { readonly removed: number; readonly inserted: number },
   ): Ptr {
-    const index = this.#deadlineIndex(record)
-    return this.#replaced(record, this.#commons.store.splice(record, offset, change), index)
+    return this.#replaced(record, this.#commons.store.splice(record, offset, change))
   }
 
   /** Makes the record's value writable in place, without a change of its length. */
@@ -273,9 +274,7 @@ export class Database {
    * ARENA_FULL: nothing has changed, and the root's nodes are still the caller's.
    */
   setRoot(record: Ptr, root: Uint32Array, encoding: Encoding): Ptr {
-    const index = this.#deadlineIndex(record)
-    const made = this.#commons.store.withRoot(record, root, encoding)
-    return this.#replaced(record, made, index)
+    return this.#replaced(record, this.#commons.store.withRoot(record, root, encoding))
   }
 
   /** The large collections, and the arena that their nodes lie in. */
@@ -304,9 +303,9 @@ export class Database {
     hash.low = low
     if (this.#dict.findHashed(this.readKey(record, this.#scratch)) !== NULL) return false
     const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
-    if (hasDeadline) this.#deadlines.makeRoom()
+    if (hasDeadline) this.#expiring.makeRoom(RecordFlag.Deadline)
     this.#dict.insertHashed(record)
-    if (hasDeadline) this.#deadlines.add(record)
+    if (hasDeadline) this.#expiring.add(record)
     return true
   }
 
@@ -320,9 +319,7 @@ export class Database {
    * record, which may have moved.
    */
   growString(record: Ptr, length: number): Ptr {
-    const index = this.#deadlineIndex(record)
-    const next = this.#commons.store.grow(record, length, Encoding.Raw)
-    return this.#replaced(record, next, index)
+    return this.#replaced(record, this.#commons.store.grow(record, length, Encoding.Raw))
   }
 
   /** A new raw string of `length` zeros under a free key without a deadline. O(length). */
@@ -373,18 +370,49 @@ export class Database {
   /** Sets (unix ms > 0) or clears (NO_DEADLINE) a deadline. Returns the record, maybe moved. */
   setDeadline(record: Ptr, deadlineMs: number): Ptr {
     assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
-    const index = this.#deadlineIndex(record)
-    if (index < 0 && deadlineMs !== NO_DEADLINE) this.#deadlines.makeRoom()
+    const { keys, fields } = this.#expiring
+    const index = this.#isListed(record, RecordFlag.Deadline) ? keys.indexOf(record) : -1
+    if (index < 0 && deadlineMs !== NO_DEADLINE) keys.makeRoom()
     const next = this.#commons.store.withDeadline(record, deadlineMs)
-    if (next !== record) this.#dict.replace(record, next)
-    this.#relist(index, next)
+    if (next === record) return record
+    this.#dict.replace(record, next)
+    if (this.#isListed(next, RecordFlag.FieldDeadline)) fields.move(next)
+    if (index < 0) keys.add(next)
+    else keys.removeAt(index)
+    return next
+  }
+
+  /** Hashes some of whose fields have a deadline. */
+  get fieldDeadlines(): Deadlines {
+    return this.#expiring.fields
+  }
+
+  /** Unix ms of the earliest deadline of a hash's field, or a time before it; 0: none has one. */
+  fieldDeadlineOf(record: Ptr): number {
+    if (!this.#isListed(record, RecordFlag.FieldDeadline)) return NO_DEADLINE
+    return readFieldDeadline(wordsOf(this.#commons.arena, record), wordOf(record))
+  }
+
+  /** `setDeadline` for the earliest deadline of a hash's fields. Returns the record, maybe moved. */
+  setFieldDeadline(record: Ptr, deadlineMs: number): Ptr {
+    assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
+    const { keys, fields } = this.#expiring
+    const isListed = this.#isListed(record, RecordFlag.FieldDeadline)
+    const index = isListed ? fields.indexOf(record) : -1
+    if (!isListed && deadlineMs !== NO_DEADLINE) fields.makeRoom()
+    const next = this.#commons.store.withFieldDeadline(record, deadlineMs)
+    if (next === record) return record
+    this.#dict.replace(record, next)
+    if (this.#isListed(next, RecordFlag.Deadline)) keys.move(next)
+    if (isListed) fields.removeAt(index)
+    else fields.add(next)
     return next
   }
 
   /** Removes a key. O(1), but for the pages of a large value. */
   remove(record: Ptr): void {
     assert(record !== NULL, 'NULL is in no database')
-    if (this.deadlineOf(record) !== NO_DEADLINE) this.#deadlines.remove(record)
+    this.#expiring.remove(record)
     this.#dict.remove(record)
     this.#commons.store.free(record)
   }
@@ -397,22 +425,15 @@ export class Database {
   /** Moves the record to another key of `target` (which may be this database), as `rename` does. */
   moveTo(record: Ptr, target: Database, key: Slice): Ptr {
     const { store } = this.#commons
-    const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
-    if (hasDeadline && target !== this) target.#deadlines.makeRoom()
+    if (target !== this) target.#expiring.makeRoom(this.#flagsOf(record))
     const made = store.move(record, key, target.#space)
     const occupant = target.#dict.find(key)
     assert(occupant !== record, 'a record moves to another key')
     if (occupant === NULL) target.#insert(made, record)
     else target.#supplant(occupant, made)
     this.#dict.remove(record)
-    if (hasDeadline) {
-      const index = this.#deadlineIndex(record)
-      if (target === this) this.#deadlines.replace(index, made)
-      else {
-        this.#deadlines.removeAt(index)
-        target.#deadlines.add(made)
-      }
-    }
+    this.#expiring.remove(record)
+    target.#expiring.add(made)
     store.freeMoved(record)
     if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(target.id, key)
     return made
@@ -475,7 +496,7 @@ export class Database {
     assert(space !== this.#space, 'a flushed database goes on in another space')
     const old = this.#space
     this.#dict.clear()
-    this.#deadlines.clear()
+    this.#expiring.clear()
     this.#space = space
     this.averageTtlMs = 0
     this.expireCursor = 0
@@ -485,32 +506,44 @@ export class Database {
   /** Walks dict, deadlines and records. O(n). */
   check(): void {
     this.#dict.check()
-    this.#deadlines.check()
+    this.#expiring.check()
     let expiring = 0
+    let withFields = 0
     this.#dict.each((record) => {
       assert(this.#commons.arena.spaceOf(record) === this.#space, 'records lie in their space')
       if (this.deadlineOf(record) !== NO_DEADLINE) expiring++
+      if (this.fieldDeadlineOf(record) !== NO_DEADLINE) withFields++
     })
-    assert(expiring === this.#deadlines.count, 'every deadline is listed')
+    assert(expiring === this.#expiring.keys.count, 'every deadline is listed')
+    assert(withFields === this.#expiring.fields.count, 'every hash with deadlines is listed')
   }
 
   #content(): Content {
-    return { space: this.#space, dict: this.#dict, deadlines: this.#deadlines }
+    return { space: this.#space, dict: this.#dict, expiring: this.#expiring }
   }
 
-  #setContent({ space, dict, deadlines }: Content): void {
+  #setContent({ space, dict, expiring }: Content): void {
     this.#space = space
     this.#dict = dict
-    this.#deadlines = deadlines
+    this.#expiring = expiring
     this.expireCursor = 0
   }
 
-  /** Puts a record that moved to `next` in its places in dict and deadlines: `index`, or -1. */
-  #replaced(record: Ptr, next: Ptr, index: number): Ptr {
+  /** Puts a record that moved to `next`, with the same flags, in its places. */
+  #replaced(record: Ptr, next: Ptr): Ptr {
     if (next === record) return record
     this.#dict.replace(record, next)
-    if (index >= 0) this.#deadlines.replace(index, next)
+    this.#expiring.move(next)
     return next
+  }
+
+  #flagsOf(record: Ptr): number {
+    return flagsOf(wordsOf(this.#commons.arena, record)[wordOf(record) + 1]!)
+  }
+
+  /** Whether the record is in the list that the flag names. */
+  #isListed(record: Ptr, flag: ExpiringFlag): boolean {
+    return (this.#flagsOf(record) & flag) !== 0
   }
 
   /** Finds a live record. Leaves the key's hash in the shared KeyHash, for an insert to follow. */
@@ -544,10 +577,10 @@ export class Database {
   /** Makes a record for a free key, whose hash stands in the shared KeyHash. */
   #create(key: Slice, value: Slice, options: MakeOptions): Ptr {
     const hasDeadline = options.deadlineMs !== NO_DEADLINE
-    if (hasDeadline) this.#deadlines.makeRoom()
+    if (hasDeadline) this.#expiring.makeRoom(RecordFlag.Deadline)
     const made = this.#make(key, value, options)
     this.#insert(made, NULL)
-    if (hasDeadline) this.#deadlines.add(made)
+    if (hasDeadline) this.#expiring.add(made)
     if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(this.id, key)
     return made
   }
@@ -568,7 +601,7 @@ export class Database {
 
   /** Puts a record in the place of another with the same key, which is free then. */
   #supplant(occupant: Ptr, record: Ptr): void {
-    if (this.deadlineOf(occupant) !== NO_DEADLINE) this.#deadlines.remove(occupant)
+    this.#expiring.remove(occupant)
     this.#dict.replace(occupant, record)
     this.#commons.store.free(occupant)
   }
@@ -614,33 +647,13 @@ export class Database {
 
   /** Replaces a record whose cell does not suit the new value. */
   #putAnew(existing: Ptr, key: Slice, value: Slice, options: MakeOptions): Ptr {
-    const index = this.#deadlineIndex(existing)
-    if (index < 0 && options.deadlineMs !== NO_DEADLINE) this.#deadlines.makeRoom()
+    if (options.deadlineMs !== NO_DEADLINE) this.#expiring.makeRoom(RecordFlag.Deadline)
     const made = this.#make(key, value, options)
+    this.#expiring.remove(existing)
     this.#dict.replace(existing, made)
     this.#commons.store.free(existing)
-    this.#relist(index, made)
+    this.#expiring.add(made)
     return made
-  }
-
-  /**
-   * Makes the list of deadlines true for a record that took another's place: `index` is where the
-   * old one stood, -1 if it had no deadline.
-   */
-  #relist(index: number, record: Ptr): void {
-    const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
-    if (index < 0) {
-      if (hasDeadline) this.#deadlines.add(record)
-    } else if (hasDeadline) this.#deadlines.replace(index, record)
-    else this.#deadlines.removeAt(index)
-  }
-
-  /** Where the record stands in the list of deadlines; -1 when it has none. */
-  #deadlineIndex(record: Ptr): number {
-    const words = wordsOf(this.#commons.arena, record)
-    const at = wordOf(record)
-    if ((flagsOf(words[at + 1]!) & RecordFlag.Deadline) === 0) return -1
-    return words[at + DEADLINE_INDEX_WORD]!
   }
 }
 

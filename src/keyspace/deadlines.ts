@@ -1,10 +1,11 @@
-// The list of a database's records that have a deadline: what active expiry and samples walk.
+// A list of a database's records that have a deadline: what active expiry and samples walk. There
+// are two, of the keys that expire and of the hashes with fields that do (expiring.ts).
 //
 // A vector of Ptrs in pages of 1024, in no order. A record holds its index here, so that adding,
 // removing (the last entry moves into the gap) and picking at random are O(1) and cost 8 bytes a
 // key in all, without a second hash table. docs/decisions/0009-deadline-vector.md has the reasons.
 //
-// Invariant: entry i is a record with flag Deadline whose index word is i.
+// Invariant: entry i is a record with the list's flag, whose index word of that list is i.
 
 import { assert } from '../base/assert.ts'
 import type { Arena } from '../memory/arena.ts'
@@ -15,18 +16,21 @@ import {
   PTR_SEGMENT_SHIFT,
   type Ptr,
 } from '../memory/layout.ts'
-import { DEADLINE_INDEX_WORD, flagsOf, RecordFlag } from './record.ts'
+import { DEADLINE_INDEX, deadlineWord, type ExpiringFlag, flagsOf } from './record.ts'
 import { wordOf, wordsOf } from './record-access.ts'
 
 const ENTRIES_PER_PAGE = PAGE_BYTES / 4
 
 export class Deadlines {
   readonly #arena: Arena
+  readonly #kind: ExpiringFlag
   #pages: Ptr[] = []
   #count = 0
 
-  constructor(arena: Arena) {
+  /** An empty list of records with the flag `kind`. */
+  constructor(arena: Arena, kind: ExpiringFlag) {
     this.#arena = arena
+    this.#kind = kind
   }
 
   get count(): number {
@@ -46,7 +50,7 @@ export class Deadlines {
     this.#pages.push(this.#arena.allocateTable(1))
   }
 
-  /** Adds a record that has the flag Deadline, and writes its index into it. O(1). */
+  /** Adds a record that has the list's flag, and writes its index into it. O(1). */
   add(record: Ptr): void {
     this.makeRoom()
     this.#put(this.#count++, record)
@@ -54,9 +58,14 @@ export class Deadlines {
 
   /** Takes a record out. The record's own bytes stay as they are. O(1). */
   remove(record: Ptr): void {
-    const index = wordsOf(this.#arena, record)[wordOf(record) + DEADLINE_INDEX_WORD]!
+    const index = this.indexOf(record)
     assert(index < this.#count && this.at(index) === record, 'a record knows its index')
     this.removeAt(index)
+  }
+
+  /** Where a record with the list's flag stands. */
+  indexOf(record: Ptr): number {
+    return wordsOf(this.#arena, record)[this.#indexWord(record)]!
   }
 
   /** Takes out the record at `index`, which may be gone from the arena already. O(1). */
@@ -72,10 +81,11 @@ export class Deadlines {
     else if (this.#count === 0) this.clear()
   }
 
-  /** Puts a record that moved in the arena in the place of its old self. O(1). */
-  replace(index: number, record: Ptr): void {
+  /** A record has moved to `next`, with its index word. O(1). */
+  move(next: Ptr): void {
+    const index = this.indexOf(next)
     assert(index < this.#count, 'an index is below the count')
-    this.#put(index, record)
+    this.#put(index, next)
   }
 
   clear(): void {
@@ -91,8 +101,8 @@ export class Deadlines {
       assert(record !== NULL, 'entries are records')
       const words = wordsOf(this.#arena, record)
       const at = wordOf(record)
-      assert((flagsOf(words[at + 1]!) & RecordFlag.Deadline) !== 0, 'entries have deadlines')
-      assert(words[at + DEADLINE_INDEX_WORD] === i, 'entries know their index')
+      assert((flagsOf(words[at + 1]!) & this.#kind) !== 0, 'entries have deadlines')
+      assert(this.indexOf(record) === i, 'entries know their index')
     }
   }
 
@@ -100,7 +110,13 @@ export class Deadlines {
     const page = this.#pages[Math.floor(index / ENTRIES_PER_PAGE)]!
     this.#wordsAt(page)[this.#wordIn(page, index)] = record
     this.#arena.touch(record)
-    wordsOf(this.#arena, record)[wordOf(record) + DEADLINE_INDEX_WORD] = index
+    wordsOf(this.#arena, record)[this.#indexWord(record)] = index
+  }
+
+  #indexWord(record: Ptr): number {
+    const at = wordOf(record)
+    const flags = flagsOf(wordsOf(this.#arena, record)[at + 1]!)
+    return at + deadlineWord(flags, this.#kind) + DEADLINE_INDEX
   }
 
   #wordsAt(page: Ptr): Uint32Array {

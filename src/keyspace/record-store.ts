@@ -16,10 +16,10 @@ import { CELL_BYTES_MAX } from '../memory/size-class.ts'
 import type { Collections } from './collections.ts'
 import type { LazyFree } from './lazy-free.ts'
 import {
-  DEADLINE_HIGH_WORD,
-  DEADLINE_INDEX_WORD,
-  DEADLINE_LOW_WORD,
+  DEADLINE_WORDS,
+  deadlineWord,
   type Encoding,
+  type ExpiringFlag,
   flagsOf,
   HEADER_BYTES,
   headWord,
@@ -28,7 +28,6 @@ import {
   inlineValueLength,
   keyRefWord,
   RecordFlag,
-  readDeadline,
   rootWord,
   shapeWord,
   type Type,
@@ -40,7 +39,20 @@ import { ROOT_WORDS, RootWord } from './root.ts'
 
 /** A string this long stays uncopied in its span when it grows within the span's room. */
 const GROWTH_MAX = 1024 * 1024
+/** Flags of records that cannot become a string where they lie. */
+const NOT_IN_PLACE = RecordFlag.ValueOut | RecordFlag.Root | RecordFlag.FieldDeadline
 const SPACE_NONE = -1
+/** A deadline that stays as it is. */
+const KEEP = -1
+
+/** What is other in a record that is made anew. Deadlines in unix ms; 0: none; KEEP. */
+interface Change {
+  readonly deadlineMs: number
+  readonly fieldDeadlineMs: number
+  readonly key: Slice | null
+  readonly space: number
+}
+const UNCHANGED: Change = { deadlineMs: KEEP, fieldDeadlineMs: KEEP, key: null, space: SPACE_NONE }
 
 /** What a record is made of, besides key and value. */
 export interface RecordHead {
@@ -68,7 +80,11 @@ export class RecordStore {
 
   /** A new record with a copy of key and value. O(key + value). */
   create(head: RecordHead, key: Slice, value: Slice): Ptr {
-    const flags = flagsFor(key.length, value.length, head.deadlineMs !== 0)
+    const flags = flagsFor(
+      key.length,
+      value.length,
+      head.deadlineMs === 0 ? 0 : RecordFlag.Deadline,
+    )
     const isKeyOut = (flags & RecordFlag.KeyOut) !== 0
     const isValueOut = (flags & RecordFlag.ValueOut) !== 0
     const keyLength = isKeyOut ? 0 : key.length
@@ -166,7 +182,7 @@ export class RecordStore {
     const at = wordOf(record)
     const shape = words[at + 1]!
     const flags = flagsOf(shape)
-    if ((flags & (RecordFlag.ValueOut | RecordFlag.Root)) !== 0) return false
+    if ((flags & NOT_IN_PLACE) !== 0) return false
     const keyLength = inlineKeyLength(shape)
     const bytes = HEADER_BYTES[flags]! + keyLength + value.length
     if (bytes > CELL_BYTES_MAX || !this.#fits(record, bytes)) return false
@@ -208,7 +224,24 @@ export class RecordStore {
       writeDeadline(words, at, deadlineMs)
       return record
     }
-    const changed = this.#rebuilt(record, { deadlineMs, key: null, space: SPACE_NONE })
+    const changed = this.#rebuilt(record, { ...UNCHANGED, deadlineMs })
+    this.#arena.freeCell(record)
+    return changed
+  }
+
+  /** `withDeadline` for the earliest deadline of a hash's fields (0: no field has one). */
+  withFieldDeadline(record: Ptr, deadlineMs: number): Ptr {
+    assert(deadlineMs >= 0, 'a deadline is unix time')
+    const words = wordsOf(this.#arena, record)
+    const at = wordOf(record)
+    const flags = flagsOf(words[at + 1]!)
+    if (((flags & RecordFlag.FieldDeadline) !== 0) === (deadlineMs !== 0)) {
+      if (deadlineMs === 0) return record
+      this.#arena.touch(record)
+      writeTime(words, at + deadlineWord(flags, RecordFlag.FieldDeadline), deadlineMs)
+      return record
+    }
+    const changed = this.#rebuilt(record, { ...UNCHANGED, fieldDeadlineMs: deadlineMs })
     this.#arena.freeCell(record)
     return changed
   }
@@ -218,11 +251,7 @@ export class RecordStore {
    * is left with its key alone, for `freeMoved` or, if the move fails, `moveBack`.
    */
   move(record: Ptr, key: Slice, space: number): Ptr {
-    const words = wordsOf(this.#arena, record)
-    const at = wordOf(record)
-    const hasDeadline = (flagsOf(words[at + 1]!) & RecordFlag.Deadline) !== 0
-    const deadlineMs = hasDeadline ? readDeadline(words, at) : 0
-    return this.#rebuilt(record, { deadlineMs, key, space })
+    return this.#rebuilt(record, { ...UNCHANGED, key, space })
   }
 
   /** Undoes `move`: `record` has its value again, and `made` is free. */
@@ -380,15 +409,8 @@ export class RecordStore {
     return span
   }
 
-  /** A new record with key or deadline changed; takes over the old one's spans. */
-  #rebuilt(
-    record: Ptr,
-    change: {
-      readonly deadlineMs: number
-      readonly key: Slice | null
-      readonly space: number
-    },
-  ): Ptr {
+  /** A new record with key or deadlines changed; takes over the old one's spans or root. */
+  #rebuilt(record: Ptr, change: Change): Ptr {
     const oldWords = wordsOf(this.#arena, record)
     const oldAt = wordOf(record)
     const oldFlags = flagsOf(oldWords[oldAt + 1]!)
@@ -396,7 +418,8 @@ export class RecordStore {
     const isKeptOut = change.key === null && (oldFlags & RecordFlag.KeyOut) !== 0
     const isValueOut = (oldFlags & RecordFlag.ValueOut) !== 0
     const inline = isValueOut ? 0 : inlineValueLength(oldWords[oldAt + 1]!)
-    let flags = flagsFor(key.length, inline, change.deadlineMs !== 0)
+    const expiring = expiringFlags(oldFlags, change)
+    let flags = flagsFor(key.length, inline, expiring)
     flags |= oldFlags & (RecordFlag.ValueOut | RecordFlag.Root)
     const isMadeOut = !isValueOut && (flags & RecordFlag.ValueOut) !== 0
     const keyLength = (flags & RecordFlag.KeyOut) !== 0 ? 0 : key.length
@@ -408,12 +431,8 @@ export class RecordStore {
     const at = wordOf(made)
     words[at] = oldWords[oldAt]!
     words[at + 1] = shapeWord(flags, keyLength, valueLength)
-    if (change.deadlineMs !== 0) {
-      writeDeadline(words, at, change.deadlineMs)
-      if ((oldFlags & RecordFlag.Deadline) !== 0) {
-        words[at + DEADLINE_INDEX_WORD] = oldWords[oldAt + DEADLINE_INDEX_WORD]!
-      }
-    }
+    this.#copyDeadline(record, made, RecordFlag.Deadline, change.deadlineMs)
+    this.#copyDeadline(record, made, RecordFlag.FieldDeadline, change.fieldDeadlineMs)
     const value = isValueOut ? null : readValue(this.#arena, record, this.#source)
     const isKeyMadeOut = !isKeptOut && (flags & RecordFlag.KeyOut) !== 0
     if (isKeyMadeOut || isMadeOut) {
@@ -427,6 +446,21 @@ export class RecordStore {
     else if (!isMadeOut) copySlice(value, target, start + keyLength)
     if ((flags & RecordFlag.Root) !== 0) this.#handOverRoot(record, made, space)
     return made
+  }
+
+  /** Writes a deadline of a rebuilt record: that of the old one unless it is given. */
+  #copyDeadline(from: Ptr, to: Ptr, kind: ExpiringFlag, deadlineMs: number): void {
+    const source = wordsOf(this.#arena, from)
+    const target = wordsOf(this.#arena, to)
+    const sourceFlags = flagsOf(source[wordOf(from) + 1]!)
+    const targetFlags = flagsOf(target[wordOf(to) + 1]!)
+    if ((targetFlags & kind) === 0) return
+    const targetAt = wordOf(to) + deadlineWord(targetFlags, kind)
+    if ((sourceFlags & kind) !== 0) {
+      const sourceAt = wordOf(from) + deadlineWord(sourceFlags, kind)
+      for (let i = 0; i < DEADLINE_WORDS; i++) target[targetAt + i] = source[sourceAt + i]!
+    }
+    if (deadlineMs !== KEEP) writeTime(target, targetAt, deadlineMs)
   }
 
   /** Moves the reference to a span from one record to another. */
@@ -457,7 +491,7 @@ export class RecordStore {
     const oldFlags = flagsOf(shape)
     const hasDeadline = (oldFlags & RecordFlag.Deadline) !== 0
     const key = readKey(this.#arena, record, this.#key)
-    const flags = flagsFor(key.length, length, hasDeadline)
+    const flags = flagsFor(key.length, length, hasDeadline ? RecordFlag.Deadline : 0)
     const isValueOut = (flags & RecordFlag.ValueOut) !== 0
     const keyLength = (flags & RecordFlag.KeyOut) !== 0 ? 0 : key.length
     const bytes = HEADER_BYTES[flags]! + keyLength + (isValueOut ? 0 : length)
@@ -468,7 +502,7 @@ export class RecordStore {
     target[to] = ((words[at]! & ~0xf0) | (encoding << 4)) >>> 0
     target[to + 1] = shapeWord(flags, keyLength, isValueOut ? 0 : length)
     if (hasDeadline) {
-      for (let i = DEADLINE_LOW_WORD; i <= DEADLINE_INDEX_WORD; i++) target[to + i] = words[at + i]!
+      for (let i = 2; i < 2 + DEADLINE_WORDS; i++) target[to + i] = words[at + i]!
     }
     if ((flags & RecordFlag.KeyOut) !== 0) {
       this.#handOver(record, made, keyRefWord(oldFlags), keyRefWord(flags))
@@ -520,9 +554,19 @@ export class RecordStore {
   }
 }
 
-/** Flags of a record with key and value of these lengths. */
-function flagsFor(keyLength: number, valueLength: number, hasDeadline: boolean): number {
-  let flags = hasDeadline ? RecordFlag.Deadline : 0
+/** The flags of deadlines that a changed record has. */
+function expiringFlags(old: number, { deadlineMs, fieldDeadlineMs }: Change): number {
+  let flags = old & (RecordFlag.Deadline | RecordFlag.FieldDeadline)
+  if (deadlineMs === 0) flags &= ~RecordFlag.Deadline
+  else if (deadlineMs !== KEEP) flags |= RecordFlag.Deadline
+  if (fieldDeadlineMs === 0) flags &= ~RecordFlag.FieldDeadline
+  else if (fieldDeadlineMs !== KEEP) flags |= RecordFlag.FieldDeadline
+  return flags
+}
+
+/** Flags of a record with key and value of these lengths, and with the flags of deadlines. */
+function flagsFor(keyLength: number, valueLength: number, expiring: number): number {
+  let flags = expiring
   if (keyLength > INLINE_KEY_MAX) flags |= RecordFlag.KeyOut
   const key = (flags & RecordFlag.KeyOut) !== 0 ? 0 : keyLength
   if (HEADER_BYTES[flags]! + key + valueLength > CELL_BYTES_MAX) flags |= RecordFlag.ValueOut
@@ -536,7 +580,11 @@ function withSlack(length: number): number {
 }
 
 function writeDeadline(words: Uint32Array, at: number, deadlineMs: number): void {
+  writeTime(words, at + deadlineWord(flagsOf(words[at + 1]!), RecordFlag.Deadline), deadlineMs)
+}
+
+function writeTime(words: Uint32Array, word: number, deadlineMs: number): void {
   assert(deadlineMs > 0 && Number.isSafeInteger(deadlineMs), 'a deadline is whole milliseconds')
-  words[at + DEADLINE_LOW_WORD] = deadlineMs >>> 0
-  words[at + DEADLINE_HIGH_WORD] = Math.floor(deadlineMs / 0x100000000)
+  words[word] = deadlineMs >>> 0
+  words[word + 1] = Math.floor(deadlineMs / 0x100000000)
 }

@@ -4,7 +4,8 @@
 //    +------------+----------------+----------------------+------------+--------------+-----------
 //    | type:4     | keyLength:10   | deadline lo, hi      | key ptr    | value ptr    | key bytes
 //    | encoding:4 | valueLength:15 | index in Deadlines   | key length | value length | value bytes
-//    | clock:24   | flags:7        | (Deadline, 12 bytes) | (KeyOut)   | (ValueOut)   |
+//    | clock:24   | flags:7        | (Deadline, 12 bytes, | (KeyOut)   | (ValueOut)   |
+//    |            |                | then FieldDeadline)  |            |              |
 //    +------------+----------------+----------------------+------------+ or: a root   |
 //                                                                      | (Root, 88 b.)|
 //    +------------+----------------+----------------------+------------+--------------+-----------
@@ -58,7 +59,16 @@ export const ENCODING_NAMES = [
 export const EMBSTR_LENGTH_MAX = 44
 
 /** A record has a value out of line or a root, or neither, but never both. */
-export const RecordFlag = { Deadline: 1, KeyOut: 2, ValueOut: 4, Root: 8 } as const
+export const RecordFlag = {
+  Deadline: 1,
+  KeyOut: 2,
+  ValueOut: 4,
+  Root: 8,
+  /** A hash some of whose fields expire: the earliest deadline of a field, as of the key. */
+  FieldDeadline: 16,
+} as const
+/** The flags that say that a record is in a list of what expires. */
+export type ExpiringFlag = typeof RecordFlag.Deadline | typeof RecordFlag.FieldDeadline
 
 export const INLINE_KEY_MAX = 1023
 const INLINE_VALUE_MAX = 32767
@@ -66,18 +76,19 @@ const FLAGS_SHIFT = 25
 const VALUE_LENGTH_SHIFT = 10
 
 /** Bytes before the key, by flags. */
-export const HEADER_BYTES = Uint8Array.from({ length: 16 }, (_, flags) => {
+export const HEADER_BYTES = Uint8Array.from({ length: 32 }, (_, flags) => {
   const deadline = flags & RecordFlag.Deadline ? 12 : 0
   const key = flags & RecordFlag.KeyOut ? 8 : 0
   const value = flags & RecordFlag.ValueOut ? 8 : 0
   const root = flags & RecordFlag.Root ? ROOT_BYTES : 0
-  return 8 + deadline + key + value + root
+  const fields = flags & RecordFlag.FieldDeadline ? 12 : 0
+  return 8 + deadline + fields + key + value + root
 })
 
 /** The second word of a record. */
 export function shapeWord(flags: number, keyLength: number, valueLength: number): number {
   assert(keyLength <= INLINE_KEY_MAX && valueLength <= INLINE_VALUE_MAX, 'lengths fit their bits')
-  assert(flags >>> 4 === 0, 'flags are four bits')
+  assert(flags >>> 5 === 0, 'flags are five bits')
   return ((flags << FLAGS_SHIFT) | (valueLength << VALUE_LENGTH_SHIFT) | keyLength) >>> 0
 }
 
@@ -97,7 +108,8 @@ export function inlineValueLength(shape: number): number {
 
 /** Word index, from the record's first word, of the key's Ptr and length. */
 export function keyRefWord(flags: number): number {
-  return flags & RecordFlag.Deadline ? 5 : 2
+  const deadline = flags & RecordFlag.Deadline ? DEADLINE_WORDS : 0
+  return 2 + deadline + (flags & RecordFlag.FieldDeadline ? DEADLINE_WORDS : 0)
 }
 
 /** Word index of the value's Ptr and length. */
@@ -111,15 +123,28 @@ export function rootWord(flags: number): number {
   return valueRefWord(flags)
 }
 
-/** Word indexes of the deadline and of the index in Deadlines. */
-export const DEADLINE_LOW_WORD = 2
-export const DEADLINE_HIGH_WORD = 3
-export const DEADLINE_INDEX_WORD = 4
+/** A deadline in a record: low word, high word, and the record's index in its list. */
+export const DEADLINE_WORDS = 3
+export const DEADLINE_INDEX = 2
 
-/** The deadline in unix ms of the record whose first word is `words[at]`. */
+/** Word index of the key's deadline, or of that of the first field. */
+export function deadlineWord(flags: number, kind: ExpiringFlag): number {
+  if (kind === RecordFlag.Deadline || (flags & RecordFlag.Deadline) === 0) return 2
+  return 2 + DEADLINE_WORDS
+}
+
+/** The key's deadline in unix ms of the record whose first word is `words[at]`. */
 export function readDeadline(words: Uint32Array, at: number): number {
   assert((flagsOf(words[at + 1]!) & RecordFlag.Deadline) !== 0, 'the record has a deadline')
-  return words[at + DEADLINE_HIGH_WORD]! * 0x100000000 + words[at + DEADLINE_LOW_WORD]!
+  return words[at + 3]! * 0x100000000 + words[at + 2]!
+}
+
+/** The earliest deadline of a field in unix ms, or one before it. */
+export function readFieldDeadline(words: Uint32Array, at: number): number {
+  const flags = flagsOf(words[at + 1]!)
+  assert((flags & RecordFlag.FieldDeadline) !== 0, 'the record has fields with deadlines')
+  const word = at + deadlineWord(flags, RecordFlag.FieldDeadline)
+  return words[word + 1]! * 0x100000000 + words[word]!
 }
 
 export function typeOfWord(word: number): Type {
