@@ -1,4 +1,4 @@
-// One numbered database: keys to records, and the list of those that expire.
+// One numbered database: what its keys mean. Where their records are is in entries.ts.
 //
 // All reads and writes of commands go through here. A `Ptr` that a method returns is valid until
 // the next change of the keyspace: commands find a record, use it, and forget it. Keys and values
@@ -8,8 +8,6 @@
 // `expiry.isPaused` (loading, a replica): then it is hidden.
 // When the arena is full a method throws and has changed nothing: all it needs is allocated before
 // the first change. Removing needs nothing.
-// Invariants: every record in the dict lies in a slab of this database's space · records with the
-// flag Deadline, and no others, are in `deadlines`.
 
 import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
@@ -18,13 +16,11 @@ import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Collections } from './collections.ts'
 import type { Commons } from './commons.ts'
 import type { Deadlines } from './deadlines.ts'
-import { Dict } from './dict.ts'
-import { Expiring } from './expiring.ts'
+import { Entries, type MakeOptions } from './entries.ts'
 import {
   clockOfWord,
   EMBSTR_LENGTH_MAX,
   Encoding,
-  type ExpiringFlag,
   encodingOfWord,
   flagsOf,
   headWord,
@@ -46,31 +42,16 @@ export const KEEP_DEADLINE = -1
 
 const EMPTY = new Slice()
 
-/** What a record is made with, besides key and value. */
-interface MakeOptions {
-  readonly type: Type
-  readonly encoding: Encoding
-  readonly deadlineMs: number
-}
 const RAW_STRING: MakeOptions = {
   type: Type.String,
   encoding: Encoding.Raw,
   deadlineMs: NO_DEADLINE,
 }
 
-/** What SWAPDB exchanges between two databases. */
-interface Content {
-  readonly space: number
-  readonly dict: Dict
-  readonly expiring: Expiring
-}
-
 export class Database {
   readonly id: number
   readonly #commons: Commons
-  #space = 0
-  #dict: Dict
-  #expiring: Expiring
+  #entries: Entries
   readonly #scratch = scratchSlice()
   /** Average time to live of the keys sampled by active expiry, ms; 0 before the first sample. */
   averageTtlMs = 0
@@ -80,41 +61,39 @@ export class Database {
   constructor(id: number, commons: Commons, space: number) {
     this.id = id
     this.#commons = commons
-    this.#space = space
-    this.#dict = new Dict(commons.arena, commons.hash, scratchSlice())
-    this.#expiring = new Expiring(commons.arena)
+    this.#entries = new Entries(commons, space)
   }
 
   /** Keys, those included whose deadline passed but that nobody has met since. */
   get size(): number {
-    return this.#dict.count
+    return this.#entries.dict.count
   }
 
   get expiringCount(): number {
-    return this.#expiring.keys.count
+    return this.#entries.expiring.keys.count
   }
 
   /** Slots of the dict, used or free. */
   get slotCount(): number {
-    return this.#dict.capacity
+    return this.#entries.dict.capacity
   }
 
   get space(): number {
-    return this.#space
+    return this.#entries.space
   }
 
   get deadlines(): Deadlines {
-    return this.#expiring.keys
+    return this.#entries.expiring.keys
   }
 
   /** Bytes of the dict outside the arena. */
   get directoryBytes(): number {
-    return this.#dict.directoryBytes
+    return this.#entries.dict.directoryBytes
   }
 
   /** Bytes of the dict in all. */
   get dictBytes(): number {
-    return this.#dict.bytes
+    return this.#entries.dict.bytes
   }
 
   /** The record for a read: counts a hit or a miss, and is an access for LRU/LFU. NULL: no key. */
@@ -190,7 +169,8 @@ export class Database {
 
   /** Bytes the record takes, with what it owns and its place in dict and deadlines. */
   bytesOf(record: Ptr): number {
-    const shared = this.#dict.count > 0 ? this.#dict.bytes / this.#dict.count : 0
+    const shared =
+      this.#entries.dict.count > 0 ? this.#entries.dict.bytes / this.#entries.dict.count : 0
     return this.#commons.store.bytesOf(record) + Math.ceil(Math.min(shared, 16))
   }
 
@@ -231,7 +211,7 @@ export class Database {
   ): Ptr {
     const existing = this.#findAlive(key)
     if (existing === NULL) return this.insert(key, value, head)
-    return this.#putAnew(existing, key, value, { ...head, deadlineMs: NO_DEADLINE })
+    return this.#entries.replace(existing, key, value, { ...head, deadlineMs: NO_DEADLINE })
   }
 
   /**
@@ -244,7 +224,7 @@ export class Database {
     offset: number,
     change: { readonly removed: number; readonly inserted: number },
   ): Ptr {
-    return this.#replaced(record, this.#commons.store.splice(record, offset, change))
+    return this.#entries.moved(record, this.#commons.store.splice(record, offset, change))
   }
 
   /** Makes the record's value writable in place, without a change of its length. */
@@ -274,7 +254,7 @@ export class Database {
    * ARENA_FULL: nothing has changed, and the root's nodes are still the caller's.
    */
   setRoot(record: Ptr, root: Uint32Array, encoding: Encoding): Ptr {
-    return this.#replaced(record, this.#commons.store.withRoot(record, root, encoding))
+    return this.#entries.moved(record, this.#commons.store.withRoot(record, root, encoding))
   }
 
   /** The large collections, and the arena that their nodes lie in. */
@@ -289,7 +269,7 @@ export class Database {
   makeUnlisted(key: Slice, value: Slice, deadlineMs: number): Ptr {
     assert(deadlineMs >= 0, 'a new key has no deadline to keep')
     this.#commons.hash.of(key.bytes, key.start, key.length)
-    return this.#make(key, value, {
+    return this.#entries.make(key, value, {
       type: Type.String,
       deadlineMs,
       encoding: encodingFor(value),
@@ -301,17 +281,14 @@ export class Database {
     const { hash } = this.#commons
     hash.high = high
     hash.low = low
-    if (this.#dict.findHashed(this.readKey(record, this.#scratch)) !== NULL) return false
-    const hasDeadline = this.deadlineOf(record) !== NO_DEADLINE
-    if (hasDeadline) this.#expiring.makeRoom(RecordFlag.Deadline)
-    this.#dict.insertHashed(record)
-    if (hasDeadline) this.#expiring.add(record)
+    if (this.#entries.dict.findHashed(this.readKey(record, this.#scratch)) !== NULL) return false
+    this.#entries.list(record)
     return true
   }
 
   /** Reads from the bucket that a hash leads to, so that it is in the cache when it is needed. */
   warm(high: number, low: number): number {
-    return this.#dict.warm(high, low)
+    return this.#entries.dict.warm(high, low)
   }
 
   /**
@@ -319,7 +296,7 @@ export class Database {
    * record, which may have moved.
    */
   growString(record: Ptr, length: number): Ptr {
-    return this.#replaced(record, this.#commons.store.grow(record, length, Encoding.Raw))
+    return this.#entries.moved(record, this.#commons.store.grow(record, length, Encoding.Raw))
   }
 
   /** A new raw string of `length` zeros under a free key without a deadline. O(length). */
@@ -338,19 +315,19 @@ export class Database {
    * Until then, in the same command, its value may be changed where it lies. O(key + value).
    */
   makeRaw(key: Slice, value: Slice): Ptr {
-    return this.#make(key, value, RAW_STRING)
+    return this.#entries.make(key, value, RAW_STRING)
   }
 
   /** Puts a record of `makeRaw` under its key, in the place of what that held. O(1). */
   putMade(key: Slice, record: Ptr): void {
     const existing = this.#findAlive(key)
     if (existing === NULL) {
-      this.#insert(record, NULL)
+      this.#entries.insert(record, NULL)
       if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(this.id, key)
       return
     }
     const clock = this.#commons.clock.accessed(this.clockOf(existing))
-    this.#supplant(existing, record)
+    this.#entries.supplant(existing, record)
     this.setClock(record, clock)
   }
 
@@ -370,51 +347,30 @@ export class Database {
   /** Sets (unix ms > 0) or clears (NO_DEADLINE) a deadline. Returns the record, maybe moved. */
   setDeadline(record: Ptr, deadlineMs: number): Ptr {
     assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
-    const { keys, fields } = this.#expiring
-    const index = this.#isListed(record, RecordFlag.Deadline) ? keys.indexOf(record) : -1
-    if (index < 0 && deadlineMs !== NO_DEADLINE) keys.makeRoom()
-    const next = this.#commons.store.withDeadline(record, deadlineMs)
-    if (next === record) return record
-    this.#dict.replace(record, next)
-    if (this.#isListed(next, RecordFlag.FieldDeadline)) fields.move(next)
-    if (index < 0) keys.add(next)
-    else keys.removeAt(index)
-    return next
+    return this.#entries.setDeadline(record, deadlineMs)
   }
 
   /** Hashes some of whose fields have a deadline. */
   get fieldDeadlines(): Deadlines {
-    return this.#expiring.fields
+    return this.#entries.expiring.fields
   }
 
   /** Unix ms of the earliest deadline of a hash's field, or a time before it; 0: none has one. */
   fieldDeadlineOf(record: Ptr): number {
-    if (!this.#isListed(record, RecordFlag.FieldDeadline)) return NO_DEADLINE
+    if (!this.#entries.isListed(record, RecordFlag.FieldDeadline)) return NO_DEADLINE
     return readFieldDeadline(wordsOf(this.#commons.arena, record), wordOf(record))
   }
 
   /** `setDeadline` for the earliest deadline of a hash's fields. Returns the record, maybe moved. */
   setFieldDeadline(record: Ptr, deadlineMs: number): Ptr {
     assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
-    const { keys, fields } = this.#expiring
-    const isListed = this.#isListed(record, RecordFlag.FieldDeadline)
-    const index = isListed ? fields.indexOf(record) : -1
-    if (!isListed && deadlineMs !== NO_DEADLINE) fields.makeRoom()
-    const next = this.#commons.store.withFieldDeadline(record, deadlineMs)
-    if (next === record) return record
-    this.#dict.replace(record, next)
-    if (this.#isListed(next, RecordFlag.Deadline)) keys.move(next)
-    if (isListed) fields.removeAt(index)
-    else fields.add(next)
-    return next
+    return this.#entries.setFieldDeadline(record, deadlineMs)
   }
 
   /** Removes a key. O(1), but for the pages of a large value. */
   remove(record: Ptr): void {
     assert(record !== NULL, 'NULL is in no database')
-    this.#expiring.remove(record)
-    this.#dict.remove(record)
-    this.#commons.store.free(record)
+    this.#entries.remove(record)
   }
 
   /** Gives the record another key; what that held is gone. Value, deadline and clock stay. */
@@ -424,17 +380,7 @@ export class Database {
 
   /** Moves the record to another key of `target` (which may be this database), as `rename` does. */
   moveTo(record: Ptr, target: Database, key: Slice): Ptr {
-    const { store } = this.#commons
-    if (target !== this) target.#expiring.makeRoom(this.#flagsOf(record))
-    const made = store.move(record, key, target.#space)
-    const occupant = target.#dict.find(key)
-    assert(occupant !== record, 'a record moves to another key')
-    if (occupant === NULL) target.#insert(made, record)
-    else target.#supplant(occupant, made)
-    this.#dict.remove(record)
-    this.#expiring.remove(record)
-    target.#expiring.add(made)
-    store.freeMoved(record)
+    const made = this.#entries.moveTo(record, target.#entries, key)
     if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(target.id, key)
     return made
   }
@@ -443,12 +389,12 @@ export class Database {
   random(random: Random): Ptr {
     // Like Redis, give up on finding a live key when all seem expired and cannot be removed.
     for (let turn = 0; turn < 100; turn++) {
-      const record = this.#dict.random(random)
+      const record = this.#entries.dict.random(random)
       if (record === NULL || !this.#isExpired(record)) return record
       if (this.#commons.expiry.isPaused) return record
       this.expire(record)
     }
-    return this.#dict.random(random)
+    return this.#entries.dict.random(random)
   }
 
   /**
@@ -457,12 +403,12 @@ export class Database {
    */
   scan(cursor: number, count: number, visit: (record: Ptr) => void): number {
     assert(Number.isSafeInteger(cursor) && cursor >= 0, 'a cursor is a whole number')
-    return this.#dict.scan(cursor, count, visit)
+    return this.#entries.dict.scan(cursor, count, visit)
   }
 
   /** Visits every record, expired ones too. `visit` must not change the keyspace. */
   each(visit: (record: Ptr) => void): void {
-    this.#dict.each(visit)
+    this.#entries.dict.each(visit)
   }
 
   /** Whether the record's deadline has passed. */
@@ -481,74 +427,33 @@ export class Database {
 
   /** Makes room for `count` keys in an empty database, before loading. */
   reserve(count: number): void {
-    this.#dict.reserve(count)
+    this.#entries.dict.reserve(count)
   }
 
   /** Exchanges all keys with `other`. O(1). */
   swapWith(other: Database): void {
-    const own = this.#content()
-    this.#setContent(other.#content())
-    other.#setContent(own)
+    const own = this.#entries
+    this.#entries = other.#entries
+    other.#entries = own
+    this.expireCursor = 0
+    other.expireCursor = 0
   }
 
   /** Forgets all keys at once, and goes on in `space`; the old space's pages are the caller's. */
   detach(space: number): number {
-    assert(space !== this.#space, 'a flushed database goes on in another space')
-    const old = this.#space
-    this.#dict.clear()
-    this.#expiring.clear()
-    this.#space = space
     this.averageTtlMs = 0
     this.expireCursor = 0
-    return old
+    return this.#entries.detach(space)
   }
 
   /** Walks dict, deadlines and records. O(n). */
   check(): void {
-    this.#dict.check()
-    this.#expiring.check()
-    let expiring = 0
-    let withFields = 0
-    this.#dict.each((record) => {
-      assert(this.#commons.arena.spaceOf(record) === this.#space, 'records lie in their space')
-      if (this.deadlineOf(record) !== NO_DEADLINE) expiring++
-      if (this.fieldDeadlineOf(record) !== NO_DEADLINE) withFields++
-    })
-    assert(expiring === this.#expiring.keys.count, 'every deadline is listed')
-    assert(withFields === this.#expiring.fields.count, 'every hash with deadlines is listed')
-  }
-
-  #content(): Content {
-    return { space: this.#space, dict: this.#dict, expiring: this.#expiring }
-  }
-
-  #setContent({ space, dict, expiring }: Content): void {
-    this.#space = space
-    this.#dict = dict
-    this.#expiring = expiring
-    this.expireCursor = 0
-  }
-
-  /** Puts a record that moved to `next`, with the same flags, in its places. */
-  #replaced(record: Ptr, next: Ptr): Ptr {
-    if (next === record) return record
-    this.#dict.replace(record, next)
-    this.#expiring.move(next)
-    return next
-  }
-
-  #flagsOf(record: Ptr): number {
-    return flagsOf(wordsOf(this.#commons.arena, record)[wordOf(record) + 1]!)
-  }
-
-  /** Whether the record is in the list that the flag names. */
-  #isListed(record: Ptr, flag: ExpiringFlag): boolean {
-    return (this.#flagsOf(record) & flag) !== 0
+    this.#entries.check()
   }
 
   /** Finds a live record. Leaves the key's hash in the shared KeyHash, for an insert to follow. */
   #findAlive(key: Slice): Ptr {
-    const record = this.#dict.find(key)
+    const record = this.#entries.dict.find(key)
     if (record === NULL || !this.#isExpired(record)) return record
     if (!this.#commons.expiry.isPaused) {
       this.expire(record)
@@ -576,44 +481,9 @@ export class Database {
 
   /** Makes a record for a free key, whose hash stands in the shared KeyHash. */
   #create(key: Slice, value: Slice, options: MakeOptions): Ptr {
-    const hasDeadline = options.deadlineMs !== NO_DEADLINE
-    if (hasDeadline) this.#expiring.makeRoom(RecordFlag.Deadline)
-    const made = this.#make(key, value, options)
-    this.#insert(made, NULL)
-    if (hasDeadline) this.#expiring.add(made)
+    const made = this.#entries.create(key, value, options)
     if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(this.id, key)
     return made
-  }
-
-  /**
-   * Adds a record to the dict under the hash in the shared KeyHash. Without room it is freed, and
-   * its value goes back to `source`, the record that it was moved from (NULL: none).
-   */
-  #insert(record: Ptr, source: Ptr): void {
-    try {
-      this.#dict.insertHashed(record)
-    } catch (error) {
-      if (source === NULL) this.#commons.store.free(record)
-      else this.#commons.store.moveBack(source, record)
-      throw error
-    }
-  }
-
-  /** Puts a record in the place of another with the same key, which is free then. */
-  #supplant(occupant: Ptr, record: Ptr): void {
-    this.#expiring.remove(occupant)
-    this.#dict.replace(occupant, record)
-    this.#commons.store.free(occupant)
-  }
-
-  #make(key: Slice, value: Slice, options: MakeOptions): Ptr {
-    const { type, deadlineMs, encoding } = options
-    const { store, clock } = this.#commons
-    return store.create(
-      { space: this.#space, type, encoding, clock: clock.fresh(), deadlineMs },
-      key,
-      value,
-    )
   }
 
   /** The way of every SET. Makes objects only when a record is made. */
@@ -636,23 +506,12 @@ export class Database {
       if (newDeadline !== oldDeadline) store.withDeadline(existing, newDeadline)
       return existing
     }
-    const made = this.#putAnew(existing, key, value, {
+    const made = this.#entries.replace(existing, key, value, {
       type: Type.String,
       deadlineMs: newDeadline,
       encoding,
     })
     this.setClock(made, clock)
-    return made
-  }
-
-  /** Replaces a record whose cell does not suit the new value. */
-  #putAnew(existing: Ptr, key: Slice, value: Slice, options: MakeOptions): Ptr {
-    if (options.deadlineMs !== NO_DEADLINE) this.#expiring.makeRoom(RecordFlag.Deadline)
-    const made = this.#make(key, value, options)
-    this.#expiring.remove(existing)
-    this.#dict.replace(existing, made)
-    this.#commons.store.free(existing)
-    this.#expiring.add(made)
     return made
   }
 }
