@@ -7,9 +7,9 @@
 //   nodes   parts of a large collection: runs of 1 to 8 pages that name their collection
 //   tables  pages of index structures, and slabs of index cells; no snapshot reads them
 //
-// **No byte of a cell or span changes before `touch(ptr)`.** While no cut is open that is one load
-// and a branch. `touch` may preserve the page (and with a full reserve wait for the scanner); after
-// it the page may be written until the next command. LRU/LFU clock bytes are the one exemption.
+// **No byte of a cell, span or node changes before `touch(ptr)`.** While no cut is open that is one
+// load and a branch. `touch` may preserve the page (with a full reserve: wait for the scanner); then
+// the page may be written until the next command. LRU/LFU clock bytes are the one exemption.
 //
 // Slab, a run of 1 to 8 pages (size-class.ts); preserved and scanned as one:
 //    0         2        4       8                 40
@@ -20,8 +20,6 @@
 //
 // A full arena, or a system that refuses another segment, throws ARENA_FULL out of every method
 // `allocate…`, which has changed nothing then. Freeing never allocates.
-//
-// A kind with a body is odd, its body the number after it.
 // Invariants: a page's state is stored before its kind · a page is Free only when no cut still
 // needs it (else it is held) · `usedBytes` is the exact sum of live cells, spans and tables.
 // Owner: the engine; the snapshot thread reads pages through `FrozenPages` only.

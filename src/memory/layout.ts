@@ -34,7 +34,7 @@ export function ptrOfPage(page: number): Ptr {
   return (page << PTR_PAGE_SHIFT) >>> 0
 }
 
-/** What a page is used for. */
+/** What a page is used for. A kind with a body is odd, and its body the number after it. */
 export const PageKind = {
   /** No use, or not backed by memory yet. */
   Free: 0,
@@ -62,8 +62,8 @@ export const PageKind = {
 export type PageKind = (typeof PageKind)[keyof typeof PageKind]
 
 /**
- * What a span starts with: the Ptr of the record that owns it, or 0 and the number of the collection
- * that does; then 8 spare bytes.
+ * What a span starts with: the Ptr of the record that owns it, or 0 and the number of the
+ * collection that does; then 8 spare bytes.
  */
 export const SPAN_HEADER_BYTES = 16
 

@@ -20,7 +20,7 @@ export interface KeyRecord {
   readonly frequency: number
 }
 
-/** Keeps everything, bytes as latin1. A collection is its elements as JSON, in order of the file. */
+/** Keeps everything, bytes as latin1. A collection is its elements as JSON, in the file's order. */
 export class CollectingTarget implements RdbTarget, CollectionTarget {
   readonly keys: KeyRecord[] = []
   readonly aux = new Map<string, string>()

@@ -1,4 +1,5 @@
-// Who makes the values of each type: one row per type, its only registration.
+// Who makes the values of each type out of the elements of a stream: one row per type, its only
+// registration. Strings and streams have ways of their own.
 
 import type { Type } from '../../keyspace/record.ts'
 import type { ValueBuilder } from './value-builder.ts'

@@ -1,4 +1,5 @@
 // The keyspace of a cut: what travels to the thread that scans, and what that thread makes of it.
+// All buffers are shared, so that sending them copies nothing.
 
 import {
   type Collections,

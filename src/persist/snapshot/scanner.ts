@@ -399,7 +399,7 @@ export class Scanner {
     else this.#emitSpan(entry.keySpan, entry.keyLength, false)
   }
 
-  /** Settles the spans of a key that is gone; nodes are settled when they are met, or at the end. */
+  /** Settles the spans of a key that is gone. Nodes are settled when met, or at the end. */
   #drop(entry: Pending): void {
     if (entry.keySpan !== NULL) this.#emitSpan(entry.keySpan, entry.keyLength, true)
     if (entry.valueSpan !== NULL) this.#emitSpan(entry.valueSpan, entry.valueLength, true)
