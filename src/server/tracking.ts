@@ -120,6 +120,7 @@ export class Tracking implements KeyObserver {
   /** The client's command is over: CLIENT CACHING was for one command, or one transaction. */
   endCommand(client: Connection): void {
     if (client.tracking === null || !client.tracking.isCaching) return
+    if (client.transaction !== null) return
     if (client.lastEntry?.fullName.startsWith('client|')) return
     client.tracking.isCaching = false
   }
@@ -148,11 +149,10 @@ export class Tracking implements KeyObserver {
   /** The key has changed: whoever holds a copy is told. */
   noteTouch(_db: Database, key: Slice): void {
     const { pushes, source } = this.#parts
-    if (this.#prefixes.count > 0) {
-      this.#prefixes.noteChange(key, source.isByServer ? null : pushes.served)
-    }
+    const changer = source.isByServer ? null : pushes.served
+    if (this.#prefixes.count > 0) this.#prefixes.noteChange(key, changer)
     const index = this.#keys.indexOf(key.bytes, key.start, key.length)
-    if (index >= 0) this.#invalidate(index, key)
+    if (index >= 0) this.#invalidate(index, key, changer)
   }
 
   noteEvent(): void {}
@@ -197,7 +197,7 @@ export class Tracking implements KeyObserver {
     for (let left = EVICTIONS_PER_STEP * this.#shortSteps; left > 0; left--) {
       const index = this.#parts.random.below(this.#keys.size)
       const name = latin1(this.#keys.nameAt(index))
-      this.#invalidate(index, this.#key.set(name, 0, name.length))
+      this.#invalidate(index, this.#key.set(name, 0, name.length), null)
       if (this.#keys.size <= keysMax) return false
     }
     return true
@@ -220,29 +220,28 @@ export class Tracking implements KeyObserver {
     this.#items++
   }
 
-  /** Tells the holders of an entry's key, and forgets it. */
-  #invalidate(index: number, key: Slice): void {
+  /** Tells the holders of an entry's key, which `changer` has changed, and forgets it. */
+  #invalidate(index: number, key: Slice, changer: Connection | null): void {
     const holders = this.#keys.valueAt(index)
     this.#keys.removeAt(index)
     this.#invalidations.setKey(key)
     if (typeof holders === 'number') {
       this.#items--
-      this.#tell(holders)
+      this.#tell(holders, changer)
     } else {
       this.#items -= holders.size
-      for (const id of holders) this.#tell(id)
+      for (const id of holders) this.#tell(id, changer)
     }
     assert(this.#items >= 0, 'items are counted')
     this.#parts.pushes.enforceLimits()
   }
 
-  #tell(id: number): void {
-    const { clients, pushes } = this.#parts
-    const client = clients.find(id)
+  #tell(id: number, changer: Connection | null): void {
+    const client = this.#parts.clients.find(id)
     // It may be gone, or track in another way by now.
     if (client === null || client.tracking === null) return
     const { isBroadcast, isNoLoop } = client.tracking.options
-    if (isBroadcast || (isNoLoop && client === pushes.served)) return
+    if (isBroadcast || (isNoLoop && client === changer)) return
     this.#invalidations.send(client)
   }
 }
