@@ -8,8 +8,8 @@
 //   tables  pages of index structures, and slabs of index cells; no snapshot reads them
 //
 // **No byte of a cell, span or node changes before `touch(ptr)`.** While no cut is open that is one
-// load and a branch. `touch` may preserve the page (with a full reserve: wait for the scanner); then
-// the page may be written until the next command. LRU/LFU clock bytes are the one exemption.
+// load and a branch. `touch` may preserve the page (and with a full reserve wait for the scanner);
+// then the page may be written until the next command. LRU/LFU clock bytes are the one exemption.
 //
 // Slab, a run of 1 to 8 pages (size-class.ts); preserved and scanned as one:
 //    0         2        4       8                 40
