@@ -107,14 +107,19 @@ export class Tracking implements KeyObserver {
     for (const prefix of prefixes.length === 0 ? [''] : prefixes) this.#prefixes.add(prefix, client)
   }
 
-  /** Ends a client's tracking, if it does. Its entries in the table stay until their keys change. */
+  /**
+   * Ends a client's tracking, if it does. Its entries in the table stay until their keys change, or
+   * nobody tracks any more.
+   */
   disable(client: Connection): void {
     if (client.tracking === null) return
     for (const prefix of client.tracking.prefixes) this.#prefixes.remove(prefix, client)
     client.tracking = null
     assert(this.#clientCount > 0, 'a client that tracks is counted')
     this.#clientCount--
-    if (this.#clientCount === 0) this.#parts.onSwitch()
+    if (this.#clientCount > 0) return
+    this.#forgetKeys()
+    this.#parts.onSwitch()
   }
 
   /** The client's command is over: CLIENT CACHING was for one command, or one transaction. */
@@ -166,8 +171,7 @@ export class Tracking implements KeyObserver {
       if (client.tracking !== null) this.#invalidations.send(client)
     }
     this.#parts.pushes.enforceLimits()
-    this.#keys.clear()
-    this.#items = 0
+    this.#forgetKeys()
   }
 
   /** Clients do not know which database a key was in: what they hold is as good as flushed. */
@@ -201,6 +205,11 @@ export class Tracking implements KeyObserver {
       if (this.#keys.size <= keysMax) return false
     }
     return true
+  }
+
+  #forgetKeys(): void {
+    this.#keys.clear()
+    this.#items = 0
   }
 
   #remember(id: number, args: Args, i: number): void {
