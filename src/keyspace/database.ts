@@ -17,6 +17,7 @@ import type { Collections } from './collections.ts'
 import type { Commons } from './commons.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Entries, type MakeOptions } from './entries.ts'
+import type { KeyHash } from './key-hash.ts'
 import {
   clockOfWord,
   EMBSTR_LENGTH_MAX,
@@ -260,6 +261,11 @@ export class Database {
   /** The large collections, and the arena that their nodes lie in. */
   get collections(): Collections {
     return this.#commons.collections
+  }
+
+  /** The keyspace's keyed hash. Its use undoes what a lookup has left there for `insert`. */
+  get hash(): KeyHash {
+    return this.#commons.hash
   }
 
   /**
