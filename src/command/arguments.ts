@@ -125,7 +125,7 @@ function deadlineAfter(context: Context, ms: number, reply: Reply): number | nul
   return null
 }
 
-/** What is too large or too small for a double: an infinity or the smallest step; null: no number. */
+/** What no double holds: an infinity, or the smallest step; null: no number. */
 function roughLongDouble(text: string): number | null {
   const value = parseLongDouble(text)
   if (value === null) return null

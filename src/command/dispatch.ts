@@ -1,8 +1,8 @@
 // From arguments to a reply: finds the command, asks whether it may run now, runs it, and counts.
 //
 // The order of the questions is Redis's, because the first refusal is the reply: known? arity?
-// protected? authenticated? allowed inside MULTI? memory? disk? loading? paused? queued? Time is read once per command: the end
-// of one is the start of the next, so parsing counts as part of the command.
+// protected? authenticated? allowed inside MULTI? memory? disk? loading? paused? queued? Time is
+// read once per command: the end of one is the start of the next, so parsing counts as part of it.
 //
 // A command that finds the arena full throws out of its handler, having changed nothing if it
 // writes one key only; here it becomes an OOM error. It is the one error that handlers may throw:

@@ -20,7 +20,7 @@ import type { Args } from '../resp/args.ts'
 import { BIG_BULK, QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
 import { type ReplyError, replyError } from '../resp/replies.ts'
 import type { BufferLimit } from './config-forms.ts'
-import type { Subscriptions } from './subscriptions.ts'
+import { SubscriptionKind, type Subscriptions } from './subscriptions.ts'
 import type { TrackingState } from './tracking-state.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -148,13 +148,14 @@ export class Connection implements SocketHandler, Session, Caller {
   }
 
   refusalOf(entry: CommandEntry): ReplyError | null {
-    if (this.isMonitor && (entry.flags & KEY_FLAGS) !== 0) return NO_KEYSPACE
-    if (this.subscriptions === null || this.version === 3) return null
-    if (PUBSUB_COMMANDS.has(entry.fullName)) return null
-    return replyError(
-      `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / ` +
-        'QUIT / RESET are allowed in this context',
-    )
+    const isListening = this.subscriptions !== null && this.version === 2
+    if (isListening && !PUBSUB_COMMANDS.has(entry.fullName)) {
+      return replyError(
+        `ERR Can't execute '${entry.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / ` +
+          'QUIT / RESET are allowed in this context',
+      )
+    }
+    return this.isMonitor && (entry.flags & KEY_FLAGS) !== 0 ? NO_KEYSPACE : null
   }
 
   /** Its class in `client-output-buffer-limit`, CLIENT LIST and CLIENT KILL. */
@@ -209,21 +210,24 @@ export class Connection implements SocketHandler, Session, Caller {
     const age = Math.max(0, Math.floor((nowMs - this.createdMs) / 1000))
     const idle = Math.max(0, Math.floor((nowMs - this.lastActiveMs) / 1000))
     const queued = this.transaction === null ? -1 : this.transaction.commands.length
+    const redirect = this.tracking === null ? -1 : this.tracking.options.redirect
     const command = this.lastEntry === null ? 'NULL' : this.lastEntry.fullName
     return (
       `id=${this.id} addr=${socket.remoteAddress} laddr=${socket.localAddress} ` +
       `fd=${socket.descriptor} name=${this.name} age=${age} idle=${idle} ` +
       `flags=${this.flagLetters} db=${this.database} ${this.#subscribed()} multi=${queued} ` +
       `qbuf=${reader.queryLength} qbuf-free=${reader.queryFree} ` +
-      `argv-mem=${this.#argumentBytes()} multi-mem=${this.#transactionBytes()} rbs=0 rbp=0 obl=0 oll=${output} ` +
-      `omem=${pending} tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
-      `cmd=${command} user=default redir=${this.tracking === null ? -1 : this.tracking.options.redirect} resp=${this.version}`
+      `argv-mem=${this.#argumentBytes()} multi-mem=${this.#transactionBytes()} ` +
+      `rbs=0 rbp=0 obl=0 oll=${output} omem=${pending} ` +
+      `tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
+      `cmd=${command} user=default redir=${redirect} resp=${this.version}`
     )
   }
 
   #subscribed(): string {
-    const [channels, patterns, shards] = this.subscriptions?.topics ?? []
-    return `sub=${channels?.size ?? 0} psub=${patterns?.size ?? 0} ssub=${shards?.size ?? 0}`
+    const countOf = (kind: SubscriptionKind) => this.subscriptions?.of(kind).size ?? 0
+    const { Channel, Pattern, Shard } = SubscriptionKind
+    return `sub=${countOf(Channel)} psub=${countOf(Pattern)} ssub=${countOf(Shard)}`
   }
 
   /**

@@ -1,6 +1,6 @@
-// Deadlines, the next one first: a binary heap whose items know their place, so that one that is not
-// needed any more leaves at once. Clients that wait with a time limit come and go by the thousand
-// per second, nearly all of them long before their limit. Owner: the engine.
+// Deadlines, the next one first: a binary heap whose items know their place, so that one that is
+// not needed any more leaves at once. Clients that wait with a time limit come and go by the
+// thousand per second, nearly all of them long before their limit. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 
@@ -35,9 +35,9 @@ export class DeadlineHeap<T extends HeapItem> {
   remove(item: T): void {
     assert(this.#items[item.heapIndex] === item, 'the item is in this heap')
     const at = item.heapIndex
-    const last = this.#items.pop()!
+    const last = this.#items.pop()
     item.heapIndex = -1
-    if (last === item) return
+    if (last === undefined || last === item) return
     this.#place(last, at)
     this.#rise(last)
     this.#sink(last)
@@ -47,8 +47,8 @@ export class DeadlineHeap<T extends HeapItem> {
   check(): void {
     for (const [i, item] of this.#items.entries()) {
       assert(item.heapIndex === i, 'an item knows its place')
-      const parent = this.#items[(i - 1) >> 1]
-      assert(i === 0 || parent!.deadlineMs <= item.deadlineMs, 'no item is before its parent')
+      const { deadlineMs } = this.#items[i === 0 ? 0 : (i - 1) >> 1]!
+      assert(deadlineMs <= item.deadlineMs, 'no item is before its parent')
     }
   }
 

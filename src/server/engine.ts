@@ -8,6 +8,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { StoreError } from '../base/errors.ts'
 import type { Socket, SocketHandler, Transport } from '../base/socket.ts'
+import type { Command } from '../command/command.ts'
 import { CommandTable } from '../command/table.ts'
 import { Persistence } from '../persist/persistence.ts'
 import type { SnapshotRunner } from '../persist/snapshot/snapshot-port.ts'
@@ -30,6 +31,8 @@ export interface EngineOptions extends ServerOptions {
   /** Where snapshots are made; null: the server neither loads nor saves. */
   readonly snapshots: SnapshotRunner | null
   readonly processId: number
+  /** Tests: further commands. */
+  readonly commands?: readonly Command[]
   /** Tests: every cut proves that no page changed without touch. */
   readonly isChecking?: boolean
   /** Tests: makes the scanner go on while the engine waits for it. */
@@ -64,7 +67,8 @@ export class Engine implements Host {
     const { config, log, disk } = server
     const closeSockets = () => this.#closeSockets(transport)
     this.shutdown = new Shutdown(server, { mailbox, closeSockets })
-    this.#turn = new Turn(server, new CommandTable(allCommands, config.renames))
+    const families = options.commands ? [...allCommands, options.commands] : allCommands
+    this.#turn = new Turn(server, new CommandTable(families, config.renames))
     const handler = { onAccept: (socket: Socket) => this.#accept(socket) }
     this.#listeners = new Listeners({ transport, config, log, disk, handler })
     const resume = () => this.#resumePostponed()

@@ -15,6 +15,7 @@ import type {
   SocketHandler,
   Transport,
 } from '../base/socket.ts'
+import type { Command } from '../command/command.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { SteppedRunner } from '../persist/snapshot/test-runner.ts'
 import { Config, type ConfigName } from './config.ts'
@@ -34,6 +35,8 @@ export interface TestServerOptions {
   /** Pages that the arena may have at most, a multiple of a segment's. */
   readonly pageCapacity?: number
   readonly renames?: readonly { readonly from: string; readonly to: string }[]
+  /** Commands besides the server's own. */
+  readonly commands?: readonly Command[]
   /** The seed of all randomness, the hash secret included. */
   readonly seed?: number
   /** A disk to start from, as an earlier server left it. */
@@ -95,6 +98,7 @@ export class TestServer {
       processId: 1,
       isChecking: true,
       relieve: () => this.runner.step(),
+      ...(options.commands && { commands: options.commands }),
     })
     if (options.busyPort !== undefined) this.transport.busyPorts.add(options.busyPort)
     this.engine.listen()

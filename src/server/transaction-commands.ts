@@ -1,7 +1,7 @@
-// Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH. Between MULTI and EXEC dispatch queues what it
-// would run (command/dispatch.ts); EXEC runs the queue in one go, so that no other client comes in
-// between, and clients that wait for keys come after all of it. Nothing is taken back: a command that
-// fails leaves its error in the array, and the next one runs.
+// Transactions: MULTI, EXEC, DISCARD, WATCH, UNWATCH. Between MULTI and EXEC dispatch queues what
+// it would run (command/dispatch.ts); EXEC runs the queue in one go, so that no other client comes
+// in between, and clients that wait for keys come after all of it. Nothing is taken back: a command
+// that fails leaves its error in the array, and the next one runs.
 // Sources: Redis documentation, "Transactions"; the behaviour of redis-server 7.0.
 // biome-ignore-all format: rows of a table.
 

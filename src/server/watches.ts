@@ -6,7 +6,8 @@
 // - A key that was there and is gone at EXEC has expired, even if nobody has told. A key that had
 //   expired already when it was watched counts as absent, and its removal as no change.
 // While nobody watches, `isOn` is false and nothing here is called.
-// Sources: Redis documentation, "Transactions"; the behaviour of redis-server 7.0. Owner: the engine.
+// Sources: Redis documentation, "Transactions"; the behaviour of redis-server 7.0.
+// Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'
@@ -41,7 +42,7 @@ export class Watches implements KeyObserver {
     followers.add(this)
   }
 
-  /** Watches a key for `client`; nothing when it does already. O(keys it watches). */
+  /** Watches a key for `client`; nothing when it does already. O(1). */
   watch(client: Connection, db: Database, key: Slice): void {
     assert(!client.isWatchBroken, 'a broken watch needs no further keys')
     const existed = db.peek(key) !== NULL
