@@ -12,6 +12,10 @@ import { secretWords } from '../base/random.ts'
 import { KeyHash } from '../keyspace/key-hash.ts'
 
 const MIN_CAPACITY = 16
+/** A name's header and the slots of an entry in the arrays, as heap snapshots show them. */
+const ENTRY_BYTES = 48
+/** Of the table. */
+const SLOT_BYTES = 4
 
 export class ByteMap<Value> {
   readonly #hash = new KeyHash(secretWords(2))
@@ -19,9 +23,15 @@ export class ByteMap<Value> {
   #hashes: number[] = []
   #names: string[] = []
   #values: Value[] = []
+  #nameBytes = 0
 
   get size(): number {
     return this.#values.length
+  }
+
+  /** Memory, values aside, roughly. */
+  get bytes(): number {
+    return this.#nameBytes + this.size * ENTRY_BYTES + this.#table.length * SLOT_BYTES
   }
 
   /** The index of a name, -1 when it is not there. Valid until the next `remove`. */
@@ -68,6 +78,7 @@ export class ByteMap<Value> {
     this.#hashes.push(this.#hash.low)
     this.#names.push(textOf(bytes, start, length))
     this.#values.push(value)
+    this.#nameBytes += length
     this.#enter(this.size - 1)
   }
 
@@ -75,6 +86,7 @@ export class ByteMap<Value> {
   removeAt(index: number): void {
     assert(index >= 0 && index < this.size, 'no such entry')
     this.#leave(this.#slotOf(index))
+    this.#nameBytes -= this.#names[index]!.length
     const last = this.size - 1
     if (index !== last) {
       this.#table[this.#slotOf(last)] = index + 1
@@ -94,6 +106,7 @@ export class ByteMap<Value> {
     this.#hashes = []
     this.#names = []
     this.#values = []
+    this.#nameBytes = 0
   }
 
   /** The slot where the index of an entry stands. */

@@ -58,6 +58,11 @@ export class PubSub {
     return this.#topics[kind].size
   }
 
+  /** Memory of all channels and patterns, roughly; their subscribers count for clients. */
+  get bytes(): number {
+    return this.#topics.reduce((bytes, topics) => bytes + topics.bytes, 0)
+  }
+
   /** Clients subscribed to the name in a range. */
   subscriberCount(kind: SubscriptionKind, name: Slice): number {
     const topic = this.#topics[kind].find(name.bytes, name.start, name.length)
@@ -80,7 +85,7 @@ export class PubSub {
     client.subscriptions ??= new Subscriptions()
     const topic = this.#topicOf(kind, name)
     topic.subscribers.add(client)
-    client.subscriptions.topics[kind].add(topic)
+    client.subscriptions.add(kind, topic)
     this.#confirm(SUBSCRIBED[kind], kind, client, topic.name)
   }
 
@@ -93,7 +98,7 @@ export class PubSub {
 
   /** Ends all subscriptions of a kind, and confirms each, or that there was none. */
   unsubscribeAll(kind: SubscriptionKind, client: Connection): void {
-    const topics = client.subscriptions?.topics[kind]
+    const topics = client.subscriptions?.of(kind)
     if (topics === undefined || topics.size === 0) {
       return this.#confirm(UNSUBSCRIBED[kind], kind, client, null)
     }
@@ -107,7 +112,7 @@ export class PubSub {
   forget(client: Connection): void {
     if (client.subscriptions === null) return
     for (const kind of Object.values(SubscriptionKind)) {
-      for (const { name } of client.subscriptions.topics[kind]) this.#drop(kind, client, name)
+      for (const { name } of client.subscriptions.of(kind)) this.#drop(kind, client, name)
     }
     client.subscriptions = null
   }
@@ -175,7 +180,7 @@ export class PubSub {
   }
 
   #leave(kind: SubscriptionKind, client: Connection, topic: SubscribedTopic): void {
-    client.subscriptions?.topics[kind].delete(topic)
+    client.subscriptions?.remove(kind, topic)
     topic.subscribers.delete(client)
     if (topic.subscribers.size > 0) return
     const { name } = topic

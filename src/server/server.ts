@@ -135,7 +135,7 @@ export class Server implements Gates {
   /** Unix time in ms of the last DEBUG or CONFIG that a reader of INFO may ask for. */
   peakMs: number
   #replicationId = randomHex(RUN_ID_BYTES)
-  /** Bytes of all clients' buffers when they were last added up. */
+  /** Bytes of all clients' buffers, and of what they listen to, when they were last added up. */
   #clientBytes = 0
   #parts: ServerParts | null = null
   #dispatcher: Dispatcher | null = null
@@ -234,7 +234,8 @@ export class Server implements Gates {
 
   /** Bytes of data, index structures, client buffers and what a save holds. Exact for data. */
   usedBytes(): number {
-    this.#clientBytes = this.clients.totalBytes
+    const { clients, pubsub, tracking } = this
+    this.#clientBytes = clients.totalBytes + pubsub.bytes + tracking.bytes
     const used = this.keyspace.usedBytes + this.#clientBytes + this.savingBytes
     if (used > this.statistics.peakBytes) {
       this.statistics.peakBytes = used

@@ -14,25 +14,36 @@ export interface Topic {
 const TOPIC_BYTES = 64
 
 export class Subscriptions {
-  /** By kind. */
-  readonly topics: readonly [Set<Topic>, Set<Topic>, Set<Topic>] = [new Set(), new Set(), new Set()]
+  readonly #topics: readonly [Set<Topic>, Set<Topic>, Set<Topic>] = [
+    new Set(),
+    new Set(),
+    new Set(),
+  ]
+  /** Memory of all names, roughly. */
+  bytes = 0
+
+  of(kind: SubscriptionKind): ReadonlySet<Topic> {
+    return this.#topics[kind]
+  }
+
+  add(kind: SubscriptionKind, topic: Topic): void {
+    const topics = this.#topics[kind]
+    if (topics.has(topic)) return
+    topics.add(topic)
+    this.bytes += TOPIC_BYTES + topic.name.length
+  }
+
+  remove(kind: SubscriptionKind, topic: Topic): void {
+    if (this.#topics[kind].delete(topic)) this.bytes -= TOPIC_BYTES + topic.name.length
+  }
 
   get isEmpty(): boolean {
-    return this.topics.every((each) => each.size === 0)
+    return this.#topics.every((each) => each.size === 0)
   }
 
   /** What a confirmation counts: channels and patterns together, shard channels alone. */
   countWith(kind: SubscriptionKind): number {
-    const [channels, patterns, shards] = this.topics
+    const [channels, patterns, shards] = this.#topics
     return kind === SubscriptionKind.Shard ? shards.size : channels.size + patterns.size
-  }
-
-  /** Memory of all names, roughly. O(subscriptions). */
-  get bytes(): number {
-    let bytes = 0
-    for (const topics of this.topics) {
-      for (const { name } of topics) bytes += TOPIC_BYTES + name.length
-    }
-    return bytes
   }
 }
