@@ -1,6 +1,7 @@
-// The elements that SORT works on: where their bytes are, in what order they come, and what they are
-// compared by. Elements are not copied: they lie in the keyspace, which does not change while SORT
-// reads it. What has no bytes of its own there (a whole number in a packed value) is added as text.
+// The elements that SORT works on: where their bytes are, in what order they come, and what they
+// are compared by. Elements are not copied: they lie in the keyspace, which does not change while
+// SORT reads it. What has no bytes of its own there (a whole number in a packed value) is added as
+// text.
 
 import { EMPTY_BYTES, parseDouble, writeInteger } from '../base/bytes.ts'
 import type { I64 } from '../base/i64.ts'

@@ -12,6 +12,7 @@ import { dumpCommands } from '../../src/persist/dump.ts'
 import type { RawClient } from '../lib/client.ts'
 import { parseValue, showText, showValue, type Value } from '../lib/resp.ts'
 import { REFERENCE, TestServer } from '../lib/server.ts'
+import { BITS, SKETCHES } from './bit-commands.ts'
 
 const BATCH = 200
 /** Times may differ by what a batch takes. */
@@ -116,7 +117,7 @@ class Generator {
 
   next(): Word[] {
     if (this.below(300) === 0) return [this.pick(['FLUSHDB', 'FLUSHALL']), this.pick(['SYNC', 'X'])]
-    return this.pick([...STRINGS, ...ENTRIES])(this)
+    return this.pick([...STRINGS, ...ENTRIES, ...BITS, ...SKETCHES])(this)
   }
 
   below(limit: number): number {
