@@ -7,6 +7,7 @@ import type { Ptr } from '../memory/layout.ts'
 import type { AccessClock } from './access-clock.ts'
 import type { Collections } from './collections.ts'
 import type { KeyHash } from './key-hash.ts'
+import type { LeafDict } from './leaf-dict.ts'
 import type { RecordStore } from './record-store.ts'
 
 export interface Commons {
@@ -14,6 +15,9 @@ export interface Commons {
   readonly collections: Collections
   readonly hash: KeyHash
   readonly store: RecordStore
+  /** The large sets and the large hashes. */
+  readonly memberDict: LeafDict
+  readonly fieldDict: LeafDict
   readonly clock: AccessClock
   readonly stats: KeyspaceStats
   readonly expiry: Expiry

@@ -18,6 +18,7 @@ import type { Commons } from './commons.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Entries, type MakeOptions } from './entries.ts'
 import type { KeyHash } from './key-hash.ts'
+import type { LeafDict } from './leaf-dict.ts'
 import {
   clockOfWord,
   EMBSTR_LENGTH_MAX,
@@ -256,6 +257,42 @@ export class Database {
    */
   setRoot(record: Ptr, root: Uint32Array, encoding: Encoding): Ptr {
     return this.#entries.moved(record, this.#commons.store.withRoot(record, root, encoding))
+  }
+
+  /**
+   * Sets a key to the collection with that root, whatever it held before; no deadline. ARENA_FULL:
+   * nothing has changed, and the root's nodes are still the caller's.
+   */
+  putRoot(
+    key: Slice,
+    root: Uint32Array,
+    head: { readonly type: Type; readonly encoding: Encoding },
+  ): Ptr {
+    const { store } = this.#commons
+    const existing = this.#findAlive(key)
+    const made =
+      existing === NULL
+        ? this.insert(key, EMPTY, head)
+        : this.#entries.make(key, EMPTY, { ...head, deadlineMs: NO_DEADLINE })
+    try {
+      const rooted = store.withRoot(made, root, head.encoding)
+      if (existing === NULL) return this.#entries.moved(made, rooted)
+      this.#entries.supplant(existing, rooted)
+      return rooted
+    } catch (error) {
+      if (existing === NULL) this.#entries.remove(made)
+      else store.free(made)
+      throw error
+    }
+  }
+
+  /** What large sets and large hashes lie in. */
+  get memberDict(): LeafDict {
+    return this.#commons.memberDict
+  }
+
+  get fieldDict(): LeafDict {
+    return this.#commons.fieldDict
   }
 
   /** The large collections, and the arena that their nodes lie in. */

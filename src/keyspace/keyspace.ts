@@ -23,6 +23,7 @@ import type { Commons, KeyHook, KeyspaceStats } from './commons.ts'
 import { Database } from './database.ts'
 import { KeyHash } from './key-hash.ts'
 import { LazyFree } from './lazy-free.ts'
+import { LeafDict } from './leaf-dict.ts'
 import { flagsOf, rootWord, typeOfWord } from './record.ts'
 import { wordOf, wordsOf } from './record-access.ts'
 import { RecordStore } from './record-store.ts'
@@ -80,11 +81,14 @@ export class Keyspace {
     this.random = options.random ?? Random.fromSystem()
     this.clock = new AccessClock(this.random)
     this.stats = { hits: 0, misses: 0, expired: 0, staleShare: 0, timeCapReached: 0 }
+    const secret = options.hashSecret ?? secretWords(2)
     this.#commons = {
       arena: this.arena,
       collections: this.collections,
-      hash: new KeyHash(options.hashSecret ?? secretWords(2)),
+      hash: new KeyHash(secret),
       store: new RecordStore(this.collections, this.#lazyFree),
+      memberDict: new LeafDict(this.collections, new KeyHash(secret), false),
+      fieldDict: new LeafDict(this.collections, new KeyHash(secret), true),
       clock: this.clock,
       stats: this.stats,
       expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null },

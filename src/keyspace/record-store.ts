@@ -10,7 +10,7 @@
 
 import { assert } from '../base/assert.ts'
 import { copySlice, moveWithin, type Slice, scratchSlice } from '../base/slice.ts'
-import type { Arena } from '../memory/arena.ts'
+import { ARENA_FULL, type Arena } from '../memory/arena.ts'
 import { NULL, PTR_SEGMENT_SHIFT, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
 import { CELL_BYTES_MAX } from '../memory/size-class.ts'
 import type { Collections } from './collections.ts'
@@ -140,7 +140,8 @@ export class RecordStore {
 
   /**
    * Replaces `removed` bytes at `offset` of an inline value by `inserted` undefined ones. Returns
-   * the record, which may have moved (the old cell is free) and may be written. O(value).
+   * the record, which may have moved (the old cell is free) and may be written. What does not grow
+   * never fails: without memory for a smaller cell it stays in its own. O(value).
    */
   splice(
     record: Ptr,
@@ -159,17 +160,21 @@ export class RecordStore {
     assert(offset >= 0 && tail <= oldLength, 'a splice stays inside the value')
     const length = oldLength - removed + inserted
     const start = HEADER_BYTES[flags]! + keyLength
-    if (this.#fits(record, start + length)) {
-      this.#arena.touch(record)
-      words[at + 1] = shapeWord(flags, keyLength, length)
-      if (inserted !== removed && tail < oldLength) {
-        const from = at * 4 + start
-        const bytes = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
-        moveWithin(bytes, from + offset + inserted, from + tail, from + oldLength)
+    if (!this.#fits(record, start + length)) {
+      try {
+        return this.#splicedElsewhere(record, offset, { tail, inserted, length })
+      } catch (error) {
+        if (error !== ARENA_FULL || length > oldLength) throw error
       }
-      return record
     }
-    return this.#splicedElsewhere(record, offset, { tail, inserted, length })
+    this.#arena.touch(record)
+    words[at + 1] = shapeWord(flags, keyLength, length)
+    if (inserted !== removed && tail < oldLength) {
+      const from = at * 4 + start
+      const bytes = this.#arena.u8[record >>> PTR_SEGMENT_SHIFT]!
+      moveWithin(bytes, from + offset + inserted, from + tail, from + oldLength)
+    }
+    return record
   }
 
   /**

@@ -1,0 +1,444 @@
+// A hash table whose buckets are leaves: how large sets and hashes lie in memory. Front door of
+// dict-leaf.ts (bytes of a leaf), dict-leaves.ts (room in leaves), dict-directory.ts (hash to leaf),
+// dict-walk.ts (iteration), dict-release.ts (lazy free, copies), dict-check.ts.
+//
+// Extendible hashing: a directory of 2^depth Ptrs, by the upper bits of a keyed hash, leads to
+// leaves of 4 KiB with some hundred entries each. A lookup reads the directory, the slots of one
+// leaf and, as slots have 17 bits of the hash, one entry. There is no rehash; a split moves half a
+// leaf. Only leaves and the root are touched and saved; the directory is rebuilt from nothing else.
+//
+// One object serves all dicts of a kind: it is a cursor, pointed at an entry by `find` and
+// `pickRandom`, until the dict changes. Keys and values are copied from where the caller has them,
+// which must not be in the same dict. When the arena is full a method throws and has changed
+// nothing that anybody sees. Owner: the engine.
+
+import { assert } from '../base/assert.ts'
+import type { Random } from '../base/random.ts'
+import { asScratch, type ByteRange, copySlice, type Slice } from '../base/slice.ts'
+import { ARENA_FULL, type Arena } from '../memory/arena.ts'
+import {
+  NULL,
+  PAGE_BYTES,
+  PTR_SEGMENT_MASK,
+  PTR_SEGMENT_SHIFT,
+  type Ptr,
+  SPAN_HEADER_BYTES,
+} from '../memory/layout.ts'
+import type { Collections } from './collections.ts'
+import { checkDict } from './dict-check.ts'
+import { DictRootWord, depthOf, leafAt } from './dict-directory.ts'
+import {
+  DEADLINE_BYTES,
+  DictLeafWord,
+  depthOfShape,
+  fingerprint,
+  HeadFlag,
+  LeafEntry,
+  OFFSET_BITS,
+  OFFSET_MASK,
+  PTR_BYTES,
+  pagesOfShape,
+  readPtr,
+  readVarint,
+  SLOTS_WORD,
+  varintBytes,
+  withOut,
+  writePtr,
+  writeVarint,
+} from './dict-leaf.ts'
+import { DictLeaves } from './dict-leaves.ts'
+import { cloneDict, discardDict } from './dict-release.ts'
+import type { KeyHash } from './key-hash.ts'
+import { LeafWord, type Root, RootWord } from './root.ts'
+
+/** Longest entry that lies in a leaf: four of them fit the largest, with some that are out. */
+const ENTRY_BYTES_MAX = 8000
+/** Parts up to this length stay in an entry whose leaf has no room for more. */
+const PART_BYTES_MIN = 64
+/** More than any leaf has slots. */
+const PLACE_SLOTS = 8192
+const NO_VALUE: ByteRange = { bytes: new Uint8Array(0), start: 0, length: 0 }
+
+export class LeafDict {
+  /** Whether entries have values: hashes, not sets. */
+  readonly hasValues: boolean
+  readonly collections: Collections
+  readonly #arena: Arena
+  readonly #hash: KeyHash
+  readonly #leaves: DictLeaves
+  /** The entry that the cursor is at. */
+  #leaf: Ptr = NULL
+  #slot = 0
+  readonly #entry = asScratch(new LeafEntry())
+  /** What is being written: its bytes in the leaf, its deadline, and spans of what is out of line. */
+  #size = 0
+  #isKeyKept = false
+  #isKeyOut = false
+  #isValueOut = false
+  #keySpan: Ptr = NULL
+  #valueSpan: Ptr = NULL
+  #hasDeadline = false
+  readonly #deadline = new Uint8Array(DEADLINE_BYTES)
+
+  /** `hash` must be nobody else's: a lookup leaves the key's hash in it for what follows. */
+  constructor(collections: Collections, hash: KeyHash, hasValues: boolean) {
+    this.collections = collections
+    this.hasValues = hasValues
+    this.#arena = collections.arena
+    this.#hash = hash
+    this.#leaves = new DictLeaves(collections, hash, hasValues)
+  }
+
+  /** Fills scratch words with the root of an empty dict. ARENA_FULL: there is none. */
+  create(root: Uint32Array): void {
+    this.#leaves.create(root)
+  }
+
+  /** Frees a dict that has no record: its root stands in scratch words. */
+  discard(root: Uint32Array): void {
+    discardDict(this, root)
+  }
+
+  /** Fills scratch words with the root of a copy. ARENA_FULL: there is none. O(bytes). */
+  clone(source: Root, target: Uint32Array): void {
+    cloneDict(this, source, target)
+  }
+
+  /** Walks all invariants. O(n). */
+  check(root: Root): void {
+    checkDict(this.#leaves, root)
+  }
+
+  /** Hashes a key for `findHashed` in several dicts. */
+  hashKey(key: ByteRange): void {
+    this.#hash.of(key.bytes, key.start, key.length)
+  }
+
+  /** Points the cursor at the key's entry; false: there is none. O(1), allocates nothing. */
+  find(root: Root, key: ByteRange): boolean {
+    this.#hash.of(key.bytes, key.start, key.length)
+    return this.findHashed(root, key)
+  }
+
+  /** `find` of the key that was hashed last. */
+  findHashed(root: Root, key: ByteRange): boolean {
+    const { high, low } = this.#hash
+    const arena = this.#arena
+    const leaf = leafAt(arena, root, high)
+    const segment = leaf >>> PTR_SEGMENT_SHIFT
+    const words = arena.u32[segment]!
+    const bytes = arena.u8[segment]!
+    const at = (leaf & PTR_SEGMENT_MASK) << 1
+    const print = fingerprint(high, low, depthOfShape(words[at + DictLeafWord.Shape]!))
+    const first = at + SLOTS_WORD
+    const limit = first + words[at + LeafWord.Count]!
+    for (let i = first; i < limit; i++) {
+      const slot = words[i]!
+      if (slot >>> OFFSET_BITS !== print) continue
+      if (!this.#isKey(bytes, (at << 2) + (slot & OFFSET_MASK), key)) continue
+      this.#leaf = leaf
+      this.#slot = i - first
+      return true
+    }
+    return false
+  }
+
+  /** Points `out` at the key under the cursor. */
+  readKey(out: Slice): Slice {
+    return this.#read().keyInto(this.#arena, out)
+  }
+
+  /** Points `out` at the value under the cursor. */
+  readValue(out: Slice): Slice {
+    return this.#read().valueInto(this.#arena, out)
+  }
+
+  /** Adds a key that the last `find`, of this key, did not find. O(1). */
+  insert(root: Root, key: ByteRange, value: ByteRange = NO_VALUE): void {
+    this.#plan(key, value)
+    const leaf = this.#makeRoom(root, key, value)
+    this.#arena.touch(leaf)
+    const words = this.#words(leaf)
+    const at = wordIndex(leaf)
+    const offset = this.#write(leaf, key, value)
+    const count = words[at + LeafWord.Count]!
+    const { high, low } = this.#hash
+    const print = fingerprint(high, low, depthOfShape(words[at + DictLeafWord.Shape]!))
+    words[at + SLOTS_WORD + count] = (print << OFFSET_BITS) | offset
+    words[at + LeafWord.Count] = count + 1
+    this.#leaf = leaf
+    this.#slot = count
+    this.#leaves.noteCount(root, count + 1)
+    addCount(root, 1)
+  }
+
+  /**
+   * Gives the key, at whose entry the last `find` has put the cursor, another value. A deadline
+   * stays. O(1).
+   */
+  replace(root: Root, key: ByteRange, value: ByteRange): void {
+    assert(this.hasValues, 'the dict has values')
+    const entry = this.#read()
+    if (value.length === entry.valueLength) return this.#overwrite(entry, value)
+    this.#planKept(entry, value)
+    const leaf = this.#makeRoom(root, key, value)
+    const isFound = this.findHashed(root, key)
+    assert(isFound && this.#leaf === leaf, 'the entry is where there is room for it')
+    this.#arena.touch(leaf)
+    const words = this.#words(leaf)
+    const slotAt = wordIndex(leaf) + SLOTS_WORD + this.#slot
+    const offset = words[slotAt]! & OFFSET_MASK
+    const old = this.#read()
+    const { size } = old
+    if (old.isValueOut) this.#arena.freeSpan(old.valueSpan)
+    words[slotAt] = (words[slotAt]! & ~OFFSET_MASK) | this.#write(leaf, key, value)
+    this.#dropBytes(leaf, offset, size)
+  }
+
+  /** Removes the entry under the cursor. O(1), never fails. */
+  remove(root: Root): void {
+    const leaf = this.#leaf
+    const arena = this.#arena
+    arena.touch(leaf)
+    const words = this.#words(leaf)
+    const at = wordIndex(leaf)
+    const entry = this.#read()
+    if (entry.isKeyOut) arena.freeSpan(entry.keySpan)
+    if (this.hasValues && entry.isValueOut) arena.freeSpan(entry.valueSpan)
+    const first = at + SLOTS_WORD
+    const offset = words[first + this.#slot]! & OFFSET_MASK
+    this.#dropBytes(leaf, offset, entry.size)
+    const count = words[at + LeafWord.Count]! - 1
+    words[first + this.#slot] = words[first + count]!
+    words[at + LeafWord.Count] = count
+    root.chain.touch(arena)
+    addCount(root, -1)
+    this.#leaf = NULL
+    this.#leaves.mend(root, leaf)
+  }
+
+  /** Points the cursor at an entry, each as likely as any other. O(1) on average. */
+  pickRandom(root: Root, random: Random): void {
+    assert(root.count > 0, 'an empty dict has no entry')
+    const arena = this.#arena
+    const depth = depthOf(root)
+    const most = root.words[root.at + DictRootWord.Most]!
+    const { index, first } = root.chain
+    for (;;) {
+      let leaf = first
+      if (depth > 0) {
+        const directory = arena.u32[index >>> PTR_SEGMENT_SHIFT]!
+        const at = wordIndex(index)
+        const i = random.u32() >>> (32 - depth)
+        leaf = directory[at + i]!
+        // Each leaf stands for one place of the directory: its first.
+        if (i > 0 && directory[at + i - 1] === leaf) continue
+      }
+      const slot = random.below(most)
+      if (slot >= this.#words(leaf)[wordIndex(leaf) + LeafWord.Count]!) continue
+      this.#leaf = leaf
+      this.#slot = slot
+      return
+    }
+  }
+
+  /** A number that only the entry under the cursor has, until the dict changes. */
+  get place(): number {
+    return this.#leaf * PLACE_SLOTS + this.#slot
+  }
+
+  /** Puts the cursor back to a place. */
+  seek(place: number): void {
+    this.#leaf = Math.floor(place / PLACE_SLOTS)
+    this.#slot = place % PLACE_SLOTS
+  }
+
+  /** The entry under the cursor. */
+  #read(): LeafEntry {
+    const leaf = this.#leaf
+    assert(leaf !== NULL, 'the cursor is at an entry')
+    const segment = leaf >>> PTR_SEGMENT_SHIFT
+    const at = wordIndex(leaf)
+    const slot = this.#arena.u32[segment]![at + SLOTS_WORD + this.#slot]!
+    const start = (at << 2) + (slot & OFFSET_MASK)
+    return this.#entry.read(this.#arena.u8[segment]!, start, this.hasValues)
+  }
+
+  #isKey(bytes: Uint8Array, at: number, key: ByteRange): boolean {
+    const head = readVarint(bytes, at)
+    const length = key.length
+    if (head >>> 1 !== length) return false
+    let from = at + varintBytes(head)
+    let found = bytes
+    if ((head & HeadFlag.Out) !== 0) {
+      const span = readPtr(bytes, from)
+      found = this.#arena.contiguousBytes(span)
+      from = this.#arena.contiguousStart(span) + SPAN_HEADER_BYTES
+    }
+    const wanted = key.bytes
+    const start = key.start
+    for (let i = 0; i < length; i++) {
+      if (found[from + i]! !== wanted[start + i]!) return false
+    }
+    return true
+  }
+
+  /** Writes a value as long as the one that is there. */
+  #overwrite(entry: LeafEntry, value: ByteRange): void {
+    const arena = this.#arena
+    if (!entry.isValueOut) {
+      arena.touch(this.#leaf)
+      copySlice(value, entry.bytes, entry.valueStart)
+      return
+    }
+    const span = entry.valueSpan
+    arena.touchSpan(span, 0, value.length)
+    copySlice(value, arena.contiguousBytes(span), arena.contiguousStart(span) + SPAN_HEADER_BYTES)
+  }
+
+  /** Decides what of a new entry lies out of line, and how many bytes it has then. */
+  #plan(key: ByteRange, value: ByteRange): void {
+    this.#isKeyKept = false
+    this.#isKeyOut = false
+    this.#isValueOut = false
+    this.#hasDeadline = false
+    this.#sum(key.length, value.length)
+    if (this.#size <= ENTRY_BYTES_MAX) return
+    // The longer part first.
+    this.#isValueOut = this.hasValues && value.length >= key.length
+    this.#isKeyOut = !this.#isValueOut
+    this.#sum(key.length, value.length)
+    if (this.#size <= ENTRY_BYTES_MAX) return
+    this.#isValueOut = this.hasValues
+    this.#isKeyOut = true
+    this.#sum(key.length, value.length)
+  }
+
+  /** `#plan` for an entry that gets another value: key and deadline stay as they are. */
+  #planKept(entry: LeafEntry, value: ByteRange): void {
+    this.#isKeyKept = true
+    this.#isKeyOut = entry.isKeyOut
+    this.#keySpan = entry.isKeyOut ? entry.keySpan : NULL
+    this.#isValueOut = false
+    this.#hasDeadline = entry.hasDeadline
+    if (entry.hasDeadline) {
+      const from = entry.valueStart - DEADLINE_BYTES
+      for (let i = 0; i < DEADLINE_BYTES; i++) this.#deadline[i] = entry.bytes[from + i]!
+    }
+    this.#sum(entry.keyLength, value.length)
+    if (this.#size <= ENTRY_BYTES_MAX) return
+    this.#isValueOut = true
+    this.#sum(entry.keyLength, value.length)
+  }
+
+  #sum(keyLength: number, valueLength: number): void {
+    const keyBytes = this.#isKeyOut ? PTR_BYTES : keyLength
+    this.#size = varintBytes(keyLength * 2) + keyBytes
+    if (!this.hasValues) return
+    this.#size += varintBytes(valueLength * 4) + (this.#isValueOut ? PTR_BYTES : valueLength)
+    if (this.#hasDeadline) this.#size += DEADLINE_BYTES
+  }
+
+  /** The leaf with room for what is planned, whose spans are made. ARENA_FULL: nothing is. */
+  #makeRoom(root: Root, key: ByteRange, value: ByteRange): Ptr {
+    const isKeptOut = this.#isKeyKept && this.#isKeyOut
+    if (!isKeptOut) this.#keySpan = NULL
+    this.#valueSpan = NULL
+    try {
+      if (this.#isKeyOut && !isKeptOut) this.#keySpan = this.#makeSpan(root, key)
+      if (this.#isValueOut) this.#valueSpan = this.#makeSpan(root, value)
+      let leaf = this.#leaves.makeRoom(root, this.#size)
+      if (leaf === NULL && this.#putOut(root, key, value)) {
+        leaf = this.#leaves.makeRoom(root, this.#size)
+      }
+      if (leaf === NULL) throw ARENA_FULL
+      return leaf
+    } catch (error) {
+      if (this.#keySpan !== NULL && !isKeptOut) this.#arena.freeSpan(this.#keySpan)
+      if (this.#valueSpan !== NULL) this.#arena.freeSpan(this.#valueSpan)
+      throw error
+    }
+  }
+
+  /** Puts out of line what can be, for a leaf that is full and cannot be split. */
+  #putOut(root: Root, key: ByteRange, value: ByteRange): boolean {
+    const size = this.#size
+    if (!this.#isValueOut && this.hasValues && value.length > PART_BYTES_MIN) {
+      this.#valueSpan = this.#makeSpan(root, value)
+      this.#isValueOut = true
+    }
+    if (!this.#isKeyOut && !this.#isKeyKept && key.length > PART_BYTES_MIN) {
+      this.#keySpan = this.#makeSpan(root, key)
+      this.#isKeyOut = true
+    }
+    this.#sum(key.length, value.length)
+    return this.#size < size
+  }
+
+  #makeSpan(root: Root, part: ByteRange): Ptr {
+    const arena = this.#arena
+    const span = this.collections.allocateElement(root.number, part.length)
+    copySlice(part, arena.contiguousBytes(span), arena.contiguousStart(span) + SPAN_HEADER_BYTES)
+    return span
+  }
+
+  /** Writes the planned entry below the others of a touched leaf; returns its offset. */
+  #write(leaf: Ptr, key: ByteRange, value: ByteRange): number {
+    const words = this.#words(leaf)
+    const bytes = this.#arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
+    const at = wordIndex(leaf)
+    const shape = words[at + DictLeafWord.Shape]!
+    const used = words[at + LeafWord.Used]! + this.#size
+    const offset = pagesOfShape(shape) * PAGE_BYTES - used
+    const start = (at << 2) + offset
+    let to = writeVarint(bytes, start, key.length * 2 + (this.#isKeyOut ? HeadFlag.Out : 0))
+    if (this.#isKeyOut) to = writePtr(bytes, to, this.#keySpan)
+    else {
+      copySlice(key, bytes, to)
+      to += key.length
+    }
+    if (this.hasValues) to = this.#writeValue(bytes, to, value)
+    assert(to - start === this.#size, 'an entry is as long as planned')
+    words[at + LeafWord.Used] = used
+    if (this.#isKeyOut || this.#isValueOut) words[at + DictLeafWord.Shape] = withOut(shape)
+    return offset
+  }
+
+  #writeValue(bytes: Uint8Array, at: number, value: ByteRange): number {
+    let head = value.length * 4
+    if (this.#isValueOut) head += HeadFlag.Out
+    if (this.#hasDeadline) head += HeadFlag.Deadline
+    let to = writeVarint(bytes, at, head)
+    if (this.#hasDeadline) {
+      for (let i = 0; i < DEADLINE_BYTES; i++) bytes[to + i] = this.#deadline[i]!
+      to += DEADLINE_BYTES
+    }
+    if (this.#isValueOut) return writePtr(bytes, to, this.#valueSpan)
+    copySlice(value, bytes, to)
+    return to + value.length
+  }
+
+  /** The bytes of an entry in a touched leaf are of no use any more. */
+  #dropBytes(leaf: Ptr, offset: number, size: number): void {
+    const words = this.#words(leaf)
+    const at = wordIndex(leaf)
+    const used = words[at + LeafWord.Used]!
+    const lowest = pagesOfShape(words[at + DictLeafWord.Shape]!) * PAGE_BYTES - used
+    if (offset === lowest) words[at + LeafWord.Used] = used - size
+    else words[at + DictLeafWord.Garbage] = words[at + DictLeafWord.Garbage]! + size
+  }
+
+  #words(ptr: Ptr): Uint32Array {
+    return this.#arena.u32[ptr >>> PTR_SEGMENT_SHIFT]!
+  }
+}
+
+/** Index of a node's first word in its segment. */
+function wordIndex(ptr: Ptr): number {
+  return (ptr & PTR_SEGMENT_MASK) << 1
+}
+
+/** There are `change` entries more in a dict whose root has been touched. */
+function addCount({ words, at }: Root, change: number): void {
+  words[at + RootWord.Chain] = words[at + RootWord.Chain]! + change
+}
