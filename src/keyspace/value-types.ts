@@ -3,10 +3,13 @@
 import { releaseHash, releaseSet } from './dict-release.ts'
 import type { Releaser } from './lazy-free.ts'
 import { Type } from './record.ts'
+import { releaseStream } from './stream/stream-release.ts'
 import { releaseZset } from './zset/release-zset.ts'
 
 /** How the nodes of each type are freed. */
 export const RELEASERS: ReadonlyMap<Type, Releaser> = new Map<Type, Releaser>([
   [Type.Set, releaseSet],
   [Type.Hash, releaseHash],
+  [Type.Zset, releaseZset],
+  [Type.Stream, releaseStream],
 ])
