@@ -1,0 +1,11 @@
+// Words of a stream's root behind its chain; drawn in stream.ts.
+
+import { RootWord } from '../root.ts'
+import { ID_WORDS } from './stream-id.ts'
+
+export const StreamWord = {
+  LastId: RootWord.Type,
+  DeletedId: RootWord.Type + ID_WORDS,
+  Added: RootWord.Type + 2 * ID_WORDS,
+  Groups: RootWord.Type + 2 * ID_WORDS + 2,
+} as const
