@@ -257,6 +257,18 @@ describe('WATCH', () => {
     }
   })
 
+  it('takes it for absent as well when SWAPDB brings it or takes it away', () => {
+    for (const isThereAlso of [true, false]) {
+      const server = new TestServer({ config: { 'enable-debug-command': 'yes' } })
+      const client = server.connect()
+      talk(client, 'DEBUG SET-ACTIVE-EXPIRE 0', 'SET k v PX 1')
+      if (isThereAlso) talk(client, 'SELECT 1', 'SET k v PX 1')
+      server.clock.advance(2)
+      talk(client, 'SELECT 1', 'WATCH k', 'SWAPDB 0 1')
+      assert.equal(talk(client, 'MULTI', 'EXEC'), `${OK}*0\r\n`)
+    }
+  })
+
   it('breaks by FLUSHDB, FLUSHALL and SWAPDB if there was or will be such a key', () => {
     const rows = [
       ['FLUSHALL', true, false],

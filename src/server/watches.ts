@@ -72,6 +72,8 @@ export class Watches implements KeyObserver {
   }
 
   noteTouch(db: Database, key: Slice): void {
+    // What expires, or is evicted, `isBroken` finds gone; if it had expired before, nothing changed.
+    if (this.#followers.isByServer) return
     const node = this.#table.find(db.id, key)
     if (node !== null) this.#break(node)
   }
