@@ -5,7 +5,6 @@
 // is Database.scan's; a client may send any 64-bit number, and gets the scan its low bits mean.
 
 import { assert } from '../base/assert.ts'
-import { textOf } from '../base/bytes.ts'
 import { Glob } from '../base/glob.ts'
 import { scratchSlice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
@@ -16,6 +15,7 @@ import { INVALID_CURSOR, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { cursorArgument } from './scan-arguments.ts'
 
 const COUNT = word('count')
 const MATCH = word('match')
@@ -23,11 +23,6 @@ const TYPE = word('type')
 const COUNT_DEFAULT = 10
 /** An array of records that grew beyond this is not kept for the next SCAN. */
 const KEPT_CAPACITY = 1024
-
-/** As strtoul reads it: a sign is fine, and so is nothing at all. */
-const CURSOR = /^[+-]?\d+$/
-const CURSOR_MAX = 2n ** 64n - 1n
-const CURSOR_BITS = 53
 
 /** What users call the types. */
 export const TYPE_NAMES: ReadonlyMap<Type, string> = new Map<Type, string>([
@@ -115,7 +110,7 @@ export function keys({ db }: Context, args: Args, reply: Reply): void {
 /** SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]: next cursor and keys. O(count). */
 export function scan(context: Context, args: Args, reply: Reply): void {
   const { db, key } = context
-  const cursor = parseCursor(args, 1)
+  const cursor = cursorArgument(args, 1)
   if (cursor === null) return reply.error(INVALID_CURSOR)
   const count = parseScanOptions(args, reply)
   if (count === null) return
@@ -140,18 +135,6 @@ export function randomkey({ db, keyspace, key }: Context, _args: Args, reply: Re
   if (record === NULL) return reply.nil()
   db.readKey(record, key)
   reply.bulk(key.bytes, key.start, key.length)
-}
-
-/** The cursor that argument `i` spells, below 2^53; null when it is none. */
-function parseCursor(args: Args, i: number): number | null {
-  const small = args.integer(i)
-  if (typeof small === 'number' && small >= 0) return small
-  const text = textOf(args.bytes, args.start(i), args.length(i))
-  if (text === '') return 0
-  if (!CURSOR.test(text)) return null
-  const value = BigInt(text.startsWith('+') ? text.slice(1) : text)
-  if (value > CURSOR_MAX || value < -CURSOR_MAX) return null
-  return Number(BigInt.asUintN(CURSOR_BITS, value))
 }
 
 /** Reads options into FILTER; returns COUNT, or null after an error reply. */
