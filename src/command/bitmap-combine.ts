@@ -20,12 +20,15 @@ import { SET } from './string-set.ts'
 const WORDS = [word('and'), word('or'), word('xor'), word('not')]
 const TARGET = 2
 const FIRST_SOURCE = 3
+const PART_BYTES = 64 * 1024
 
 const NOT_TAKES_ONE = replyError('ERR BITOP NOT must be called with a single source key.')
 
 const SOURCE_KEY = new Slice()
 const SOURCE = scratchSlice()
 const RESULT = scratchSlice()
+const TARGET_PART = scratchSlice()
+const SOURCE_PART = scratchSlice()
 
 /** BITOP AND|OR|XOR|NOT target source …: length of the result; 0 and no key without any. O(N). */
 export function bitop(context: Context, args: Args, reply: Reply): void {
@@ -89,12 +92,18 @@ function fill(
   if (operation === BitOperation.Not) {
     return invertBits(RESULT.bytes, RESULT.start, RESULT.length)
   }
-  for (let i = FIRST_SOURCE; i < args.count; i++) {
-    if (i === longest) continue
-    readSource(db, args, i)
-    combineBits(operation, RESULT, SOURCE, SOURCE.length)
-    if (operation !== BitOperation.And) continue
-    const start = RESULT.start + SOURCE.length
-    RESULT.bytes.fill(0, start, RESULT.start + RESULT.length)
+  // By parts that stay in the cache until the last source has met them.
+  for (let from = 0; from < RESULT.length; from += PART_BYTES) {
+    const length = Math.min(PART_BYTES, RESULT.length - from)
+    TARGET_PART.set(RESULT.bytes, RESULT.start + from, length)
+    for (let i = FIRST_SOURCE; i < args.count; i++) {
+      if (i === longest) continue
+      readSource(db, args, i)
+      const given = Math.max(0, Math.min(length, SOURCE.length - from))
+      SOURCE_PART.set(SOURCE.bytes, SOURCE.start + from, given)
+      if (given > 0) combineBits(operation, TARGET_PART, SOURCE_PART, given)
+      if (operation !== BitOperation.And) continue
+      RESULT.bytes.fill(0, TARGET_PART.start + given, TARGET_PART.start + length)
+    }
   }
 }

@@ -56,6 +56,30 @@ test('SETBIT, BITCOUNT, BITPOS and BITOP do as the model does', () => {
   harness.keyspace.check()
 })
 
+test('BITOP works large strings of different lengths through in parts', () => {
+  const random = new Random(SEED)
+  const harness = new Harness({ seed: SEED })
+  const sources = [200_003, 65_537, 131_072, 500].map((length, i) => {
+    const bytes = Uint8Array.from({ length }, () => random.below(256))
+    harness.run('SET', `s${i}`, bytes)
+    return bytes
+  })
+  const columns = Array.from({ length: 200_003 }, (_, i) => sources.map((bytes) => bytes[i] ?? 0))
+  const rows: [operation: string, combine: (a: number, b: number) => number][] = [
+    ['AND', (a, b) => a & b],
+    ['OR', (a, b) => a | b],
+    ['XOR', (a, b) => a ^ b],
+  ]
+  for (const [operation, combine] of rows) {
+    assert.equal(harness.run('BITOP', operation, 'd', 's1', 's0', 's2', 's3'), 200_003)
+    const expected = Buffer.from(columns.map((column) => column.reduce(combine)))
+    assert.ok(harness.run('GET', 'd') === expected.toString('latin1'), operation)
+  }
+  assert.equal(harness.run('BITOP', 'NOT', 'd', 's0'), 200_003)
+  const inverted = Buffer.from(sources[0]!.map((byte) => ~byte))
+  assert.ok(harness.run('GET', 'd') === inverted.toString('latin1'), 'NOT')
+})
+
 test('BITFIELD keeps integers as BigInt does', () => {
   const random = new Random(SEED)
   const harness = new Harness({ seed: SEED })
