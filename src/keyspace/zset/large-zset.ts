@@ -393,8 +393,8 @@ export class LargeZset {
   /** Makes room for an entry at the place, which may come to another leaf by that. */
   #makeRoom(needed: number, score: number): void {
     const leaf = this.#leaf
-    if (leaf.freeBytes >= needed) return
     if (needed * 4 > leaf.capacity) this.#enlarge(leafPagesFor(needed))
+    if (leaf.freeBytes >= needed) return
     if (this.#closeHoles(needed)) return
     this.#part(needed, score)
     if (leaf.freeBytes < needed) {

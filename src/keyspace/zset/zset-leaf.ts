@@ -379,6 +379,8 @@ export class ZsetLeaf {
       const offset = this.#offset(i)
       assert(offset >= this.#words[this.#word + HEAP_WORD]!, 'entries lie in the heap')
       assert(offset + this.#entryBytes(i) <= this.byteLength, 'entries lie in the leaf')
+      const quarter = (SLOT_BYTES + this.#entryBytes(i)) * 4
+      assert(quarter <= this.capacity, 'an entry is a quarter of its leaf at most')
       used += this.#entryBytes(i)
       if (this.spanOf(i) !== NULL) outCount++
       if (i > 0) {
