@@ -1,0 +1,123 @@
+// Random commands of all types on this server and on redis-server 7.0 side by side: every reply, the
+// changes counted, the events, and in the end the data must be the same. A difference is shrunk to
+// a short script, which is printed with its seed.
+//
+//   node test/differential/differential.ts [rounds] [commands per round]     SEED=n repeats a run
+//   --only name,name    only these commands       --keep-going    report all rounds, do not stop
+
+import { parseArgs } from 'node:util'
+import { Random } from '../../src/base/random.ts'
+import { REFERENCE, TestServer } from '../lib/server.ts'
+import { type Difference, Pair } from './pair.ts'
+import { FAMILIES } from './rows.ts'
+import { makeScript, type Script, showScript, THRESHOLDS } from './script.ts'
+import { shrink } from './shrink.ts'
+
+export interface DifferentialOptions {
+  readonly seed: number
+  readonly rounds: number
+  /** Commands of a round. */
+  readonly commands: number
+  /** Names of commands, in lower case; all without it. */
+  readonly only?: ReadonlySet<string>
+  /** The program that is compared with the reference; by default the server under test. */
+  readonly server?: string
+  readonly shouldStop?: boolean
+}
+
+export interface DifferentialResult {
+  /** The seed and the script of each difference, as text. */
+  readonly failures: readonly string[]
+  /** Commands that the server under test does not have. */
+  readonly missing: readonly string[]
+  /** How often each command was compared. */
+  readonly counts: ReadonlyMap<string, number>
+}
+
+const ARGS = ['--enable-debug-command', 'yes', '--databases', '16']
+
+/** Runs the rounds; each has a seed of its own, the first `options.seed`. */
+export async function runDifferential(options: DifferentialOptions): Promise<DifferentialResult> {
+  const { server = '', only, shouldStop = true } = options
+  const program = server === '' ? {} : { command: server }
+  const servers = [
+    await TestServer.start({ ...program, args: ARGS }),
+    await TestServer.start({ command: REFERENCE, args: ARGS }),
+  ] as const
+  try {
+    const known = await commandNames(servers[0])
+    const used = new Set(Object.values(FAMILIES).flatMap((rows) => rows.map(({ name }) => name)))
+    const missing = [...used].filter((name) => !known.has(name)).sort()
+    const isChosen = ({ name }: { name: string }) => known.has(name) && (only?.has(name) ?? true)
+    const pair = new Pair(servers[0], servers[1], known.has('psubscribe'))
+    const failures: string[] = []
+    for (let round = 0; round < options.rounds; round++) {
+      const seed = options.seed + round
+      const script = makeScript(new Random(seed), options.commands, isChosen)
+      const difference = await pair.run(script)
+      if (difference === null) continue
+      failures.push(await explain(pair, script, difference, seed))
+      if (shouldStop) break
+    }
+    return { failures, missing, counts: pair.counts }
+  } finally {
+    for (const running of servers) await running.stop()
+  }
+}
+
+async function commandNames(server: TestServer): Promise<ReadonlySet<string>> {
+  const client = await server.connect()
+  const list = await client.call('COMMAND', 'LIST')
+  client.close()
+  return new Set(list.items.map(({ text }) => text))
+}
+
+/** The smallest script found that shows the difference, with what it shows. */
+async function explain(
+  pair: Pair,
+  script: Script,
+  difference: Difference,
+  seed: number,
+): Promise<string> {
+  let small: Script = { ...script, steps: script.steps.slice(0, difference.at + 1) }
+  let shown = difference
+  const probe = async (candidate: Script) => {
+    const found = await pair.run(candidate)
+    if (found?.about !== difference.about) return false
+    small = candidate
+    shown = found
+    return true
+  }
+  await probe({ ...small, config: THRESHOLDS[0]! })
+  await shrink(small.steps, (steps) => probe({ ...small, steps }))
+  const first = `SEED=${seed}, command ${difference.at} (${difference.about})`
+  return `${first}:\n${showScript(small)}\n-> ${shown.text}`
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      only: { type: 'string' },
+      'keep-going': { type: 'boolean', default: false },
+      server: { type: 'string', default: '' },
+    },
+  })
+  const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+  console.log(`SEED=${seed}`)
+  const { failures, missing, counts } = await runDifferential({
+    seed,
+    rounds: Number(positionals[0] ?? 100),
+    commands: Number(positionals[1] ?? 300),
+    server: values.server,
+    shouldStop: !values['keep-going'],
+    ...(values.only && { only: new Set(values.only.split(',')) }),
+  })
+  for (const failure of failures) console.log(`\n${failure}`)
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  console.log(`\n${total} commands of ${counts.size} names, ${failures.length} rounds differ`)
+  if (missing.length > 0) console.log(`${missing.length} commands missing: ${missing.join(' ')}`)
+  process.exitCode = failures.length > 0 ? 1 : 0
+}
+
+if (import.meta.main) await main()

@@ -1,0 +1,23 @@
+// A row of the tables of commands: the form, and how the replies of two servers are compared.
+
+import type { Value } from '../lib/resp.ts'
+import type { Same } from './same.ts'
+
+export interface Row {
+  /** See form.ts. */
+  readonly form: string
+  /** By default the replies must be equal. */
+  readonly same?: Same
+  /** How often, compared with other rows; by default 1. */
+  readonly weight?: number
+  /** The command for the reference that does what this server's reply says it did. */
+  readonly follow?: (words: readonly string[], reply: Value) => readonly string[]
+  /** A command for the reference whose reply must be free of nil and 0. */
+  readonly witness?: (words: readonly string[], reply: Value) => readonly string[]
+  /** Payloads are exchanged and their values compared. */
+  readonly isDump?: boolean
+  /** May wait: the words are never damaged, so that it does not wait for ever. */
+  readonly isBlocking?: boolean
+  /** Not in transactions. */
+  readonly isAlone?: boolean
+}
