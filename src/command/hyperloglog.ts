@@ -5,6 +5,7 @@
 // elements are in it. So a damaged sketch is refused before anything of it has changed.
 
 import { Slice, scratchSlice } from '../base/slice.ts'
+import { Encoding } from '../keyspace/record.ts'
 import {
   COUNT_AT,
   COUNT_BYTES,
@@ -52,6 +53,7 @@ export function pfadd(context: Context, args: Args, reply: Reply): void {
     changes = addSparse(context, args, record)
     if (changes < 0) return reply.error(CORRUPT_SKETCH)
     if (changes > 0) storeEdit(context, key, record)
+    else makeRaw(context, record)
   }
   if (changes > 0) {
     noteChange(context, key, PFADD)
@@ -72,11 +74,14 @@ export function pfcount(context: Context, args: Args, reply: Reply): void {
   if (record === NULL) return reply.integer(0)
   if (!readSketch(context, record, reply)) return
   const cached = cachedCount(value)
-  if (cached !== null) return reply.integer(cached)
+  if (cached !== null) {
+    makeRaw(context, record)
+    return reply.integer(cached)
+  }
   const count = countSketch(value)
   if (count < 0) return reply.error(CORRUPT_SKETCH)
   writeCount(COUNT.bytes, count)
-  db.writeString(record, COUNT_AT, COUNT)
+  db.writeString(makeRaw(context, record), COUNT_AT, COUNT)
   noteTouch(context, key)
   reply.integer(count)
 }
@@ -101,6 +106,15 @@ export function pfmerge(context: Context, args: Args, reply: Reply): void {
   storeEdit(context, key, record)
   noteChange(context, key, PFADD)
   reply.ok()
+}
+
+/**
+ * A short sketch from a file or a payload is embstr until it is used, as in Redis; `value` is its
+ * bytes. Returns the record, which may have moved.
+ */
+function makeRaw({ db, value }: Context, record: Ptr): Ptr {
+  if (db.encodingOf(record) !== Encoding.Embstr) return record
+  return db.growString(record, value.length)
 }
 
 /** Adds the arguments to a sketch that lies dense in `record`; returns how many changed it. */

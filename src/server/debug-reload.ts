@@ -31,11 +31,15 @@ export function reload(context: Context, args: Args, reply: Reply): void {
   }
   const { server, keyspace } = serverContext(context)
   const { persistence, log } = server
+  const { observer } = context
   if (persistence === null) return reply.error(NO_PERSISTENCE)
   persistence.abort()
   if (isSaveWanted && persistence.save() !== null) return reply.error(SAVE_FAILED)
   if (isFlushWanted) {
-    for (const database of keyspace.databases) keyspace.flush(database)
+    for (const database of keyspace.databases) {
+      if (observer.isOn) observer.noteFlush(database)
+      keyspace.flush(database)
+    }
     keyspace.reclaimAll()
   }
   keyspace.isExpiryOn = false
