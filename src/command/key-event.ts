@@ -9,7 +9,7 @@
 
 import type { Slice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
-import type { Context } from './command.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
 
 /** Classes of events: the letters of `notify-keyspace-events`. */
 export const EventClass = {
@@ -50,6 +50,13 @@ export interface KeyObserver {
   noteFlush(db: Database): void
   /** Two databases have exchanged their keys. */
   noteSwap(first: Database, second: Database): void
+}
+
+/** What of a command's context matters here. */
+interface Context {
+  readonly keyspace: Keyspace
+  readonly observer: KeyObserver
+  readonly db: Database
 }
 
 /** The command changed `key` in the selected database: one change, and one event. */

@@ -31,6 +31,8 @@ export interface KeyHooks {
   onMiss: KeyHook | null
   /** Called when the key is in its place. */
   onNew: KeyHook | null
+  /** Keys are made that nobody shall see: they are not told as new. */
+  isHiding: boolean
 }
 
 /** Sees a key of a database; must not change the keyspace. */

@@ -366,7 +366,7 @@ export class Database {
     const existing = this.#findAlive(key)
     if (existing === NULL) {
       this.#entries.insert(record, NULL)
-      if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(this.id, key)
+      this.#tellNew(this.id, key)
       return
     }
     const clock = this.#commons.clock.accessed(this.clockOf(existing))
@@ -424,7 +424,7 @@ export class Database {
   /** Moves the record to another key of `target` (which may be this database), as `rename` does. */
   moveTo(record: Ptr, target: Database, key: Slice): Ptr {
     const made = this.#entries.moveTo(record, target.#entries, key)
-    if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(target.id, key)
+    this.#tellNew(target.id, key)
     return made
   }
 
@@ -525,8 +525,13 @@ export class Database {
   /** Makes a record for a free key, whose hash stands in the shared KeyHash. */
   #create(key: Slice, value: Slice, options: MakeOptions): Ptr {
     const made = this.#entries.create(key, value, options)
-    if (this.#commons.hooks.onNew !== null) this.#commons.hooks.onNew(this.id, key)
+    this.#tellNew(this.id, key)
     return made
+  }
+
+  #tellNew(id: number, key: Slice): void {
+    const { hooks } = this.#commons
+    if (hooks.onNew !== null && !hooks.isHiding) hooks.onNew(id, key)
   }
 
   /** The way of every SET. Makes objects only when a record is made. */

@@ -92,7 +92,7 @@ export class Keyspace {
       clock: this.clock,
       stats: this.stats,
       expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null },
-      hooks: { onMiss: null, onNew: null },
+      hooks: { onMiss: null, onNew: null, isHiding: false },
       isClockStopped: false,
     }
     this.#spaceLimit = options.databaseCount + 1
@@ -141,6 +141,11 @@ export class Keyspace {
   /** Hook that sees each key that a command has made; null: none. */
   set onNew(hook: KeyHook | null) {
     this.#commons.hooks.onNew = hook
+  }
+
+  /** Whether keys are being made that nobody shall see, values on their way to their own keys. */
+  set isHiding(isHiding: boolean) {
+    this.#commons.hooks.isHiding = isHiding
   }
 
   /** Whether deadlines have effect; off while loading. */

@@ -151,3 +151,18 @@ test('IDLETIME and FREQ set the clock that the policy has', () => {
   harness.run('RESTORE', 'a', 0, payload, 'REPLACE', 'FREQ', 100)
   assert.equal(harness.run('OBJECT', 'FREQ', 'a'), 100)
 })
+
+test('what is made and what goes is announced, and no other key', () => {
+  const harness = harnessWith('a', '1')
+  const payload = dumpOf(harness, 'a')
+  const made: string[] = []
+  harness.keyspace.onNew = (id, key) => made.push(`${id} ${key.toLatin1()}`)
+  harness.observer.takeEvents()
+  harness.run('RESTORE', 'b', 0, payload)
+  assert.deepEqual(harness.observer.takeEvents(), ['0 b g restore'])
+  harness.run('RESTORE', 'b', 1, payload, 'REPLACE', 'ABSTTL')
+  assert.deepEqual(harness.observer.takeEvents(), ['0 b g del'])
+  harness.run('RESTORE', 'b', 1, payload, 'ABSTTL')
+  assert.deepEqual(harness.observer.takeEvents(), [])
+  assert.deepEqual(made, ['0 b'])
+})

@@ -150,7 +150,7 @@ function refuse(reply: Reply, error: Parameters<Reply['error']>[0]): null {
 }
 
 /** The value of the payload in argument 3, under a key of its own; NULL after an error reply. */
-function makeValue({ db, value, limits }: Context, args: Args, reply: Reply): Ptr {
+function makeValue({ db, keyspace, value, limits }: Context, args: Args, reply: Reply): Ptr {
   const { bytes } = args
   const start = args.start(3)
   const length = args.length(3)
@@ -159,12 +159,14 @@ function makeValue({ db, value, limits }: Context, args: Args, reply: Reply): Pt
     reply.error(DUMP_BAD)
     return NULL
   }
+  keyspace.isHiding = true
   try {
     const range = value.set(bytes, start, length)
     const record = RESTORED.make(payload, range, db, limits.encodings)
     if (record === NULL) reply.error(DUMP_BAD_FORMAT)
     return record
   } finally {
+    keyspace.isHiding = false
     payload.release()
   }
 }

@@ -1,5 +1,7 @@
-// Who watches commands: MONITOR, and client side caching, which remembers what was read. The hooks of
-// dispatch are set while anybody does, so that otherwise a command pays two branches.
+// Who watches commands: MONITOR, and client side caching, which remembers what was read. The hooks
+// of dispatch are set while anybody does, so that otherwise a command pays two branches. Commands
+// of a transaction are seen one by one, before EXEC; one that waits for a key only the first time.
+//
 // Owner: the engine.
 
 import type { Dispatcher } from '../command/dispatch.ts'

@@ -1,4 +1,7 @@
-// MONITOR: turns a client into one that sees all commands; see monitor.ts.
+// MONITOR: turns a client into one that sees all commands; see monitor.ts. As in Redis, it may not
+// touch keys from then on, and gets out of it by RESET only.
+//
+// The error inside of a transaction has Redis's words, though nothing would block.
 
 import { type Command, type Context, Flag } from '../command/command.ts'
 import type { Args } from '../resp/args.ts'

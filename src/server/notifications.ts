@@ -60,7 +60,7 @@ export class Notifications implements KeyObserver {
     this.#keyspace = keyspace
   }
 
-  /** Takes the bits of `notify-keyspace-events`. Two classes have hooks that cost nothing when off. */
+  /** Takes the bits of `notify-keyspace-events`. Misses and new keys have hooks of their own. */
   setClasses(classes: number): void {
     this.#classes = classes
     this.isOn = (classes & WHERE) !== 0 && (classes & ~WHERE) !== 0

@@ -2,8 +2,9 @@
 // message to them. Shard channels are as good as channels here, under names of their own: without a
 // cluster there is one shard.
 //
-// A message is encoded once (pushes.ts) and written to each subscriber's socket in one loop; nothing
-// is allocated for a subscriber. Patterns are asked one after the other, in no special order.
+// A message is encoded once (pushes.ts) and written to each subscriber's socket in one loop;
+// nothing is allocated for a subscriber. Patterns are asked one after the other, in no special
+// order.
 //
 // Invariant: a topic is there exactly while it has subscribers, and then it is in the
 // `subscriptions` of each of them. Owner: the engine.

@@ -1,4 +1,10 @@
-// What CLIENT TRACKING has set for one client.
+// What CLIENT TRACKING has set for one client. It lies in the client's `Connection`; what the
+// server remembers of the keys that clients have read is in tracking.ts.
+//
+// The default mode remembers each key that a command reads; OPTIN and OPTOUT make that depend on a
+// CLIENT CACHING before the command. Broadcast mode remembers nothing: prefixes decide.
+//
+// Invariant: `prefixes` is empty unless the mode is broadcast.
 
 export interface TrackingOptions {
   /** Id of the client that gets the invalidations; 0: this one. */

@@ -1,4 +1,4 @@
-// Client side caching: which clients hold copies of which keys, and telling them when a key changes.
+// Client side caching: which clients hold copies of which keys, and telling them when one changes.
 //
 // - In the default mode the server remembers who has read a key, tells them once when it changes,
 //   and forgets. Clients stand in the table by id, and ids are never used again, so a client that
@@ -30,7 +30,7 @@ import type { Pushes } from './pushes.ts'
 import { TrackingPrefixes } from './tracking-prefixes.ts'
 import { type TrackingOptions, TrackingState } from './tracking-state.ts'
 
-/** Keys that one step may declare invalid to make room; more with each step that does not suffice. */
+/** Keys that a step may declare invalid to make room; more with each that does not suffice. */
 const EVICTIONS_PER_STEP = 100
 
 /** An entry in a set of clients, as heap snapshots show it; a single client takes less. */
