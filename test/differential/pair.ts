@@ -46,7 +46,7 @@ export class Pair {
     ] as const
     try {
       const difference = await new Run(sides[0], sides[1], this.counts).run(script.steps)
-      return difference ?? (await compareEnds(sides[0], sides[1], script.steps.length))
+      return difference ?? (await compareEnds(sides[0], sides[1], script.steps))
     } finally {
       for (const side of sides) side.close()
     }
@@ -57,6 +57,8 @@ export class Pair {
 class Side {
   readonly client: RawClient
   readonly #listener: RawClient | null
+  /** What the changes are counted from. */
+  #firstChange = 0
 
   private constructor(client: RawClient, listener: RawClient | null) {
     this.client = client
@@ -74,7 +76,9 @@ class Side {
     const listener = hasEvents ? await server.connect() : null
     if (listener) await listener.call('PSUBSCRIBE', '__keyevent@*', END)
     if (script.version === 3) await client.call('HELLO', '3')
-    return new Side(client, listener)
+    const side = new Side(client, listener)
+    side.#firstChange = await side.changes()
+    return side
   }
 
   /** Events so far, as `database event key`. */
@@ -90,10 +94,15 @@ class Side {
     }
   }
 
-  /** Changes that the server has counted. */
+  /** Changes that the server has counted since the script began, or since it saved. */
   async changes(): Promise<number> {
     const info = (await this.client.call('INFO', 'persistence')).text
-    return Number(/rdb_changes_since_last_save:(\d+)/.exec(info)?.[1])
+    return Number(/rdb_changes_since_last_save:(\d+)/.exec(info)?.[1]) - this.#firstChange
+  }
+
+  /** The server has saved: it counts from 0. */
+  restartChanges(): void {
+    this.#firstChange = 0
   }
 
   close(): void {
@@ -138,6 +147,9 @@ class Run {
     const text = this.#compareReplies(step, ours, theirs)
     if (text !== '') return text
     if (name === 'multi' && ours.kind === 'simple') this.#queued = []
+    if (name === 'debug' && ours.kind === 'simple') {
+      for (const side of [this.#ours, this.#theirs]) side.restartChanges()
+    }
     if (row.witness && ours.kind !== 'error') return this.#askWitness(step, ours)
     return ''
   }
@@ -211,8 +223,14 @@ async function restoreInto(client: RawClient, key: string, payload: string): Pro
   return 'the restored value has another digest'
 }
 
-async function compareEnds(ours: Side, theirs: Side, at: number): Promise<Difference | null> {
-  const changes = [await ours.changes(), await theirs.changes()]
+async function compareEnds(
+  ours: Side,
+  theirs: Side,
+  steps: readonly Step[],
+): Promise<Difference | null> {
+  const at = steps.length
+  const hasOwnChanges = steps.some(({ row }) => row.hasOwnChanges === true)
+  const changes = hasOwnChanges ? [0, 0] : [await ours.changes(), await theirs.changes()]
   const [events, theirEvents] = [await ours.events(), await theirs.events()]
   for (const side of [ours, theirs]) await side.client.call('HELLO', '2')
   const states = [await walk(ours.client, DATABASES), await walk(theirs.client, DATABASES)] as const

@@ -18,6 +18,8 @@ export interface Row {
   readonly isDump?: boolean
   /** May wait: the words are never damaged, so that it does not wait for ever. */
   readonly isBlocking?: boolean
+  /** How many changes it counts is another number here, on purpose. */
+  readonly hasOwnChanges?: boolean
   /** Not in transactions. */
   readonly isAlone?: boolean
 }

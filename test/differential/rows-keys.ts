@@ -52,6 +52,10 @@ function keyExists({ kind, text }: Value): string[] {
   return kind === 'bulk' ? ['EXISTS', text] : ['PING']
 }
 
+const BITFIELD =
+  '(GET bitfieldtype bitfieldoffset|SET bitfieldtype bitfieldoffset int|' +
+  'INCRBY bitfieldtype bitfieldoffset int)'
+
 export const STRING_ROWS: readonly Row[] = [
   { form: 'SET string value [NX|XX] [GET] [KEEPTTL|EX ttl|PX ttl|EXAT at|PXAT atms]', weight: 3 },
   { form: 'SET key value' },
@@ -85,10 +89,10 @@ export const STRING_ROWS: readonly Row[] = [
   { form: 'BITOP (AND|OR|XOR) bits bits+' },
   { form: 'BITOP NOT bits (bits|string)' },
   {
-    form:
-      'BITFIELD bits {[OVERFLOW (WRAP|SAT|FAIL)] (GET bitfieldtype bitfieldoffset|SET ' +
-      'bitfieldtype bitfieldoffset int|INCRBY bitfieldtype bitfieldoffset int)}*',
+    form: `BITFIELD bits {[OVERFLOW (WRAP|SAT)] ${BITFIELD}}*`,
   },
+  // A string that got longer while all writes failed is a change here.
+  { form: `BITFIELD bits OVERFLOW FAIL {${BITFIELD}}+`, hasOwnChanges: true },
   { form: 'BITFIELD_RO bits {GET bitfieldtype bitfieldoffset}*' },
   { form: 'PFADD hll member*', weight: 3 },
   { form: 'PFCOUNT hll+' },

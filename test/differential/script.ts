@@ -26,7 +26,7 @@ const MULTI_PERCENT = 1
 const MULTI_LENGTH_MAX = 8
 /** Of 100 commands, how many have a word too few, too many, or a strange one. */
 const DAMAGE_PERCENT = 3
-const STRANGE = ['BOGUS', '', '-1', 'x', '18446744073709551616', 'NX', 'COUNT', '0', '\x00']
+const STRANGE = ['BOGUS', '', '-1', 'x', '18446744073709551616', 'NX', 'COUNT', '0']
 
 const PROFILES: readonly Profile[] = [
   { memberCount: 8, valueBytesMax: 20, repeatMax: 6, wrongPercent: 3 },
