@@ -153,6 +153,11 @@ export class Keyspace {
     this.#commons.expiry.isOn = isOn
   }
 
+  /** Whether keys whose deadline has passed are hidden, not removed (CLIENT PAUSE). */
+  set isExpiryPaused(isPaused: boolean) {
+    this.#commons.expiry.isPaused = isPaused
+  }
+
   /** Whether accesses leave the clock bits alone (CLIENT NO-TOUCH). */
   set isClockStopped(isStopped: boolean) {
     this.#commons.isClockStopped = isStopped

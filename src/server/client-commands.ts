@@ -186,6 +186,7 @@ function pause(context: Context, args: Args, reply: Reply): void {
   if (durationMs < 0) return reply.error(TIMEOUT_NEGATIVE)
   const { server, nowMs } = serverContext(context)
   server.clients.pause(nowMs + durationMs, isTotal)
+  server.keyspace.isExpiryPaused = true
   reply.ok()
 }
 
@@ -193,6 +194,7 @@ function pause(context: Context, args: Args, reply: Reply): void {
 function unpause(context: Context, _args: Args, reply: Reply): void {
   const { server } = serverContext(context)
   server.clients.unpause()
+  server.keyspace.isExpiryPaused = false
   server.clock.after(0, server.parts.resume)
   reply.ok()
 }

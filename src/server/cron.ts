@@ -136,9 +136,10 @@ export class Cron {
   }
 
   #endPause(nowMs: number): void {
-    const { clients } = this.#server
+    const { clients, keyspace } = this.#server
     if (!clients.isPaused || nowMs < clients.pausedUntilMs) return
     clients.unpause()
+    keyspace.isExpiryPaused = false
     this.#resume()
   }
 

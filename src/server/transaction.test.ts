@@ -183,6 +183,18 @@ describe('a server that refuses', () => {
   })
 })
 
+describe('CLIENT PAUSE', () => {
+  it('keeps keys whose deadline passes, hidden, and breaks no watch of them by removal', () => {
+    const server = new TestServer()
+    const client = server.connect()
+    talk(client, 'SET k v PX 10', 'CLIENT PAUSE 1000 WRITE')
+    server.clock.advance(20)
+    assert.equal(talk(client, 'GET k', 'DBSIZE', 'WATCH k'), `$-1\r\n:1\r\n${OK}`)
+    server.clock.advance(1200)
+    assert.equal(talk(client, 'GET k', 'DBSIZE', 'MULTI', 'EXEC'), `$-1\r\n:0\r\n${OK}*0\r\n`)
+  })
+})
+
 describe('WATCH', () => {
   it('breaks by any change of a key, one of its own client as well', () => {
     const server = new TestServer()
