@@ -12,7 +12,7 @@ import { NULL, type Ptr } from '../memory/layout.ts'
 import { InnerNodes, SLOTS_MAX, SLOTS_MIN, type SlotContent } from './inner-nodes.ts'
 import { type Chain, ChainWord, LeafWord, nodeWord } from './root.ts'
 
-/** What the user of a tree knows of the order of its leaves, which have entries when it is asked. */
+/** What the user of a tree knows of the order of its leaves, which have entries when asked. */
 export interface LeafOrder {
   /** The coarse order of the leaf: that of its first entry. */
   keyOf(leaf: Ptr): number

@@ -6,8 +6,8 @@
 // first leaf: a number that orders leaves coarsely. Where keys are equal, a `LeafOrder` asks the
 // leaf itself.
 //
-// The tree holds a *path*: the current leaf, its rank, and the slot taken on each level. A seek sets
-// it; it stays true over the calls here that say so, until the chain changes in any other way.
+// The tree holds a *path*: the current leaf, its rank, and the slot taken on each level. A seek
+// sets it; it stays true over the calls here that say so, until the chain changes otherwise.
 // Leaf words next, previous and count are kept here; payload and the rest of the header are the
 // user's. Leaves and chain words are touched here where they change here.
 //
