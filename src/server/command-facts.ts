@@ -37,7 +37,7 @@ const FLAG_CATEGORIES: readonly (readonly [flag: number, name: string])[] = [
   [Flag.Fast, 'fast'],
   [Flag.Blocking, 'blocking'],
 ]
-/** The category of a group; the server's commands have none. */
+/** The category of a group; the server's have none, those of pub/sub have it by their flag. */
 const GROUP_CATEGORIES: Readonly<Record<Group, string>> = {
   string: 'string',
   bitmap: 'bitmap',
@@ -52,7 +52,7 @@ const GROUP_CATEGORIES: Readonly<Record<Group, string>> = {
   connection: 'connection',
   server: '',
   transactions: 'transaction',
-  pubsub: 'pubsub',
+  pubsub: '',
 }
 
 export function flagNames(command: Command): string[] {
