@@ -71,6 +71,7 @@ class Parser {
 
   #single(): Node {
     const token = this.#tokens[this.#at++]!
+    if (/^[\])}]$/.test(token)) throw new Error(`'${token}' closes nothing in: ${this.#text}`)
     const closer = CLOSERS[token]
     if (closer === undefined) return leaf(token)
     const nodes = [this.#sequence(closer)]

@@ -8,6 +8,8 @@ const TARGETS: Readonly<Record<string, string>> = {
   resp: 'resp.ts',
   rdb: 'rdb.ts',
   data: 'data-commands.ts',
+  restore: 'restore.ts',
+  commands: '../differential/differential.ts',
 }
 
 const [target = '', ...rest] = process.argv.slice(2)

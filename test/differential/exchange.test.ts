@@ -1,0 +1,88 @@
+// Goal: data of all types and encodings passes between redis-server and this server without loss.
+// Method: redis-server fills and saves its databases; this server loads the file, and what its
+// clients see is compared key by key with what those of a redis-server that loaded it see; then it
+// saves, and another redis-server loads that file. Old files of Redis's own suite likewise.
+
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { test } from 'node:test'
+import { REFERENCE, TestServer, temporaryDir } from '../lib/server.ts'
+import { EXCHANGED_DATABASES, fill, oldFiles } from './exchange.ts'
+import { compareStates, type KeyState, walk } from './walk.ts'
+
+const SEED = Number(process.env['SEED'] ?? 4711)
+const DATABASES = 16
+const options = { skip: REFERENCE === '' ? 'redis-server is not installed' : false }
+
+console.log(`SEED=${SEED}`)
+
+/** What clients see of the file in `dir`; then the server saves it anew. */
+async function loadAndSave(command: string | null, dir: string): Promise<Map<string, KeyState>> {
+  const server = await TestServer.start({ dir, ...(command !== null && { command }) })
+  try {
+    const client = await server.connect()
+    const states = await walk(client, DATABASES)
+    await client.text('SAVE')
+    client.close()
+    return states
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Compares what both servers make of a file, and of the file that this one makes of it. */
+async function compareLoads(file: string): Promise<number> {
+  const dir = temporaryDir()
+  for (const name of ['theirs', 'ours']) {
+    mkdirSync(join(dir, name))
+    copyFileSync(file, join(dir, name, 'dump.rdb'))
+  }
+  const theirs = await loadAndSave(REFERENCE, join(dir, 'theirs'))
+  const ours = await loadAndSave(null, join(dir, 'ours'))
+  assert.equal(compareStates(ours, theirs), '', 'loaded here')
+  const back = await loadAndSave(REFERENCE, join(dir, 'ours'))
+  assert.equal(compareStates(back, theirs), '', 'saved here, loaded there')
+  const again = await loadAndSave(null, join(dir, 'theirs'))
+  assert.equal(compareStates(again, theirs), '', 'saved there, loaded here')
+  return theirs.size
+}
+
+for (const compression of ['yes', 'no']) {
+  test(`all types there and back, rdbcompression ${compression}`, options, async () => {
+    const dir = temporaryDir()
+    const args = ['--enable-debug-command', 'yes', '--rdbcompression', compression]
+    const server = await TestServer.start({ command: REFERENCE, dir, args })
+    try {
+      const client = await server.connect()
+      await fill(client, SEED)
+      await client.text('SAVE')
+      client.close()
+    } finally {
+      await server.stop()
+    }
+    const keys = await compareLoads(join(dir, 'dump.rdb'))
+    assert.ok(keys > 10 * EXCHANGED_DATABASES, `${keys} keys`)
+  })
+}
+
+test('data made here is loaded there', options, async () => {
+  const dir = temporaryDir()
+  const server = await TestServer.start({ dir, args: ['--enable-debug-command', 'yes'] })
+  const client = await server.connect()
+  await fill(client, SEED + 100)
+  await client.text('SAVE')
+  await server.stop()
+  await compareLoads(join(dir, 'dump.rdb'))
+})
+
+const files = oldFiles()
+const skipOld = files.length === 0 ? "the source of Redis's suite is not prepared" : options.skip
+
+test('old files are loaded as redis-server loads them', { skip: skipOld }, async (t) => {
+  for (const file of files) {
+    await t.test(basename(file), async () => {
+      assert.ok((await compareLoads(file)) > 0)
+    })
+  }
+})
