@@ -1,7 +1,7 @@
 // What the handlers of data commands share: arguments into the context's slices, integers within
 // bounds, lookups, and HELP texts. Nothing here allocates unless it replies with an error.
 
-import type { I64 } from '../base/i64.ts'
+import { type I64, I64_MIN } from '../base/i64.ts'
 import type { Slice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
@@ -21,6 +21,9 @@ const MS_PER_SECOND = 1000
 const TIMEOUT_LIMIT_MS = 2 ** 63
 const TIMEOUT_NOT_FLOAT = replyError('ERR timeout is not a float or out of range')
 const TIMEOUT_OUT_OF_RANGE = replyError('ERR timeout is out of range')
+const NOT_LONG = replyError(
+  'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807',
+)
 const INT32_MIN = -2147483648
 const INT32_MAX = 2147483647
 const NOT_INT32 = replyError(
@@ -93,6 +96,18 @@ export function timeoutMsArgument(
   const ms = args.integer(i)
   if (ms !== null) return deadlineAfter(context, Number(ms), reply)
   reply.error(TIMEOUT_NOT_INTEGER)
+  return null
+}
+
+/**
+ * Argument `i` as the count of SRANDMEMBER and its like, negative: elements may come again; null
+ * after an error reply. Beyond 2^53 it is as good as that.
+ */
+export function randomCountArgument(args: Args, i: number, reply: Reply): number | null {
+  const value = integerArgument(args, i, reply)
+  if (value === null) return null
+  if (value !== I64_MIN) return Number(value)
+  reply.error(NOT_LONG)
   return null
 }
 

@@ -21,6 +21,7 @@ import { databaseCommands } from './database.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import type { KeyEvent, KeyObserver } from './key-event.ts'
+import { setCommands } from './set.ts'
 import { stringCommands } from './string.ts'
 
 const PAGES = 256 * 1024
@@ -124,6 +125,7 @@ export class Harness {
     const families = [
       stringCommands,
       bitmapCommands,
+      setCommands,
       hyperloglogCommands,
       keyCommands,
       databaseCommands,

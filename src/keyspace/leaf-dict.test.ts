@@ -31,7 +31,7 @@ function make(hasValues: boolean, pages = 64 * 1024): Bench {
   const words = new Uint32Array(ROOT_WORDS)
   dict.create(words)
   const root = new Root().open(words, 0, NULL)
-  return { arena, dict, walk: new DictWalk(arena, hasValues), words, root }
+  return { arena, dict, walk: new DictWalk(), words, root }
 }
 
 function slice(text: string): Slice {
@@ -49,7 +49,7 @@ function put({ dict, root }: Bench, model: Map<string, string>, key: string, val
 
 function contents({ dict, root, walk }: Bench): Map<string, string> {
   const found = new Map<string, string>()
-  walk.open(root)
+  walk.open(dict, root)
   while (walk.next()) {
     ok(!found.has(walk.key.toLatin1()), 'an entry comes once')
     found.set(walk.key.toLatin1(), dict.hasValues ? walk.value.toLatin1() : '')
@@ -220,7 +220,7 @@ test('a scan meets all that is there from its begin to its end', () => {
     let cursor = 0
     let turn = 0
     do {
-      cursor = walk.openLeaf(root, cursor)
+      cursor = walk.openLeaf(dict, root, cursor)
       while (walk.next()) seen.add(walk.key.toLatin1())
       // Rounds in which it grows, and rounds in which it shrinks.
       for (let i = 0; i < 60; i++) {

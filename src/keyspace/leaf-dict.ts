@@ -63,7 +63,7 @@ export class LeafDict {
   /** Whether entries have values: hashes, not sets. */
   readonly hasValues: boolean
   readonly collections: Collections
-  readonly #arena: Arena
+  readonly arena: Arena
   readonly #hash: KeyHash
   readonly #leaves: DictLeaves
   /** The entry that the cursor is at. */
@@ -84,7 +84,7 @@ export class LeafDict {
   constructor(collections: Collections, hash: KeyHash, hasValues: boolean) {
     this.collections = collections
     this.hasValues = hasValues
-    this.#arena = collections.arena
+    this.arena = collections.arena
     this.#hash = hash
     this.#leaves = new DictLeaves(collections, hash, hasValues)
   }
@@ -123,7 +123,7 @@ export class LeafDict {
   /** `find` of the key that was hashed last. */
   findHashed(root: Root, key: ByteRange): boolean {
     const { high, low } = this.#hash
-    const arena = this.#arena
+    const arena = this.arena
     const leaf = leafAt(arena, root, high)
     const segment = leaf >>> PTR_SEGMENT_SHIFT
     const words = arena.u32[segment]!
@@ -145,19 +145,19 @@ export class LeafDict {
 
   /** Points `out` at the key under the cursor. */
   readKey(out: Slice): Slice {
-    return this.#read().keyInto(this.#arena, out)
+    return this.#read().keyInto(this.arena, out)
   }
 
   /** Points `out` at the value under the cursor. */
   readValue(out: Slice): Slice {
-    return this.#read().valueInto(this.#arena, out)
+    return this.#read().valueInto(this.arena, out)
   }
 
   /** Adds a key that the last `find`, of this key, did not find. O(1). */
   insert(root: Root, key: ByteRange, value: ByteRange = NO_VALUE): void {
     this.#plan(key, value)
     const leaf = this.#makeRoom(root, key, value)
-    this.#arena.touch(leaf)
+    this.arena.touch(leaf)
     const words = this.#words(leaf)
     const at = wordIndex(leaf)
     const offset = this.#write(leaf, key, value)
@@ -184,13 +184,13 @@ export class LeafDict {
     const leaf = this.#makeRoom(root, key, value)
     const isFound = this.findHashed(root, key)
     assert(isFound && this.#leaf === leaf, 'the entry is where there is room for it')
-    this.#arena.touch(leaf)
+    this.arena.touch(leaf)
     const words = this.#words(leaf)
     const slotAt = wordIndex(leaf) + SLOTS_WORD + this.#slot
     const offset = words[slotAt]! & OFFSET_MASK
     const old = this.#read()
     const { size } = old
-    if (old.isValueOut) this.#arena.freeSpan(old.valueSpan)
+    if (old.isValueOut) this.arena.freeSpan(old.valueSpan)
     words[slotAt] = (words[slotAt]! & ~OFFSET_MASK) | this.#write(leaf, key, value)
     this.#dropBytes(leaf, offset, size)
   }
@@ -198,7 +198,7 @@ export class LeafDict {
   /** Removes the entry under the cursor. O(1), never fails. */
   remove(root: Root): void {
     const leaf = this.#leaf
-    const arena = this.#arena
+    const arena = this.arena
     arena.touch(leaf)
     const words = this.#words(leaf)
     const at = wordIndex(leaf)
@@ -220,7 +220,7 @@ export class LeafDict {
   /** Points the cursor at an entry, each as likely as any other. O(1) on average. */
   pickRandom(root: Root, random: Random): void {
     assert(root.count > 0, 'an empty dict has no entry')
-    const arena = this.#arena
+    const arena = this.arena
     const depth = depthOf(root)
     const most = root.words[root.at + DictRootWord.Most]!
     const { index, first } = root.chain
@@ -259,9 +259,9 @@ export class LeafDict {
     assert(leaf !== NULL, 'the cursor is at an entry')
     const segment = leaf >>> PTR_SEGMENT_SHIFT
     const at = wordIndex(leaf)
-    const slot = this.#arena.u32[segment]![at + SLOTS_WORD + this.#slot]!
+    const slot = this.arena.u32[segment]![at + SLOTS_WORD + this.#slot]!
     const start = (at << 2) + (slot & OFFSET_MASK)
-    return this.#entry.read(this.#arena.u8[segment]!, start, this.hasValues)
+    return this.#entry.read(this.arena.u8[segment]!, start, this.hasValues)
   }
 
   #isKey(bytes: Uint8Array, at: number, key: ByteRange): boolean {
@@ -272,8 +272,8 @@ export class LeafDict {
     let found = bytes
     if ((head & HeadFlag.Out) !== 0) {
       const span = readPtr(bytes, from)
-      found = this.#arena.contiguousBytes(span)
-      from = this.#arena.contiguousStart(span) + SPAN_HEADER_BYTES
+      found = this.arena.contiguousBytes(span)
+      from = this.arena.contiguousStart(span) + SPAN_HEADER_BYTES
     }
     const wanted = key.bytes
     const start = key.start
@@ -285,7 +285,7 @@ export class LeafDict {
 
   /** Writes a value as long as the one that is there. */
   #overwrite(entry: LeafEntry, value: ByteRange): void {
-    const arena = this.#arena
+    const arena = this.arena
     if (!entry.isValueOut) {
       arena.touch(this.#leaf)
       copySlice(value, entry.bytes, entry.valueStart)
@@ -354,8 +354,8 @@ export class LeafDict {
       if (leaf === NULL) throw ARENA_FULL
       return leaf
     } catch (error) {
-      if (this.#keySpan !== NULL && !isKeptOut) this.#arena.freeSpan(this.#keySpan)
-      if (this.#valueSpan !== NULL) this.#arena.freeSpan(this.#valueSpan)
+      if (this.#keySpan !== NULL && !isKeptOut) this.arena.freeSpan(this.#keySpan)
+      if (this.#valueSpan !== NULL) this.arena.freeSpan(this.#valueSpan)
       throw error
     }
   }
@@ -376,7 +376,7 @@ export class LeafDict {
   }
 
   #makeSpan(root: Root, part: ByteRange): Ptr {
-    const arena = this.#arena
+    const arena = this.arena
     const span = this.collections.allocateElement(root.number, part.length)
     copySlice(part, arena.contiguousBytes(span), arena.contiguousStart(span) + SPAN_HEADER_BYTES)
     return span
@@ -385,7 +385,7 @@ export class LeafDict {
   /** Writes the planned entry below the others of a touched leaf; returns its offset. */
   #write(leaf: Ptr, key: ByteRange, value: ByteRange): number {
     const words = this.#words(leaf)
-    const bytes = this.#arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
+    const bytes = this.arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
     const at = wordIndex(leaf)
     const shape = words[at + DictLeafWord.Shape]!
     const used = words[at + LeafWord.Used]! + this.#size
@@ -429,7 +429,7 @@ export class LeafDict {
   }
 
   #words(ptr: Ptr): Uint32Array {
-    return this.#arena.u32[ptr >>> PTR_SEGMENT_SHIFT]!
+    return this.arena.u32[ptr >>> PTR_SEGMENT_SHIFT]!
   }
 }
 

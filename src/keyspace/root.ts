@@ -107,6 +107,12 @@ export class Root {
     return this
   }
 
+  /** Lets go of the words. */
+  forget(): void {
+    this.words = NO_WORDS
+    this.chain.words = NO_WORDS
+  }
+
   get number(): number {
     return this.words[this.at]!
   }

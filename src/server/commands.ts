@@ -7,6 +7,7 @@ import type { Command, Context } from '../command/command.ts'
 import { databaseCommands } from '../command/database.ts'
 import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
+import { setCommands } from '../command/set.ts'
 import { stringCommands } from '../command/string.ts'
 import { persistCommands } from '../persist/commands.ts'
 import { dumpCommands } from '../persist/dump.ts'
@@ -26,6 +27,7 @@ import { waitCommands } from './wait-command.ts'
 export const allCommands: readonly (readonly Command[])[] = [
   stringCommands,
   bitmapCommands,
+  setCommands,
   hyperloglogCommands,
   keyCommands,
   dumpCommands,
