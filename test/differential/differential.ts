@@ -3,7 +3,8 @@
 // a short script, which is printed with its seed.
 //
 //   node test/differential/differential.ts [rounds] [commands per round]     SEED=n repeats a run
-//   --only name,name    only these commands       --keep-going    report all rounds, do not stop
+//   --only name,name    only these commands       --without name,name    not these
+//   --keep-going        all rounds, with a report of each that differs
 
 import { parseArgs } from 'node:util'
 import { Random } from '../../src/base/random.ts'
@@ -18,8 +19,8 @@ export interface DifferentialOptions {
   readonly rounds: number
   /** Commands of a round. */
   readonly commands: number
-  /** Names of commands, in lower case; all without it. */
-  readonly only?: ReadonlySet<string>
+  /** Whether the command of that name, in lower case, is used; all without it. */
+  readonly only?: (name: string) => boolean
   /** The program that is compared with the reference; by default the server under test. */
   readonly server?: string
   readonly shouldStop?: boolean
@@ -40,16 +41,15 @@ const ARGS = ['--enable-debug-command', 'yes', '--databases', '16']
 export async function runDifferential(options: DifferentialOptions): Promise<DifferentialResult> {
   const { server = '', only, shouldStop = true } = options
   const program = server === '' ? {} : { command: server }
-  const servers = [
-    await TestServer.start({ ...program, args: ARGS }),
-    await TestServer.start({ command: REFERENCE, args: ARGS }),
-  ] as const
+  const pair = await Pair.start({
+    startOurs: () => TestServer.start({ ...program, args: ARGS }),
+    startTheirs: () => TestServer.start({ command: REFERENCE, args: ARGS }),
+  })
   try {
-    const known = await commandNames(servers[0])
+    const known = await pair.commandNames()
     const used = new Set(Object.values(FAMILIES).flatMap((rows) => rows.map(({ name }) => name)))
     const missing = [...used].filter((name) => !known.has(name)).sort()
-    const isChosen = ({ name }: { name: string }) => known.has(name) && (only?.has(name) ?? true)
-    const pair = new Pair(servers[0], servers[1], known.has('psubscribe'))
+    const isChosen = ({ name }: { name: string }) => known.has(name) && (only?.(name) ?? true)
     const failures: string[] = []
     for (let round = 0; round < options.rounds; round++) {
       const seed = options.seed + round
@@ -61,15 +61,8 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
     }
     return { failures, missing, counts: pair.counts }
   } finally {
-    for (const running of servers) await running.stop()
+    await pair.stop()
   }
-}
-
-async function commandNames(server: TestServer): Promise<ReadonlySet<string>> {
-  const client = await server.connect()
-  const list = await client.call('COMMAND', 'LIST')
-  client.close()
-  return new Set(list.items.map(({ text }) => text))
 }
 
 /** The smallest script found that shows the difference, with what it shows. */
@@ -98,11 +91,14 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      only: { type: 'string' },
+      only: { type: 'string', default: '' },
+      without: { type: 'string', default: '' },
       'keep-going': { type: 'boolean', default: false },
       server: { type: 'string', default: '' },
     },
   })
+  const only = values.only.split(',')
+  const without = values.without.split(',')
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
   console.log(`SEED=${seed}`)
   const { failures, missing, counts } = await runDifferential({
@@ -111,7 +107,7 @@ async function main(): Promise<void> {
     commands: Number(positionals[1] ?? 300),
     server: values.server,
     shouldStop: !values['keep-going'],
-    ...(values.only && { only: new Set(values.only.split(',')) }),
+    only: (name) => (values.only === '' || only.includes(name)) && !without.includes(name),
   })
   for (const failure of failures) console.log(`\n${failure}`)
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0)

@@ -4,7 +4,7 @@
 // saves, and another redis-server loads that file. Old files of Redis's own suite likewise.
 
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { REFERENCE, TestServer, temporaryDir } from '../lib/server.ts'
@@ -13,9 +13,26 @@ import { compareStates, type KeyState, walk } from './walk.ts'
 
 const SEED = Number(process.env['SEED'] ?? 4711)
 const DATABASES = 16
+const ROOT_DIR = temporaryDir()
 const options = { skip: REFERENCE === '' ? 'redis-server is not installed' : false }
 
 console.log(`SEED=${SEED}`)
+
+function makeDir(): string {
+  return mkdtempSync(join(ROOT_DIR, 'data-'))
+}
+
+/** Makes data on a server, and stops it. */
+async function fillAndSave(server: TestServer, seed: number): Promise<void> {
+  try {
+    const client = await server.connect()
+    await fill(client, seed)
+    await client.text('SAVE')
+    client.close()
+  } finally {
+    await server.stop()
+  }
+}
 
 /** What clients see of the file in `dir`; then the server saves it anew. */
 async function loadAndSave(command: string | null, dir: string): Promise<Map<string, KeyState>> {
@@ -33,7 +50,7 @@ async function loadAndSave(command: string | null, dir: string): Promise<Map<str
 
 /** Compares what both servers make of a file, and of the file that this one makes of it. */
 async function compareLoads(file: string): Promise<number> {
-  const dir = temporaryDir()
+  const dir = makeDir()
   for (const name of ['theirs', 'ours']) {
     mkdirSync(join(dir, name))
     copyFileSync(file, join(dir, name, 'dump.rdb'))
@@ -50,29 +67,19 @@ async function compareLoads(file: string): Promise<number> {
 
 for (const compression of ['yes', 'no']) {
   test(`all types there and back, rdbcompression ${compression}`, options, async () => {
-    const dir = temporaryDir()
+    const dir = makeDir()
     const args = ['--enable-debug-command', 'yes', '--rdbcompression', compression]
     const server = await TestServer.start({ command: REFERENCE, dir, args })
-    try {
-      const client = await server.connect()
-      await fill(client, SEED)
-      await client.text('SAVE')
-      client.close()
-    } finally {
-      await server.stop()
-    }
+    await fillAndSave(server, SEED)
     const keys = await compareLoads(join(dir, 'dump.rdb'))
     assert.ok(keys > 10 * EXCHANGED_DATABASES, `${keys} keys`)
   })
 }
 
 test('data made here is loaded there', options, async () => {
-  const dir = temporaryDir()
+  const dir = makeDir()
   const server = await TestServer.start({ dir, args: ['--enable-debug-command', 'yes'] })
-  const client = await server.connect()
-  await fill(client, SEED + 100)
-  await client.text('SAVE')
-  await server.stop()
+  await fillAndSave(server, SEED + 100)
   await compareLoads(join(dir, 'dump.rdb'))
 })
 

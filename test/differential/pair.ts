@@ -5,6 +5,7 @@
 import type { RawClient } from '../lib/client.ts'
 import { scalar, showValue, type Value } from '../lib/resp.ts'
 import type { TestServer } from '../lib/server.ts'
+import { sleep } from '../lib/wait.ts'
 import { exact } from './same.ts'
 import type { Script, Step } from './script.ts'
 import { compareStates, walk } from './walk.ts'
@@ -20,61 +21,104 @@ export interface Difference {
 
 const DATABASES = 2
 const DEADLINE_TOLERATED_MS = 5000
+const CRASH_OUTPUT = 1500
+const CRASH_MS = 1000
 const SWAPPED = 'exchanged payload'
 const NIL = scalar('nil')
 const END = 'end of the script'
 
 export class Pair {
-  readonly #ours: TestServer
+  #ours: TestServer
   readonly #theirs: TestServer
+  readonly #restart: () => Promise<TestServer>
   /** Commands that were compared, by name. */
   readonly counts = new Map<string, number>()
-  /** Whether keyspace events are compared. */
-  readonly #hasEvents: boolean
 
-  constructor(ours: TestServer, theirs: TestServer, hasEvents: boolean) {
+  private constructor(options: PairOptions, ours: TestServer, theirs: TestServer) {
     this.#ours = ours
     this.#theirs = theirs
-    this.#hasEvents = hasEvents
+    this.#restart = options.startOurs
+  }
+
+  static async start(options: PairOptions): Promise<Pair> {
+    const ours = await options.startOurs()
+    try {
+      return new Pair(options, ours, await options.startTheirs())
+    } catch (error) {
+      await ours.stop()
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#ours.stop()
+    await this.#theirs.stop()
+  }
+
+  /** The names of the commands that this server has, without subcommands. */
+  async commandNames(): Promise<ReadonlySet<string>> {
+    const client = await this.#ours.connect()
+    const list = await client.call('COMMAND', 'LIST')
+    client.close()
+    return new Set(list.items.map(({ text }) => text))
   }
 
   /** Runs a script on two empty servers; null when they agree. */
   async run(script: Script): Promise<Difference | null> {
     const sides = [
-      await Side.open(this.#ours, script, this.#hasEvents),
-      await Side.open(this.#theirs, script, this.#hasEvents),
+      await Side.open(this.#ours, script),
+      await Side.open(this.#theirs, script),
     ] as const
+    const run = new Run(sides[0], sides[1], this.counts)
     try {
-      const difference = await new Run(sides[0], sides[1], this.counts).run(script.steps)
+      const difference = await run.run(script.steps)
       return difference ?? (await compareEnds(sides[0], sides[1], script.steps))
+    } catch (error) {
+      if (!(await this.#hasEnded())) throw error
+      const text = this.#ours.output.replace(/^[^]*-- STACK TRACE --/, '').slice(-CRASH_OUTPUT)
+      this.#ours = await this.#restart()
+      return { at: run.at, about: 'crash', text }
     } finally {
       for (const side of sides) side.close()
     }
   }
+
+  /** Whether the server under test has ended, or ends now. */
+  async #hasEnded(): Promise<boolean> {
+    const { child } = this.#ours
+    const isGone = () => child.exitCode !== null || child.signalCode !== null
+    for (let i = 0; i < CRASH_MS / 10 && !isGone(); i++) await sleep(10)
+    return isGone()
+  }
+}
+
+export interface PairOptions {
+  /** Starts the server under test; again after it crashed. */
+  readonly startOurs: () => Promise<TestServer>
+  readonly startTheirs: () => Promise<TestServer>
 }
 
 /** A connection to one server, and one that hears of events. */
 class Side {
   readonly client: RawClient
-  readonly #listener: RawClient | null
+  readonly #listener: RawClient
   /** What the changes are counted from. */
   #firstChange = 0
 
-  private constructor(client: RawClient, listener: RawClient | null) {
+  private constructor(client: RawClient, listener: RawClient) {
     this.client = client
     this.#listener = listener
   }
 
   /** Makes the server empty and sets the script's parameters. */
-  static async open(server: TestServer, script: Script, hasEvents: boolean): Promise<Side> {
+  static async open(server: TestServer, script: Script): Promise<Side> {
     const client = await server.connect()
     await client.text('FLUSHALL')
     await client.text('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
     const parameters = Object.entries(script.config).flat()
-    const events = hasEvents ? ['notify-keyspace-events', 'KEA'] : []
-    await client.text('CONFIG', 'SET', ...parameters, ...events)
-    const listener = hasEvents ? await server.connect() : null
-    if (listener) await listener.call('PSUBSCRIBE', '__keyevent@*', END)
+    await client.text('CONFIG', 'SET', ...parameters, 'notify-keyspace-events', 'KEA')
+    const listener = await server.connect()
+    await listener.call('PSUBSCRIBE', '__keyevent@*', END)
     if (script.version === 3) await client.call('HELLO', '3')
     const side = new Side(client, listener)
     side.#firstChange = await side.changes()
@@ -84,7 +128,6 @@ class Side {
   /** Events so far, as `database event key`. */
   async events(): Promise<string[]> {
     const events: string[] = []
-    if (this.#listener === null) return events
     await this.client.call('PUBLISH', END, '')
     for (;;) {
       const message = await this.#listener.receive()
@@ -107,7 +150,7 @@ class Side {
 
   close(): void {
     this.client.close()
-    this.#listener?.close()
+    this.#listener.close()
   }
 }
 
@@ -116,6 +159,8 @@ class Run {
   readonly #ours: Side
   readonly #theirs: Side
   readonly #counts: Map<string, number>
+  /** The step that runs. */
+  at = 0
   /** What is queued between MULTI and EXEC; null outside. */
   #queued: Step[] | null = null
 
@@ -127,6 +172,7 @@ class Run {
 
   async run(steps: readonly Step[]): Promise<Difference | null> {
     for (const [at, step] of steps.entries()) {
+      this.at = at
       // In a smaller script the end of a transaction may be missing.
       if (this.#queued !== null && step.row.isAlone === true) continue
       const name = step.words[0]!.toLowerCase()

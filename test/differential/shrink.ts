@@ -6,7 +6,7 @@ import type { Step } from './script.ts'
 /** Whether a script of these steps still shows the failure. */
 export type Probe = (steps: readonly Step[]) => Promise<boolean>
 
-const RUNS_MAX = 400
+const RUNS_MAX = 300
 
 /** The steps that are left; `probe` must hold for `steps` and holds for the result. */
 export async function shrink(steps: readonly Step[], probe: Probe): Promise<readonly Step[]> {
