@@ -22,6 +22,7 @@ import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import type { KeyEvent, KeyObserver } from './key-event.ts'
 import { setCommands } from './set.ts'
+import { streamCommands } from './stream.ts'
 import { stringCommands } from './string.ts'
 
 const PAGES = 256 * 1024
@@ -126,6 +127,7 @@ export class Harness {
       stringCommands,
       bitmapCommands,
       setCommands,
+      streamCommands,
       hyperloglogCommands,
       keyCommands,
       databaseCommands,

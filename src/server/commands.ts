@@ -8,6 +8,7 @@ import { databaseCommands } from '../command/database.ts'
 import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
 import { setCommands } from '../command/set.ts'
+import { streamCommands } from '../command/stream.ts'
 import { stringCommands } from '../command/string.ts'
 import { persistCommands } from '../persist/commands.ts'
 import { dumpCommands } from '../persist/dump.ts'
@@ -28,6 +29,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   stringCommands,
   bitmapCommands,
   setCommands,
+  streamCommands,
   hyperloglogCommands,
   keyCommands,
   dumpCommands,

@@ -276,13 +276,11 @@ export class StreamGroups {
   }
 
   /**
-   * Notes that an ID that is not pending went to the open consumer; `pending` leads to it then.
-   * ARENA_FULL, and nothing has changed. O(log n).
+   * Notes that an ID, which `findPending`, the last call of `pending`, did not find, went to the
+   * open consumer; `pending` leads to it then. ARENA_FULL, and nothing has changed. O(log n).
    */
   addPending(id: StreamId, timeMs: I64, deliveries: number): void {
     this.#own(id)
-    const isPending = this.findPending(id)
-    assert(!isPending, 'what is added is not pending')
     try {
       this.pending.insert(this.pendingChain, id.words, 0)
     } catch (error) {
@@ -293,7 +291,7 @@ export class StreamGroups {
     this.#writeDelivery(timeMs, deliveries)
   }
 
-  /** `addPending` for an ID that no consumer owns so far: for loading. */
+  /** `addPending`, likewise after `findPending`, for an ID that nobody owns so far: for loading. */
   addUnowned(id: StreamId, timeMs: I64, deliveries: number): void {
     this.pending.insert(this.pendingChain, id.words, 0)
     this.pending.words[this.pending.at + PendingWord.Consumer] = 0
