@@ -21,6 +21,7 @@ import { databaseCommands } from './database.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import type { KeyEvent, KeyObserver } from './key-event.ts'
+import { listCommands } from './list.ts'
 import { setCommands } from './set.ts'
 import { streamCommands } from './stream.ts'
 import { stringCommands } from './string.ts'
@@ -126,6 +127,7 @@ export class Harness {
     const families = [
       stringCommands,
       bitmapCommands,
+      listCommands,
       setCommands,
       streamCommands,
       hyperloglogCommands,

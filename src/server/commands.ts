@@ -7,6 +7,7 @@ import type { Command, Context } from '../command/command.ts'
 import { databaseCommands } from '../command/database.ts'
 import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
+import { listCommands } from '../command/list.ts'
 import { setCommands } from '../command/set.ts'
 import { streamCommands } from '../command/stream.ts'
 import { stringCommands } from '../command/string.ts'
@@ -28,6 +29,7 @@ import { waitCommands } from './wait-command.ts'
 export const allCommands: readonly (readonly Command[])[] = [
   stringCommands,
   bitmapCommands,
+  listCommands,
   setCommands,
   streamCommands,
   hyperloglogCommands,
