@@ -25,6 +25,7 @@ import { listCommands } from './list.ts'
 import { setCommands } from './set.ts'
 import { streamCommands } from './stream.ts'
 import { stringCommands } from './string.ts'
+import { zsetCommands } from './zset.ts'
 
 const PAGES = 256 * 1024
 const STRING_LENGTH_MAX = 512 * 1024 * 1024
@@ -129,6 +130,7 @@ export class Harness {
       bitmapCommands,
       listCommands,
       setCommands,
+      zsetCommands,
       streamCommands,
       hyperloglogCommands,
       keyCommands,

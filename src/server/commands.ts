@@ -11,6 +11,7 @@ import { listCommands } from '../command/list.ts'
 import { setCommands } from '../command/set.ts'
 import { streamCommands } from '../command/stream.ts'
 import { stringCommands } from '../command/string.ts'
+import { zsetCommands } from '../command/zset.ts'
 import { persistCommands } from '../persist/commands.ts'
 import { dumpCommands } from '../persist/dump.ts'
 import type { Persistence } from '../persist/persistence.ts'
@@ -31,6 +32,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   bitmapCommands,
   listCommands,
   setCommands,
+  zsetCommands,
   streamCommands,
   hyperloglogCommands,
   keyCommands,

@@ -36,6 +36,8 @@ type Seek = (typeof Seek)[keyof typeof Seek]
 /** Holes of a leaf are closed when they are an eighth of it; else it is parted. */
 const HOLES_SHIFT = 3
 const HASH_SHIFT = 16
+/** Behind the last tag. */
+const SCAN_END = 2 ** 32
 
 /** Where a seek goes; answers for leaves that start with its score. */
 class Target implements LeafOrder {
@@ -253,27 +255,30 @@ export class LargeZset {
     }
   }
 
-  /**
-   * Visits the members of at least one bucket of the index, those that a tag from `cursor` on leads
-   * to; returns the cursor to go on with, 0 at the end. The place is that of the member visited.
-   */
-  scan(cursor: number, visit: () => void): number {
+  /** The cursor to go on with after about `count` members from `cursor` on; 0 at the end. */
+  scanLimit(cursor: number, count: number): number {
     const index = this.#index
-    const limit = index.openAt(this.root, cursor)
-    for (let i = 0; i < index.entryCount; i++) {
-      const tag = index.tagAt(i)
-      if (tag < cursor || this.#isTwin(i)) continue
-      const leaf = this.#leaf.open(index.leafAt(i))
-      const fragment = tag >>> HASH_SHIFT
-      for (let at = leaf.findFragment(0, fragment); at >= 0; ) {
-        if (this.#tagOf(leaf.readMember(at, MEMBER)) === tag) {
-          this.#at = at
-          visit()
-        }
-        at = leaf.findFragment(at + 1, fragment)
-      }
+    let at = cursor >>> 0
+    for (let met = 0; met < count && at < SCAN_END; met += index.entryCount) {
+      at = index.openAt(this.root, at)
     }
-    return limit === 2 ** 32 ? 0 : limit
+    return at === SCAN_END ? 0 : at
+  }
+
+  /**
+   * Visits the members from `cursor` to before `limit`, a cursor of `scanLimit`, each the place
+   * while it is visited. Members that stay are met whatever else changes between two calls.
+   */
+  scan(cursor: number, limit: number, visit: () => void): void {
+    const index = this.#index
+    const end = limit === 0 ? SCAN_END : limit
+    for (let at = cursor >>> 0; at < end; ) {
+      const next = index.openAt(this.root, at)
+      for (let i = 0; i < index.entryCount; i++) {
+        if (index.tagAt(i) >= at && !this.#isTwin(i)) this.#visitEntry(i, visit)
+      }
+      at = next
+    }
   }
 
   /** Bytes of leaves and index. */
@@ -301,6 +306,20 @@ export class LargeZset {
       }
       last = opened.score(opened.count - 1)
       opened.readMember(opened.count - 1, before)
+    }
+  }
+
+  /** Visits the members that entry `i` of the index's current bucket leads to. */
+  #visitEntry(i: number, visit: () => void): void {
+    const tag = this.#index.tagAt(i)
+    const leaf = this.#leaf.open(this.#index.leafAt(i))
+    const fragment = tag >>> HASH_SHIFT
+    for (let at = leaf.findFragment(0, fragment); at >= 0; ) {
+      if (this.#tagOf(leaf.readMember(at, MEMBER)) === tag) {
+        this.#at = at
+        visit()
+      }
+      at = leaf.findFragment(at + 1, fragment)
     }
   }
 

@@ -10,7 +10,7 @@ import type { I64 } from '../../base/i64.ts'
 import { type Slice, scratchSlice } from '../../base/slice.ts'
 import * as listpack from '../packed/listpack.ts'
 import * as edit from '../packed/listpack-edit.ts'
-import { scratchEntry } from '../packed/packed.ts'
+import { type PackedEntry, scratchEntry } from '../packed/packed.ts'
 
 /** The longest score as text or integer. */
 const SCORE_TEXT_MAX = 32
@@ -44,10 +44,10 @@ export function parseScore(text: string): number {
   return infinity[1] === '-' ? -Infinity : Infinity
 }
 
-/** Points `out` at the text of the member at `at`; of a number, valid until the next call. */
-export function readMember(bytes: Uint8Array, at: number, out: Slice): Slice {
-  listpack.readEntry(bytes, at, ENTRY)
-  return ENTRY.textInto(out)
+/** Points `out` at the text of the member at `at`; of a number, valid as long as `entry` is kept. */
+export function readMember(bytes: Uint8Array, at: number, entry: PackedEntry, out: Slice): Slice {
+  listpack.readEntry(bytes, at, entry)
+  return entry.textInto(out)
 }
 
 /** The member behind that at `at`; END when there is none. */

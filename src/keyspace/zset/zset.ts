@@ -21,6 +21,7 @@ import type { Database } from '../database.ts'
 import type { EncodingLimits } from '../encoding-limits.ts'
 import * as listpack from '../packed/listpack.ts'
 import * as edit from '../packed/listpack-edit.ts'
+import { PackedEntry, scratchEntry } from '../packed/packed.ts'
 import { Encoding, Type } from '../record.ts'
 import { ROOT_WORDS } from '../root.ts'
 import { LargeZset } from './large-zset.ts'
@@ -39,6 +40,8 @@ const LISTPACK_HEAD = { type: Type.Zset, encoding: Encoding.Listpack }
 const SKIPLIST_HEAD = { type: Type.Zset, encoding: Encoding.Skiplist }
 const CHANGE = { removed: 0, inserted: 0 }
 const MEMBER = scratchSlice()
+/** For members on their way into another form. */
+const ENTRY = scratchEntry()
 const EMPTY_LISTPACK = new Uint8Array(listpack.EMPTY_BYTES)
 edit.writeEmpty(EMPTY_LISTPACK, 0)
 
@@ -52,6 +55,7 @@ export class Zset {
   #encoding: Encoding = Encoding.Listpack
   /** The packed form. */
   readonly #packed = new Slice()
+  readonly #entry = new PackedEntry()
   /** The place in `#packed.bytes`. */
   #at = 0
   /** Packed form and root of a set without a key. */
@@ -92,6 +96,7 @@ export class Zset {
     this.record = NULL
     this.#isLarge = false
     this.#packed.forget()
+    this.#entry.forget()
     this.#large.forget()
   }
 
@@ -125,7 +130,7 @@ export class Zset {
   /** Points `out` at the member at the place. Valid until the next call, or a change of the set. */
   readMember(out: Slice): Slice {
     if (this.#isLarge) return this.#large.readMember(out)
-    return packed.readMember(this.#packed.bytes, this.#at, out)
+    return packed.readMember(this.#packed.bytes, this.#at, this.#entry, out)
   }
 
   /** Rank of the place, lowest first. O(log n). */
@@ -212,18 +217,25 @@ export class Zset {
   }
 
   /**
-   * Visits members from `cursor` on, each the place while it is visited; returns the next cursor, 0
-   * at the end. Members that stay are visited once at least. Packed sets are visited whole.
+   * The cursor to go on with after about `count` members from `cursor` on, 0 at the end. Packed sets
+   * are one step.
    */
-  scan(cursor: number, visit: () => void): number {
-    if (this.#isLarge) return this.#large.scan(cursor, visit)
+  scanLimit(cursor: number, count: number): number {
+    return this.#isLarge ? this.#large.scanLimit(cursor, count) : 0
+  }
+
+  /**
+   * Visits the members from `cursor` to before `limit`, which `scanLimit` told; each is the place
+   * while it is visited. From cursor to cursor members that stay are met once at least.
+   */
+  scan(cursor: number, limit: number, visit: () => void): void {
+    if (this.#isLarge) return this.#large.scan(cursor, limit, visit)
     const { bytes, start } = this.#packed
     this.#at = listpack.firstEntry(bytes, start)
     while (this.#at !== listpack.END) {
       visit()
       this.#at = packed.nextMember(bytes, this.#at)
     }
-    return 0
   }
 
   /**
@@ -356,7 +368,7 @@ export class Zset {
       this.#large.create()
       const { bytes, start } = this.#packed
       for (let at = listpack.firstEntry(bytes, start); at !== listpack.END; ) {
-        this.#large.add(packed.readMember(bytes, at, MEMBER), packed.scoreOf(bytes, at))
+        this.#large.add(packed.readMember(bytes, at, ENTRY, MEMBER), packed.scoreOf(bytes, at))
         at = packed.nextMember(bytes, at)
       }
       if (this.#db !== null) {
