@@ -72,7 +72,7 @@ export class Watches implements KeyObserver {
   }
 
   noteTouch(db: Database, key: Slice): void {
-    // What expires, or is evicted, `isBroken` finds gone; if it had expired before, nothing changed.
+    // `isBroken` finds what expires or is evicted gone; if it had expired before, nothing changes.
     if (this.#followers.isByServer) return
     const node = this.#table.find(db.id, key)
     if (node !== null) this.#break(node)
