@@ -28,6 +28,8 @@ import { snapshotLatency } from './snapshot-latency.ts'
 import { snapshotMemory } from './snapshot-memory.ts'
 import { startup } from './startup.ts'
 import { throughput } from './throughput.ts'
+import { typesCpu } from './types-cpu.ts'
+import { typesMemory } from './types-memory.ts'
 
 const BENCHES: readonly Bench[] = [
   startup,
@@ -36,6 +38,8 @@ const BENCHES: readonly Bench[] = [
   snapshotMemory,
   snapshotLatency,
   saveLoad,
+  typesCpu,
+  typesMemory,
 ]
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')

@@ -39,6 +39,8 @@ const NAMES = [
   'snapshot-memory',
   'snapshot-latency',
   'save-load',
+  'types-cpu',
+  'types-memory',
 ] as const
 for (const name of NAMES) {
   const isMissing = name === 'throughput' && !hasProgram('redis-benchmark')
