@@ -75,7 +75,7 @@ export class Pair {
       return difference ?? (await compareEnds(sides[0], sides[1], script.steps))
     } catch (error) {
       if (!(await this.#hasEnded())) throw error
-      const text = this.#ours.output.replace(/^[^]*-- STACK TRACE --/, '').slice(-CRASH_OUTPUT)
+      const text = crashOf(this.#ours.output)
       this.#ours = await this.#restart()
       return { at: run.at, about: 'crash', text }
     } finally {
@@ -267,6 +267,12 @@ async function restoreInto(client: RawClient, key: string, payload: string): Pro
   const digests = await client.call('DEBUG', 'DIGEST-VALUE', ...latin1([key, SWAPPED]))
   if (digests.items[0]?.text === digests.items[1]?.text) return ''
   return 'the restored value has another digest'
+}
+
+/** What a server that crashed said last. */
+function crashOf(output: string): string {
+  const at = output.lastIndexOf('STACK TRACE')
+  return at < 0 ? output.slice(-CRASH_OUTPUT) : output.slice(at, at + CRASH_OUTPUT)
 }
 
 async function compareEnds(

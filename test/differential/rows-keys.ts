@@ -2,7 +2,7 @@
 
 import type { Value } from '../lib/resp.ts'
 import type { Row } from './row.ts'
-import { nearMs, nearSeconds, sameSize, scanned, unordered } from './same.ts'
+import { nearMs, nearSeconds, sameSize, scanned, unordered, unsorted } from './same.ts'
 
 export const KEY_ROWS: readonly Row[] = [
   { form: 'DEL key+' },
@@ -35,9 +35,10 @@ export const KEY_ROWS: readonly Row[] = [
   { form: 'DBSIZE' },
   { form: 'RANDOMKEY', same: sameSize, isAlone: true, witness: (_, reply) => keyExists(reply) },
   { form: 'SORT nums [BY weights] [LIMIT int int] {GET get}* [ASC|DESC] [ALPHA] [STORE list]' },
-  { form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}* [STORE list]' },
+  { form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}* STORE list' },
+  { form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}*', same: unsorted },
   { form: 'SORT (list|set|zset|nums) [LIMIT int int] {GET get}* [ASC|DESC] ALPHA [STORE list]' },
-  { form: 'SORT zset BY nosort [LIMIT int int] {GET get}* [ASC|DESC]' },
+  { form: 'SORT zset BY nosort [LIMIT int int] {GET get}* [ASC|DESC]', same: unsorted },
   { form: 'SORT_RO (list|set|zset|nums) [BY weights] [LIMIT int int] {GET get}* [DESC] [ALPHA]' },
   { form: 'SELECT db', weight: 0.5 },
   { form: 'SWAPDB db db', weight: 0.2 },
