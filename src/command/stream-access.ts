@@ -181,11 +181,12 @@ export function createConsumer(
   noteEvent(context, keyArgument(context, args, at.key), CREATE_CONSUMER)
 }
 
-/** Whether an entry was deleted behind `id`, as far as the stream remembers. */
+/** Whether an entry at or behind `id`, and behind the first one, was deleted, as far as is known. */
 export function hasGapBehind(streams: Streams, id: StreamId): boolean {
-  if (streams.length === 0) return false
+  if (!streams.firstId(FIRST_ID)) return false
   const deleted = streams.deletedId(DELETED_ID)
-  return !deleted.isZero && deleted.compare(id) >= 0
+  if (deleted.isZero || deleted.compare(FIRST_ID) < 0) return false
+  return deleted.compare(id) >= 0
 }
 
 /**

@@ -71,9 +71,6 @@ const ADDED_NEGATIVE = replyError('ERR entries_added must be positive')
 const SETID_BELOW_GIVEN = replyError(
   'ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id',
 )
-const SETID_BELOW_DELETED = replyError(
-  'ERR The ID specified in XSETID is smaller than current max_deleted_entry_id',
-)
 const SETID_BELOW_TOP = replyError(
   'ERR The ID specified in XSETID is smaller than the target stream top item',
 )
@@ -228,7 +225,6 @@ export function xsetid(context: Context, args: Args, reply: Reply): void {
   if (record === NULL) return reply.error(NO_SUCH_KEY)
   if (isOtherType(db, record, reply)) return
   const streams = openStream(db, record)
-  if (ID.compare(streams.deletedId(LAST_ID)) < 0) return reply.error(SETID_BELOW_DELETED)
   if (streams.lastLiveId(LAST_ID)) {
     if (ID.compare(LAST_ID) < 0) return reply.error(SETID_BELOW_TOP)
     if (added !== -1 && added < streams.length) return reply.error(ADDED_BELOW_LENGTH)

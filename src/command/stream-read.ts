@@ -58,11 +58,6 @@ const DOLLAR_MEANINGLESS = replyError(
     'consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just ' +
     'return an empty result set.',
 )
-const PLUS_MEANINGLESS = replyError(
-  'ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this ' +
-    'consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just ' +
-    'return an empty result set.',
-)
 const GREATER_FOREIGN = replyError(
   'ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> ' +
     'option.',
@@ -261,7 +256,6 @@ function resolveGroupIds(context: Context, args: Args, reply: Reply): boolean {
       return false
     }
     if (isByte(args, at, DOLLAR)) return refuse(reply, DOLLAR_MEANINGLESS)
-    if (isByte(args, at, PLUS)) return refuse(reply, PLUS_MEANINGLESS)
     if (!isByte(args, at, GREATER) && !idArgument(args, at, IDS[i]!, reply)) return false
   }
   return true
