@@ -18,6 +18,7 @@ import { Reply } from '../resp/reply.ts'
 import { bitmapCommands } from './bitmap.ts'
 import type { Blocker, Command, Context, Wait } from './command.ts'
 import { databaseCommands } from './database.ts'
+import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import type { KeyEvent, KeyObserver } from './key-event.ts'
@@ -130,6 +131,7 @@ export class Harness {
       bitmapCommands,
       listCommands,
       setCommands,
+      hashCommands,
       zsetCommands,
       streamCommands,
       hyperloglogCommands,

@@ -3,7 +3,7 @@
 // many sets, a draft takes what has been seen, so that the work stays in proportion to the members.
 // What is stored is made beside and takes the key's place at the end.
 
-import { Slice } from '../base/slice.ts'
+import { type Slice, scratchSlice } from '../base/slice.ts'
 import { Type } from '../keyspace/record.ts'
 import { SetDraft } from '../keyspace/set/set-draft.ts'
 import { SetValue } from '../keyspace/set/set-value.ts'
@@ -32,8 +32,8 @@ const WALK = new SetWalk()
 /** What is stored, and what has been seen. */
 const RESULT = new SetDraft()
 const SEEN = new SetDraft()
-const TARGET_KEY = new Slice()
-const KEY = new Slice()
+const TARGET_KEY = scratchSlice()
+const KEY = scratchSlice()
 
 /** Members on their way into the reply or into RESULT. */
 class Output {

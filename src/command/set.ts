@@ -2,7 +2,7 @@
 // set-random.ts (SPOP, SRANDMEMBER) and set-algebra.ts (SINTER, SUNION, SDIFF). COMMAND reads the
 // same rows; names, flags, keys and ACL categories are Redis's.
 
-import { Slice } from '../base/slice.ts'
+import { scratchSlice } from '../base/slice.ts'
 import { Type } from '../keyspace/record.ts'
 import { SetValue } from '../keyspace/set/set-value.ts'
 import { SetWalk } from '../keyspace/set/set-walk.ts'
@@ -31,7 +31,7 @@ const SREM = keyEvent(EventClass.Set, 'srem')
 
 const SET = new SetValue()
 const TARGET = new SetValue()
-const TARGET_KEY = new Slice()
+const TARGET_KEY = scratchSlice()
 const WALK = new SetWalk()
 const OPTIONS = new ScanOptions()
 

@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts'
 import { bitmapCommands } from '../command/bitmap.ts'
 import type { Command, Context } from '../command/command.ts'
 import { databaseCommands } from '../command/database.ts'
+import { hashCommands } from '../command/hash.ts'
 import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
 import { listCommands } from '../command/list.ts'
@@ -32,6 +33,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   bitmapCommands,
   listCommands,
   setCommands,
+  hashCommands,
   zsetCommands,
   streamCommands,
   hyperloglogCommands,
