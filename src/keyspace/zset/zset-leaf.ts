@@ -435,6 +435,35 @@ export class ZsetLeaf {
   }
 }
 
+/** An entry of a leaf that lies anywhere, as the encoders of RDB see it. */
+export class LeafEntry {
+  /** Where the eight bytes of the score are. */
+  scoreAt = 0
+  /** Where the member is, and how long. */
+  start = 0
+  length = 0
+  /** The span that has the member; NULL: it is in the leaf. */
+  span: Ptr = NULL
+
+  /** Reads entry `i` of the leaf whose first byte is `bytes[start]`. */
+  read(bytes: Uint8Array, start: number, i: number): void {
+    const slot = start + LEAF_HEADER_BYTES + i * SLOT_BYTES
+    const at = start + (bytes[slot]! | (bytes[slot + 1]! << 8))
+    const mark = bytes[at + SCORE_BYTES]!
+    this.scoreAt = at
+    this.span = NULL
+    this.start = at + SCORE_BYTES + 1
+    this.length = mark
+    if (mark >= OUT_MARK) {
+      this.span = readU32(bytes, at + SCORE_BYTES + 1)
+      this.length = readU32(bytes, at + SCORE_BYTES + 5)
+    } else if (mark >= LONG_MARK) {
+      this.start++
+      this.length = ((mark & 0x3f) << 8) | bytes[at + SCORE_BYTES + 1]!
+    }
+  }
+}
+
 /** Frees the spans of a leaf's members; returns how many there were. */
 export function freeSpansOf(arena: Arena, leaf: Ptr): number {
   const words = arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
@@ -444,8 +473,7 @@ export function freeSpansOf(arena: Arena, leaf: Ptr): number {
   for (let freed = 0, slot = word + SLOT_WORD; freed < outCount; slot++) {
     const at = word * 4 + (words[slot]! & 0xffff) + SCORE_BYTES
     if (bytes[at] !== OUT_MARK) continue
-    const high = (bytes[at + 3]! << 16) | (bytes[at + 4]! << 24)
-    arena.freeSpan((bytes[at + 1]! | (bytes[at + 2]! << 8) | high) >>> 0)
+    arena.freeSpan(readU32(bytes, at + 1))
     freed++
   }
   return outCount
@@ -456,4 +484,9 @@ function entryBytesAt(bytes: Uint8Array, at: number): number {
   if (mark < LONG_MARK) return SCORE_BYTES + 1 + mark
   if (mark >= OUT_MARK) return OUT_ENTRY_BYTES
   return SCORE_BYTES + 2 + (((mark & 0x3f) << 8) | bytes[at + SCORE_BYTES + 1]!)
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+  return (bytes[at]! | (bytes[at + 1]! << 8) | high) >>> 0
 }

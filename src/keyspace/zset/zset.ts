@@ -79,8 +79,9 @@ export class Zset {
     return this
   }
 
-  /** Begins a set without a key and without members. Returns itself. */
+  /** Begins a set without a key and without members; frees one that got no key. Returns itself. */
   openNew(): this {
+    if (this.#isLarge && this.#db === null) this.#release()
     this.#db = null
     this.record = NULL
     this.#encoding = Encoding.Listpack
@@ -92,6 +93,7 @@ export class Zset {
 
   /** Lets go of the arena. */
   forget(): void {
+    if (this.#db === null) this.openNew()
     this.#db = null
     this.record = NULL
     this.#isLarge = false
@@ -266,10 +268,9 @@ export class Zset {
     return db.insert(key, this.#packed, head)
   }
 
-  /** Frees a set that has got no key. Nothing to do for others. */
+  /** Frees a set that has got no key. */
   discard(): void {
-    if (this.record === NULL && this.#isLarge) this.#release()
-    this.#isLarge = false
+    assert(this.#db === null, 'the set of a key is not to be dropped')
     this.openNew()
   }
 

@@ -3,6 +3,8 @@
 
 import type { RdbInput } from './rdb-input.ts'
 import type { RdbEntry, RdbTarget } from './rdb-target.ts'
+import { readList, readQuicklist, readQuicklist2, readZiplistList } from './values/list.ts'
+import { readListpackZset, readTextZset, readZiplistZset, readZset } from './values/zset.ts'
 
 export interface RdbType {
   readonly name: string
@@ -13,23 +15,23 @@ export interface RdbType {
 /** By type byte. Numbers that are missing were never given out. */
 export const rdbTypes: ReadonlyMap<number, RdbType> = new Map([
   [0, { name: 'string', read: readString }],
-  [1, { name: 'list', read: null }],
+  [1, { name: 'list', read: readList }],
   [2, { name: 'set', read: null }],
-  [3, { name: 'sorted set with text scores', read: null }],
+  [3, { name: 'sorted set with text scores', read: readTextZset }],
   [4, { name: 'hash', read: null }],
-  [5, { name: 'sorted set', read: null }],
+  [5, { name: 'sorted set', read: readZset }],
   [6, { name: 'module value of a preview release', read: null }],
   [7, { name: 'module value', read: null }],
   [9, { name: 'hash as zipmap', read: null }],
-  [10, { name: 'list as ziplist', read: null }],
+  [10, { name: 'list as ziplist', read: readZiplistList }],
   [11, { name: 'set as intset', read: null }],
-  [12, { name: 'sorted set as ziplist', read: null }],
+  [12, { name: 'sorted set as ziplist', read: readZiplistZset }],
   [13, { name: 'hash as ziplist', read: null }],
-  [14, { name: 'list as quicklist of ziplists', read: null }],
+  [14, { name: 'list as quicklist of ziplists', read: readQuicklist }],
   [15, { name: 'stream', read: null }],
   [16, { name: 'hash as listpack', read: null }],
-  [17, { name: 'sorted set as listpack', read: null }],
-  [18, { name: 'list as quicklist of listpacks', read: null }],
+  [17, { name: 'sorted set as listpack', read: readListpackZset }],
+  [18, { name: 'list as quicklist of listpacks', read: readQuicklist2 }],
   [19, { name: 'stream, second form', read: null }],
   [20, { name: 'set as listpack', read: null }],
   [21, { name: 'stream, third form', read: null }],

@@ -1,7 +1,12 @@
 // Who makes the values of each type out of the elements of a stream: one row per type, its only
 // registration. Strings and streams have ways of their own.
 
-import type { Type } from '../../keyspace/record.ts'
+import { Type } from '../../keyspace/record.ts'
 import type { ValueBuilder } from './value-builder.ts'
+import { ListBuilder } from './values/list.ts'
+import { zsetBuilder } from './values/zset.ts'
 
-export const VALUE_BUILDERS: ReadonlyMap<Type, ValueBuilder> = new Map<Type, ValueBuilder>([])
+export const VALUE_BUILDERS: ReadonlyMap<Type, ValueBuilder> = new Map<Type, ValueBuilder>([
+  [Type.List, new ListBuilder()],
+  [Type.Zset, zsetBuilder],
+])

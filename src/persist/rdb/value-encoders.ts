@@ -1,7 +1,12 @@
 // How the values of each type but strings are written into RDB streams: one row per type, its only
 // registration. Strings are written by scanner and DUMP themselves, as most values are strings.
 
-import type { Type } from '../../keyspace/record.ts'
+import { Type } from '../../keyspace/record.ts'
 import type { ValueEncoder } from './value-view.ts'
+import { listEncoder } from './values/list.ts'
+import { zsetEncoder } from './values/zset.ts'
 
-export const VALUE_ENCODERS: ReadonlyMap<Type, ValueEncoder> = new Map<Type, ValueEncoder>([])
+export const VALUE_ENCODERS: ReadonlyMap<Type, ValueEncoder> = new Map<Type, ValueEncoder>([
+  [Type.List, listEncoder],
+  [Type.Zset, zsetEncoder],
+])

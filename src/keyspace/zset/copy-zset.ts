@@ -1,0 +1,35 @@
+// Copies of sorted sets, for COPY.
+
+import { type Slice, scratchSlice } from '../../base/slice.ts'
+import type { Ptr } from '../../memory/layout.ts'
+import type { Database } from '../database.ts'
+import { defaultEncodingLimits } from '../encoding-limits.ts'
+import { Encoding } from '../record.ts'
+import { zsetsOf } from './zset.ts'
+
+const MEMBER = scratchSlice()
+/** A copy is called as the original is; its size does not matter. */
+const NO_LIMITS = { ...defaultEncodingLimits(), zsetEntriesMax: Infinity, zsetValueMax: Infinity }
+
+/**
+ * Puts a copy of the set of `record` under a key of `target`, whatever that held, without a
+ * deadline. Returns the record. ARENA_FULL: nothing has changed, or the key is gone. O(n log n).
+ */
+export function copyZset(source: Database, record: Ptr, target: Database, key: Slice): Ptr {
+  const { main, made } = zsetsOf(source)
+  main.open(source, record)
+  made.openNew()
+  try {
+    main.seekRank(0)
+    do made.add(main.readMember(MEMBER), main.score, NO_LIMITS)
+    while (main.next())
+  } catch (error) {
+    made.discard()
+    throw error
+  }
+  const copy = made.storeAs(target, key)
+  if (target.encodingOf(copy) !== source.encodingOf(record)) {
+    target.setEncoding(copy, Encoding.Skiplist)
+  }
+  return copy
+}
