@@ -10,6 +10,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Args } from '../resp/args.ts'
 import type { Reply } from '../resp/reply.ts'
 import type { KeyObserver } from './key-event.ts'
+import type { KeySpec } from './key-spec.ts'
 
 /** What a command may do and where it may run; Redis's flags, by Redis's names. */
 export const Flag = {
@@ -70,6 +71,8 @@ export interface Command {
   readonly complexity: string
   /** ACL categories beyond those that follow from flags and group, as `dangerous`. */
   readonly categories?: readonly string[]
+  /** The command is not in the ACL category of its group, as few are not. */
+  readonly isOutOfGroup?: boolean
   /** Hints for client libraries, as COMMAND INFO lists them: `nondeterministic_output`. */
   readonly tips?: readonly string[]
   /**
@@ -77,6 +80,10 @@ export interface Command {
    * all keys, or one per key position. Without it a reader says `RO access`, a writer `RW update`.
    */
   readonly keyFlags?: readonly string[]
+  /** Where the keys are, for COMMAND INFO, if `keys` cannot tell. */
+  readonly keySpecs?: readonly KeySpec[]
+  /** `syscmd` and the like, for COMMAND DOCS. */
+  readonly docFlags?: readonly string[]
   /** For `variable_flags`: what these arguments do to the keys. */
   readonly keyFlagsOf?: (args: Args) => string
   /** Present for commands that Redis advises against. */

@@ -218,6 +218,7 @@ export const hyperloglogCommands: readonly Command[] = [
     since: '2.8.9',
     run: pfdebug,
     summary: 'Look inside a HyperLogLog',
+    docFlags: ['syscmd'],
     complexity: 'N/A',
     keyFlags: ['RW access'],
   },
@@ -241,6 +242,7 @@ export const hyperloglogCommands: readonly Command[] = [
     since: '2.8.9',
     run: pfselftest,
     summary: 'Test the HyperLogLog implementation',
+    docFlags: ['syscmd'],
     complexity: 'N/A',
   },
 ]

@@ -4,6 +4,7 @@
 // categories are Redis's.
 
 import { type Command, Flag } from './command.ts'
+import { countedKeys } from './key-spec.ts'
 import { blmove, blmpop, blpop, brpop, brpoplpush, lmove, lmpop, rpoplpush } from './list-move.ts'
 import { lpos } from './list-position.ts'
 import { lpop, lpush, lpushx, rpop, rpush, rpushx } from './list-push.ts'
@@ -69,6 +70,7 @@ export const listCommands: readonly Command[] = [
     flags: Flag.Write | Flag.Blocking | Flag.MovableKeys,
     run: blmpop,
     summary: 'Pop elements from the first of several lists, and wait if all are empty',
+    keySpecs: [countedKeys(2, 'RW access delete')],
     findKeys: (args, positions) => addCountedKeys(args, 2, positions),
   },
   {
@@ -140,6 +142,7 @@ export const listCommands: readonly Command[] = [
     flags: Flag.Write | Flag.MovableKeys,
     run: lmpop,
     summary: 'Pop elements from the first of several lists that has any',
+    keySpecs: [countedKeys(1, 'RW access delete')],
     findKeys: (args, positions) => addCountedKeys(args, 1, positions),
   },
   {

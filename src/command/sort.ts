@@ -23,6 +23,7 @@ import type { Reply } from '../resp/reply.ts'
 import { keyArgument } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
 import { DEL, EventClass, keyEvent, noteChange } from './key-event.ts'
+import { oneKey, unknownKeys } from './key-spec.ts'
 import { SortItems, sortItems } from './sort-items.ts'
 
 /** What SORT needs of lists, sets, sorted sets and hashes. */
@@ -87,6 +88,7 @@ export function sortCommands(types: SortTypes): readonly Command[] {
     arity: -2,
     complexity: 'O(N+M*log(M)), where N is the number of elements and M of those returned.',
     categories: ['set', 'sortedset', 'list', 'dangerous'],
+    isOutOfGroup: true,
   } as const
   return [
     {
@@ -97,6 +99,7 @@ export function sortCommands(types: SortTypes): readonly Command[] {
       run: (context, args, reply) => sort({ context, types, canStore: true }, args, reply),
       summary: 'Sort the elements of a list, set or sorted set, and optionally store the result',
       keyFlags: ['RO access', 'OW update'],
+      keySpecs: [oneKey(1, 'RO access'), unknownKeys('OW update')],
       findKeys: findSortKeys,
     },
     {
@@ -107,6 +110,7 @@ export function sortCommands(types: SortTypes): readonly Command[] {
       run: (context, args, reply) => sort({ context, types, canStore: false }, args, reply),
       summary: 'Sort the elements of a list, set or sorted set',
       keyFlags: ['RO access'],
+      keySpecs: [oneKey(1, 'RO access'), unknownKeys('RO access')],
       findKeys: (_args, positions) => positions.push(1),
     },
   ]

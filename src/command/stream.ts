@@ -4,6 +4,7 @@
 
 import { type Args, word } from '../resp/args.ts'
 import { type Command, Flag } from './command.ts'
+import { streamKeys } from './key-spec.ts'
 import { xadd, xdel, xlen, xsetid, xtrim } from './stream-add.ts'
 import { xautoclaim, xclaim } from './stream-claim.ts'
 import {
@@ -241,6 +242,7 @@ export const streamCommands: readonly Command[] = [
     keys: [0, 0, 0],
     flags: Flag.ReadOnly | Flag.Blocking | Flag.MovableKeys,
     run: xread,
+    keySpecs: [streamKeys(1, 'RO access')],
     findKeys: findReadKeys,
     summary: 'Return entries of streams behind given IDs, waiting for some if need be',
     complexity: RANGE_COMPLEXITY,
@@ -253,6 +255,7 @@ export const streamCommands: readonly Command[] = [
     keys: [0, 0, 0],
     flags: Flag.Write | Flag.Blocking | Flag.MovableKeys,
     run: xreadgroup,
+    keySpecs: [streamKeys(4, 'RO access')],
     findKeys: findReadKeys,
     summary: 'Return new entries of streams, or pending ones, to a consumer of a group',
     complexity: 'O(N log P), where N entries are returned and P are pending.',

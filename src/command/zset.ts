@@ -4,6 +4,7 @@
 
 import type { Args } from '../resp/args.ts'
 import { type Command, Flag } from './command.ts'
+import { countedKeys, oneKey } from './key-spec.ts'
 import { addCountedKeys } from './numkeys.ts'
 import { zadd, zincrby } from './zset-add.ts'
 import {
@@ -50,6 +51,7 @@ const STORE = {
   flags: Flag.Write | Flag.DenyOom | Flag.MovableKeys,
   keyFlags: ['OW update', 'RO access'],
   arity: -4,
+  keySpecs: [oneKey(1, 'OW update'), countedKeys(2, 'RO access')],
   findKeys: (args: Args, positions: number[]) => {
     positions.push(1)
     addCountedKeys(args, 2, positions)
@@ -61,6 +63,7 @@ const COMBINE = {
   flags: Flag.ReadOnly | Flag.MovableKeys,
   keyFlags: ['RO access'],
   arity: -3,
+  keySpecs: [countedKeys(1, 'RO access')],
   findKeys: (args: Args, positions: number[]) => addCountedKeys(args, 1, positions),
 } as const
 
@@ -268,6 +271,7 @@ const removeRows: readonly Command[] = [
     run: bzmpop,
     summary: 'Remove members from a sorted set and return them, or wait for one',
     complexity: MPOP_COMPLEXITY,
+    keySpecs: [countedKeys(2, 'RW access delete')],
     findKeys: (args, positions) => addCountedKeys(args, 2, positions),
   },
   {
@@ -292,6 +296,7 @@ const removeRows: readonly Command[] = [
     run: zmpop,
     summary: 'Remove members from a sorted set and return them',
     complexity: MPOP_COMPLEXITY,
+    keySpecs: [countedKeys(1, 'RW access delete')],
     findKeys: (args, positions) => addCountedKeys(args, 1, positions),
   },
   {

@@ -75,6 +75,7 @@ export function persistCommands(
       summary: 'Get the UNIX time stamp of the last successful save to disk',
       complexity: 'O(1)',
       categories: ['admin', 'dangerous'],
+      tips: ['nondeterministic_output'],
       run: lastsave,
     },
   ]

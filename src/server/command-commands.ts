@@ -4,11 +4,18 @@
 import { globMatches } from '../base/glob.ts'
 import { writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
+import type { KeyBegin, KeyFind } from '../command/key-spec.ts'
 import type { CommandEntry } from '../command/table.ts'
 import { Args, word } from '../resp/args.ts'
 import { replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
-import { categoriesOf, flagNames, keyFlagsFor, keyPositions } from './command-facts.ts'
+import {
+  categoriesOf,
+  flagNames,
+  keyFlagsFor,
+  keyPositions,
+  keySpecsOf,
+} from './command-facts.ts'
 import { serverContext } from './server.ts'
 
 const FILTERBY = word('filterby')
@@ -62,39 +69,33 @@ function writeStatusSet(names: readonly string[], reply: Reply): void {
   for (const name of names) reply.simple(name)
 }
 
-/** One spec for a range of keys that are treated alike; else one for each position. */
 function writeKeySpecs(command: Command, reply: Reply): void {
-  const [first, last, step] = command.keys
-  if (first === 0) return reply.set(0)
-  const texts = keyFlagsFor(command)
-  reply.set(texts.length)
-  for (let i = 0; i < texts.length; i++) {
-    const start = first + i * step
-    const isRange = texts.length === 1
-    const end = !isRange ? 0 : last < 0 ? last : last - first
+  const specs = keySpecsOf(command)
+  reply.set(specs.length)
+  for (const { flags, begin, find } of specs) {
     reply.map(3)
     reply.bulkText('flags')
-    writeStatusSet(texts[i]!.split(' '), reply)
+    writeStatusSet(flags.split(' '), reply)
     reply.bulkText('begin_search')
-    writeSearch(reply, 'index', [['index', start]])
+    writeSearch(reply, begin)
     reply.bulkText('find_keys')
-    writeSearch(reply, 'range', [['lastkey', end], ['keystep', step], ['limit', 0]])
+    writeSearch(reply, find)
   }
 }
 
-function writeSearch(
-  reply: Reply,
-  type: string,
-  spec: readonly (readonly [name: string, value: number])[],
-): void {
+/** One half of a spec: its type, and what else it says. */
+function writeSearch(reply: Reply, search: KeyBegin | KeyFind): void {
+  const { type, ...spec } = search
+  const pairs = Object.entries<string | number>(spec)
   reply.map(2)
   reply.bulkText('type')
   reply.bulkText(type)
   reply.bulkText('spec')
-  reply.map(spec.length)
-  for (const [name, value] of spec) {
+  reply.map(pairs.length)
+  for (const [name, value] of pairs) {
     reply.bulkText(name)
-    reply.integer(value)
+    if (typeof value === 'number') reply.integer(value)
+    else reply.bulkText(value)
   }
 }
 
@@ -201,14 +202,18 @@ function writeDocs(entry: CommandEntry, reply: Reply): void {
   const { deprecated } = command
   const children = entry.subcommands?.entries ?? []
   reply.bulkText(entry.fullName)
-  reply.map(4 + (deprecated ? 3 : 0) + (children.length > 0 ? 1 : 0))
+  const docFlags = [...(deprecated ? ['deprecated'] : []), ...(command.docFlags ?? [])]
+  const extras = [docFlags.length > 0, deprecated, deprecated, children.length > 0]
+  reply.map(4 + extras.filter(Boolean).length)
   writePair(reply, 'summary', command.summary)
   writePair(reply, 'since', command.since)
   writePair(reply, 'group', command.group)
   writePair(reply, 'complexity', command.complexity)
-  if (deprecated) {
+  if (docFlags.length > 0) {
     reply.bulkText('doc_flags')
-    writeStatusSet(['deprecated'], reply)
+    writeStatusSet(docFlags, reply)
+  }
+  if (deprecated) {
     writePair(reply, 'deprecated_since', deprecated.since)
     writePair(reply, 'replaced_by', deprecated.replacedBy)
   }

@@ -2,6 +2,7 @@
 // Names are Redis's, so that client libraries understand them.
 
 import { type Command, Flag, type Group } from '../command/command.ts'
+import type { KeySpec } from '../command/key-spec.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Args } from '../resp/args.ts'
 
@@ -65,7 +66,8 @@ export function categoriesOf(entry: CommandEntry): string[] {
   const { command, flags } = entry
   const found = new Set(command.categories ?? [])
   const group = GROUP_CATEGORIES[command.group]
-  if (group !== '' && entry.run !== null) found.add(group)
+  const isInGroup = group !== '' && entry.run !== null && command.isOutOfGroup !== true
+  if (isInGroup) found.add(group)
   for (const [flag, name] of FLAG_CATEGORIES) {
     if ((flags & flag) !== 0) found.add(name)
   }
@@ -77,6 +79,21 @@ export function categoriesOf(entry: CommandEntry): string[] {
 export function keyFlagsFor(command: Command): readonly string[] {
   if (command.keyFlags !== undefined) return command.keyFlags
   return [(command.flags & Flag.Write) === 0 ? 'RO access' : 'RW update']
+}
+
+/** Where the keys are: one spec for a range of keys treated alike, else one for each position. */
+export function keySpecsOf(command: Command): readonly KeySpec[] {
+  if (command.keySpecs !== undefined) return command.keySpecs
+  const [first, last, step] = command.keys
+  if (first === 0) return []
+  const texts = keyFlagsFor(command)
+  return texts.map((flags, i) => {
+    const index = first + i * step
+    const isLast = i === texts.length - 1
+    const lastkey = !isLast ? 0 : last < 0 ? last : last - index
+    const find = { type: 'range', lastkey, keystep: step, limit: 0 } as const
+    return { flags, begin: { type: 'index', index }, find }
+  })
 }
 
 /** Positions of the keys among `args`; none when they cannot be found. */

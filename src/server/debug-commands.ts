@@ -263,5 +263,6 @@ export const debugCommands: readonly Command[] = [
     name: 'debug', arity: -2, keys: [0, 0, 0], group: 'server', since: '1.0.0', run: debug,
     flags: Flag.Admin | Flag.NoScript | Flag.Loading | Flag.Stale | Flag.Protected,
     summary: 'Commands for tests', complexity: 'Depends on the subcommand.',
+    docFlags: ['syscmd'],
   },
 ]

@@ -23,6 +23,7 @@ export const waitCommands: readonly Command[] = [
   {
     name: 'wait', arity: 3, flags: Flag.NoScript, keys: [0, 0, 0], group: 'generic',
     since: '3.0.0', run: wait, categories: ['connection'],
+    isOutOfGroup: true,
     summary: 'Waits until replicas have the writes of this connection', complexity: 'O(1)',
     tips: ['request_policy:all_shards', 'response_policy:agg_min'],
   },
