@@ -9,8 +9,8 @@
 //    |        | (u32)        | the span  | the element |         |
 //    +--------+--------------+-----------+-------------+---------+
 //
-// Little-endian. A leaf says in its header how many references it has (`ListLeafWord.References`);
-// packed values in records have none. Elements go to spans from `ListTuning.spanLength` on.
+// Little-endian. A leaf says in its header how many references it has, and a root how many the list
+// has; packed values in records have none. Elements go to spans from `ListTuning.spanLength` on.
 
 import { copySlice, type Slice } from '../../base/slice.ts'
 import type { Arena } from '../../memory/arena.ts'
@@ -18,10 +18,12 @@ import { type Ptr, SPAN_HEADER_BYTES } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import { Head } from '../packed/listpack.ts'
 import type { PackedEntry } from '../packed/packed.ts'
-import { LeafWord } from '../root.ts'
+import { LeafWord, RootWord } from '../root.ts'
 
 /** Words of a list's leaf besides those of root.ts. */
 export const ListLeafWord = { References: LeafWord.Kind } as const
+/** Words of a list's root besides those of root.ts. */
+export const ListRootWord = { References: RootWord.Type } as const
 
 /** Bytes of a reference as an entry. */
 export const REFERENCE_BYTES = 14

@@ -14,8 +14,8 @@
 // into the middle of a full leaf splits it by its bytes. Leaves that deletes have left below a
 // quarter join a neighbour.
 //
-// Invariants: no leaf is empty · its listpack counts as its header does · it has as many references
-// as it says. ARENA_FULL: no element has come or gone, though a leaf may have been split or grown.
+// Invariants: no leaf is empty · its listpack counts as its header does · leaves and the root have
+// as many references as they say. ARENA_FULL: no element has come or gone, though a leaf may have been split or grown.
 // Owner: the engine. One instance serves all lists of a keyspace.
 
 import { assert } from '../../base/assert.ts'
@@ -42,7 +42,6 @@ import {
   headerCount,
   seek,
   totalBytes,
-  validate,
 } from '../packed/listpack.ts'
 import {
   addCount,
@@ -55,10 +54,18 @@ import {
   spliceWithin,
   writeEmpty,
 } from '../packed/listpack-edit.ts'
-import { type Chain, LEAF_HEADER_BYTES, LeafWord, nodeWord, setNodeWord } from '../root.ts'
+import {
+  type Chain,
+  LEAF_HEADER_BYTES,
+  LeafWord,
+  nodeWord,
+  RootWord,
+  setNodeWord,
+} from '../root.ts'
 import {
   isReference,
   ListLeafWord,
+  ListRootWord,
   ListTuning,
   makeElementSpan,
   REFERENCE_BYTES,
@@ -68,6 +75,8 @@ import {
 } from './list-entry.ts'
 import { countMatches, equalBytes, removeMatches } from './list-matches.ts'
 
+/** Word of a root that counts references, from that of its chain. */
+export const REFERENCES_IN_CHAIN = ListRootWord.References - RootWord.Chain
 /** Bytes that an entry has besides those of its text, at most. */
 const ENTRY_OVERHEAD_MAX = 11
 /** A leaf with less than this part of a page looks for a neighbour to join. */
@@ -274,23 +283,6 @@ export class ListLeaves {
     }
   }
 
-  /** Walks all leaves. For tests. */
-  check(chain: Chain): void {
-    this.tree.check(chain)
-    for (let leaf = chain.first; leaf !== NULL; leaf = this.tree.nextLeaf(leaf)) {
-      this.#load(leaf)
-      const { bytes, start } = this
-      const total = totalBytes(bytes, start)
-      assert(total <= this.#capacity(leaf), 'a listpack lies in its leaf')
-      assert(validate(bytes, start, total), 'a leaf is a whole listpack')
-      const count = headerCount(bytes, start)
-      assert(count > 0, 'no leaf is empty')
-      assert(count === nodeWord(this.arena, leaf, LeafWord.Count), 'leaf and listpack agree')
-      const references = this.#countReferences(firstEntry(bytes, start), count)
-      assert(references === this.#references(leaf), 'references are counted')
-    }
-  }
-
   #load(leaf: Ptr): void {
     const segment = leaf >>> PTR_SEGMENT_SHIFT
     const at = (leaf & PTR_SEGMENT_MASK) << 1
@@ -313,9 +305,16 @@ export class ListLeaves {
     return nodeWord(this.arena, leaf, ListLeafWord.References)
   }
 
-  /** Counts references that came into the touched leaf or went. */
-  #addReferences(leaf: Ptr, change: number): void {
+  /** Counts references that came into the touched leaf or went; not in the list as a whole. */
+  #shiftReferences(leaf: Ptr, change: number): void {
     setNodeWord(this.arena, leaf, ListLeafWord.References, this.#references(leaf) + change)
+  }
+
+  /** Counts references that came into the list or went. */
+  #countInRoot(chain: Chain, change: number): void {
+    chain.touch(this.arena)
+    const at = chain.at + REFERENCES_IN_CHAIN
+    chain.words[at] = chain.words[at]! + change
   }
 
   #insertSlowly(chain: Chain, at: number, element: Slice): void {
@@ -335,7 +334,8 @@ export class ListLeaves {
     addCount(this.bytes, this.start, 1)
     if (isOut) {
       writeReference(this.bytes, place, { span, length: element.length })
-      this.#addReferences(leaf, 1)
+      this.#shiftReferences(leaf, 1)
+      this.#countInRoot(chain, 1)
     } else encodeEntry(element, this.bytes, place)
     this.tree.addCount(chain, 1)
   }
@@ -415,7 +415,7 @@ export class ListLeaves {
     this.#openLeaf(chain, right)
     this.#append(bytes, place, limit)
     setCount(this.bytes, this.start, moved)
-    this.#addReferences(right, references)
+    this.#shiftReferences(right, references)
     tree.addCount(chain, moved)
     const isRight = at > place
     const offset = at - place
@@ -424,7 +424,7 @@ export class ListLeaves {
     this.arena.touch(left)
     spliceWithin(bytes, start, limit, place - limit)
     setCount(bytes, start, kept)
-    this.#addReferences(left, -references)
+    this.#shiftReferences(left, -references)
     if (isRight) return this.next() + offset
     this.#load(left)
     return at
@@ -452,7 +452,11 @@ export class ListLeaves {
   #removeEntries(chain: Chain, at: number, count: number): void {
     const { leaf } = this.tree
     this.arena.touch(leaf)
-    if (this.hasReferences) this.#addReferences(leaf, -this.#freeReferences(at, count))
+    if (this.hasReferences) {
+      const freed = this.#freeReferences(at, count)
+      this.#shiftReferences(leaf, -freed)
+      this.#countInRoot(chain, -freed)
+    }
     removeEntries(this.bytes, this.start, at, count)
     this.tree.addCount(chain, -count)
   }
@@ -461,7 +465,7 @@ export class ListLeaves {
   #dropLeaf(chain: Chain): Ptr {
     if (this.hasReferences) {
       const count = headerCount(this.bytes, this.start)
-      this.#freeReferences(this.start + HEADER_BYTES, count)
+      this.#countInRoot(chain, -this.#freeReferences(this.start + HEADER_BYTES, count))
     }
     return this.tree.remove(chain)
   }
@@ -564,7 +568,7 @@ export class ListLeaves {
     this.start = start
     this.#append(source, from, limit)
     addCount(bytes, start, moved)
-    this.#addReferences(leaf, references)
+    this.#shiftReferences(leaf, references)
     this.hasReferences = hasReferences || references > 0
     tree.remove(chain)
     tree.seekRank(chain, base)

@@ -4,6 +4,7 @@
 //   list-leaves.ts   large lists            list-entry.ts    elements too large for a leaf
 //   list-matches.ts  elements that equal a text              list-limits.ts  when a list is packed
 //   list-release.ts  frees                                list-copy.ts     copies
+//   list-check.ts    asserts, in tests, that all is well
 //
 // A list is a listpack in its record until `list-max-listpack-size` or 8 KiB are reached, or an
 // element comes that no leaf may take; then it lies in leaves, and stays there. OBJECT ENCODING
@@ -46,6 +47,7 @@ import {
 import { scratchEntry } from '../packed/packed.ts'
 import { Encoding, Type } from '../record.ts'
 import { ROOT_WORDS, Root, RootWord } from '../root.ts'
+import { checkLeaves } from './list-check.ts'
 import { isReference, ListTuning, readReference, SPAN_LENGTH_MIN } from './list-entry.ts'
 import { ListLeaves } from './list-leaves.ts'
 import { PACKED_BYTES_MAX, packedBytesMax, packedEntriesMax } from './list-limits.ts'
@@ -337,7 +339,7 @@ export class List {
   check(): void {
     assert(this.count > 0, 'an empty list has no key')
     assert(this.#db.encodingOf(this.record) === Encoding.Quicklist, 'lists are quicklists')
-    if (!this.#isPacked) return this.#leaves.check(this.#root.chain)
+    if (!this.#isPacked) return checkLeaves(this.#leaves, this.#root.chain)
     const length = this.#db.readString(this.record, VALUE).length
     assert(validate(this.#bytes, this.#start, length), 'a packed list is a listpack')
   }

@@ -1,0 +1,55 @@
+// For tests: walks the leaves of a list, and asserts what list-leaves.ts says is always true of
+// them. Nothing here is on the way of a command.
+
+import { assert } from '../../base/assert.ts'
+import {
+  NULL,
+  PAGE_BYTES,
+  PTR_SEGMENT_MASK,
+  PTR_SEGMENT_SHIFT,
+  type Ptr,
+} from '../../memory/layout.ts'
+import {
+  endOf,
+  entryBytes,
+  HEADER_BYTES,
+  headerCount,
+  totalBytes,
+  validate,
+} from '../packed/listpack.ts'
+import { type Chain, LEAF_HEADER_BYTES, LeafWord, nodeWord } from '../root.ts'
+import { isReference, ListLeafWord } from './list-entry.ts'
+import { type ListLeaves, REFERENCES_IN_CHAIN } from './list-leaves.ts'
+
+/** Walks all leaves of a list, and its index. */
+export function checkLeaves(leaves: ListLeaves, chain: Chain): void {
+  const { tree } = leaves
+  tree.check(chain)
+  let references = 0
+  for (let leaf = chain.first; leaf !== NULL; leaf = tree.nextLeaf(leaf)) {
+    references += checkLeaf(leaves, leaf)
+  }
+  const known = chain.words[chain.at + REFERENCES_IN_CHAIN]
+  assert(references === known, 'the root counts all references')
+}
+
+/** Checks one leaf; returns how many references it has. */
+function checkLeaf({ arena }: ListLeaves, leaf: Ptr): number {
+  const bytes = arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
+  const start = ((leaf & PTR_SEGMENT_MASK) << 3) + LEAF_HEADER_BYTES
+  const total = totalBytes(bytes, start)
+  const room = arena.nodePages(leaf) * PAGE_BYTES - LEAF_HEADER_BYTES
+  assert(total <= room, 'a listpack lies in its leaf')
+  assert(validate(bytes, start, total), 'a leaf is a whole listpack')
+  const count = headerCount(bytes, start)
+  assert(count > 0, 'no leaf is empty')
+  assert(count === nodeWord(arena, leaf, LeafWord.Count), 'leaf and listpack agree')
+  let references = 0
+  const limit = endOf(bytes, start)
+  for (let at = start + HEADER_BYTES; at < limit; at += entryBytes(bytes, at)) {
+    if (isReference(bytes, at)) references++
+  }
+  const known = nodeWord(arena, leaf, ListLeafWord.References)
+  assert(references === known, 'a leaf counts its references')
+  return references
+}

@@ -1,0 +1,177 @@
+// Lists in RDB streams.
+//
+// Written: a packed list is a quicklist of one node; a list in leaves has one node per leaf, each a
+// listpack as it lies (type 18). One that refers to elements too large for a leaf is written element
+// by element (type 1): how many nodes it would be stands nowhere, and must come first.
+// Read: all forms that Redis has written: 1, a count and strings; 10, a ziplist; 14 and 18,
+// quicklists of ziplists and of listpacks or single elements (packed-reader.ts).
+
+import { type ByteRange, Slice, scratchSlice } from '../../../base/slice.ts'
+import type { Database } from '../../../keyspace/database.ts'
+import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
+import { List } from '../../../keyspace/list/list.ts'
+import {
+  isReference,
+  ListRootWord,
+  referenceLength,
+  referenceSpan,
+} from '../../../keyspace/list/list-entry.ts'
+import {
+  endOf,
+  entryBytes,
+  HEADER_BYTES,
+  readEntry,
+  totalBytes,
+} from '../../../keyspace/packed/listpack.ts'
+import { scratchEntry } from '../../../keyspace/packed/packed.ts'
+import { Type } from '../../../keyspace/record.ts'
+import { ChainWord, LEAF_HEADER_BYTES, RootWord } from '../../../keyspace/root.ts'
+import { NULL, type Ptr } from '../../../memory/layout.ts'
+import { PackedReader, QuicklistForm } from '../packed-reader.ts'
+import { PackedKind } from '../packed-walker.ts'
+import type { RdbInput } from '../rdb-input.ts'
+import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
+import type { RdbWriter } from '../rdb-writer.ts'
+import type { ValueBuilder } from '../value-builder.ts'
+import type { LeafReader, ValueEncoder, ValueView } from '../value-view.ts'
+
+const TYPE_LIST = 1
+const TYPE_QUICKLIST = 18
+/** What a node of a quicklist says of itself: a listpack. */
+const NODE_PACKED = 2
+const WHAT = 'list element'
+
+const ENTRY = scratchEntry()
+const ELEMENT = scratchSlice()
+const READER = new PackedReader()
+
+/** How lists are written. */
+export const listEncoder: ValueEncoder = {
+  rdbType: ({ root }) => (root !== null && hasReferences(root) ? TYPE_LIST : TYPE_QUICKLIST),
+  write: (writer, value) => {
+    const { root, bytes, start, length } = value
+    if (root === null) {
+      writer.length(1)
+      writer.length(NODE_PACKED)
+      writer.string(bytes, start, length)
+    } else if (hasReferences(root)) writeElements(writer, value, root)
+    else writeLeaves(writer, value, root)
+  },
+}
+
+function hasReferences(root: Uint32Array): boolean {
+  return root[ListRootWord.References]! > 0
+}
+
+function openLeaves(value: ValueView, root: Uint32Array): LeafReader {
+  const leaves = value.reader(0)
+  leaves.open(root[RootWord.Chain + ChainWord.First]!, { isOrdered: true })
+  return leaves
+}
+
+function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+  writer.length(root[RootWord.Chain + ChainWord.Leaves]!)
+  const leaves = openLeaves(value, root)
+  while (leaves.next()) {
+    const start = leaves.start + LEAF_HEADER_BYTES
+    writer.length(NODE_PACKED)
+    writer.string(leaves.bytes, start, totalBytes(leaves.bytes, start))
+  }
+}
+
+function writeElements(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+  writer.length(root[RootWord.Chain + ChainWord.Count]!)
+  const leaves = openLeaves(value, root)
+  while (leaves.next()) {
+    const { bytes } = leaves
+    const start = leaves.start + LEAF_HEADER_BYTES
+    const limit = endOf(bytes, start)
+    for (let at = start + HEADER_BYTES; at < limit; at += entryBytes(bytes, at)) {
+      if (isReference(bytes, at)) {
+        value.writeElement(writer, referenceSpan(bytes, at), referenceLength(bytes, at))
+        continue
+      }
+      readEntry(bytes, at, ENTRY)
+      if (ENTRY.isInteger) writer.integer(ENTRY.int64.low, ENTRY.int64.high)
+      else writer.string(ENTRY.bytes, ENTRY.start, ENTRY.length)
+    }
+  }
+}
+
+/** Type 1: a count, and that many strings. */
+export function readList(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  const count = input.length('list length')
+  if (count === 0) return
+  const elements = target.onCollection(entry, Type.List, count)
+  for (let i = 0; i < count; i++) {
+    input.string(entry.value, WHAT)
+    elements?.onElement(entry.value)
+  }
+  elements?.onCollectionEnd()
+}
+
+/** Type 10: a ziplist. */
+export function readZiplistList(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  READER.openValue(input, PackedKind.Ziplist, 'list')
+  readPacked(entry, target)
+}
+
+/** Type 14: a quicklist of ziplists. */
+export function readQuicklist(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  READER.openQuicklist(input, QuicklistForm.Ziplists, 'list')
+  readPacked(entry, target)
+}
+
+/** Type 18: a quicklist of listpacks and single elements. */
+export function readQuicklist2(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  READER.openQuicklist(input, QuicklistForm.Containers, 'list')
+  readPacked(entry, target)
+}
+
+/** Hands on what the reader finds; nothing, when it finds nothing. */
+function readPacked(entry: RdbEntry, target: RdbTarget): void {
+  if (!READER.next(ENTRY)) return
+  const elements = target.onCollection(entry, Type.List, READER.count)
+  do {
+    elements?.onElement(ENTRY.textInto(ELEMENT))
+  } while (READER.next(ENTRY))
+  elements?.onCollectionEnd()
+}
+
+/** Makes lists of elements, for loading and RESTORE. */
+export class ListBuilder implements ValueBuilder {
+  readonly #list = new List()
+  readonly #key = new Slice()
+  readonly #element = new Slice()
+  #db: Database | null = null
+  #limits: EncodingLimits | null = null
+  #isMade = false
+
+  begin(db: Database, key: Slice, options: { readonly limits: EncodingLimits }): void {
+    this.#db = db
+    this.#key.setTo(key)
+    this.#limits = options.limits
+    this.#isMade = false
+  }
+
+  onElement({ bytes, start, length }: ByteRange): void {
+    const element = this.#element.set(bytes, start, length)
+    if (this.#db === null || this.#limits === null) return
+    if (this.#isMade) this.#list.pushLast(element, this.#limits)
+    else this.#list.create(this.#db, this.#key, element, this.#limits)
+    this.#isMade = true
+  }
+
+  onField(): void {}
+
+  onMember(): void {}
+
+  onCollectionEnd(): void {}
+
+  end(): Ptr {
+    this.#db = null
+    this.#key.forget()
+    this.#element.forget()
+    return this.#isMade ? this.#list.record : NULL
+  }
+}
