@@ -6,6 +6,7 @@
 
 import { assert, fail } from '../base/assert.ts'
 import { type ByteRange, Slice } from '../base/slice.ts'
+import { chooseHiddenKey, dropHidden } from '../command/hidden-key.ts'
 import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Type } from '../keyspace/record.ts'
@@ -14,9 +15,6 @@ import type { RdbPayload } from './rdb/rdb-payload.ts'
 import { type CollectionTarget, RdbEntry, type RdbTarget } from './rdb/rdb-target.ts'
 import type { ValueBuilder } from './rdb/value-builder.ts'
 import { VALUE_BUILDERS } from './rdb/value-builders.ts'
-
-/** What the key of a value in the making begins with. */
-const KEY_PREFIX = '\0restore:'
 
 export class RestoredValue implements RdbTarget, CollectionTarget {
   readonly #entry = new RdbEntry()
@@ -39,7 +37,7 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     this.#record = NULL
     this.#isCollection = false
     this.#isChecking = true
-    this.#chooseKey(db)
+    chooseHiddenKey(db, this.#key)
     try {
       if (!payload.read(range, this.#entry, this)) return this.#dropped()
       if (!this.#isCollection) return this.#record
@@ -111,18 +109,9 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     return this.#db ?? fail('a value is made in a database')
   }
 
-  #chooseKey(db: Database): void {
-    for (let i = 0; ; i++) {
-      const name = Buffer.from(`${KEY_PREFIX}${i}`, 'latin1')
-      if (db.peek(this.#key.set(name, 0, name.length)) === NULL) return
-    }
-  }
-
   /** Removes what there is of a value in the making. */
   #dropped(): Ptr {
-    const db = this.#database()
-    const record = db.peek(this.#key)
-    if (record !== NULL) db.remove(record)
+    dropHidden(this.#database(), this.#key)
     return NULL
   }
 }

@@ -10,6 +10,8 @@ import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
 import { listCommands } from '../command/list.ts'
 import { setCommands } from '../command/set.ts'
+import { sortCommands } from '../command/sort.ts'
+import { SORT_TYPES } from '../command/sort-types.ts'
 import { streamCommands } from '../command/stream.ts'
 import { stringCommands } from '../command/string.ts'
 import { zsetCommands } from '../command/zset.ts'
@@ -36,6 +38,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   hashCommands,
   zsetCommands,
   streamCommands,
+  sortCommands(SORT_TYPES),
   hyperloglogCommands,
   keyCommands,
   dumpCommands,
