@@ -44,7 +44,7 @@ function pickMany(context: Context, args: Args, reply: Reply): void {
   if (wanted === null) return
   const hasValues = args.count === 4 && args.is(3, WITHVALUES)
   if (args.count > 3 && !hasValues) return reply.error(SYNTAX_ERROR)
-  if (hasValues && Math.abs(wanted) >= COUNT_MAX) return reply.error(OUT_OF_RANGE)
+  if (hasValues && Math.abs(wanted) > COUNT_MAX) return reply.error(OUT_OF_RANGE)
   const record = db.find(keyArgument(context, args, 1))
   if (record === NULL) return reply.array(0)
   if (db.typeOf(record) !== Type.Hash) return reply.error(WRONG_TYPE)

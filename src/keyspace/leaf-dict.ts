@@ -1,6 +1,6 @@
 // A hash table whose buckets are leaves: how large sets and hashes lie in memory. Front door of
 // dict-leaf.ts (bytes of a leaf), dict-leaves.ts (room in leaves), dict-directory.ts (hash to leaf),
-// dict-walk.ts (iteration), dict-release.ts (lazy free, copies), dict-check.ts.
+// dict-walk.ts (iteration), dict-release.ts and dict-copy.ts (lazy free, COPY), dict-check.ts.
 //
 // Extendible hashing: a directory of 2^depth Ptrs, by the upper bits of a keyed hash, leads to
 // leaves of 4 KiB with some hundred entries each. A lookup reads the directory, the slots of one

@@ -3,7 +3,9 @@
 
 import type { RdbInput } from './rdb-input.ts'
 import type { RdbEntry, RdbTarget } from './rdb-target.ts'
+import { readHash, readHashListpack, readHashZiplist, readHashZipmap } from './values/hash.ts'
 import { readList, readQuicklist, readQuicklist2, readZiplistList } from './values/list.ts'
+import { readSet, readSetIntset, readSetListpack } from './values/set.ts'
 import { readListpackZset, readTextZset, readZiplistZset, readZset } from './values/zset.ts'
 
 export interface RdbType {
@@ -16,24 +18,24 @@ export interface RdbType {
 export const rdbTypes: ReadonlyMap<number, RdbType> = new Map([
   [0, { name: 'string', read: readString }],
   [1, { name: 'list', read: readList }],
-  [2, { name: 'set', read: null }],
+  [2, { name: 'set', read: readSet }],
   [3, { name: 'sorted set with text scores', read: readTextZset }],
-  [4, { name: 'hash', read: null }],
+  [4, { name: 'hash', read: readHash }],
   [5, { name: 'sorted set', read: readZset }],
   [6, { name: 'module value of a preview release', read: null }],
   [7, { name: 'module value', read: null }],
-  [9, { name: 'hash as zipmap', read: null }],
+  [9, { name: 'hash as zipmap', read: readHashZipmap }],
   [10, { name: 'list as ziplist', read: readZiplistList }],
-  [11, { name: 'set as intset', read: null }],
+  [11, { name: 'set as intset', read: readSetIntset }],
   [12, { name: 'sorted set as ziplist', read: readZiplistZset }],
-  [13, { name: 'hash as ziplist', read: null }],
+  [13, { name: 'hash as ziplist', read: readHashZiplist }],
   [14, { name: 'list as quicklist of ziplists', read: readQuicklist }],
   [15, { name: 'stream', read: null }],
-  [16, { name: 'hash as listpack', read: null }],
+  [16, { name: 'hash as listpack', read: readHashListpack }],
   [17, { name: 'sorted set as listpack', read: readListpackZset }],
   [18, { name: 'list as quicklist of listpacks', read: readQuicklist2 }],
   [19, { name: 'stream, second form', read: null }],
-  [20, { name: 'set as listpack', read: null }],
+  [20, { name: 'set as listpack', read: readSetListpack }],
   [21, { name: 'stream, third form', read: null }],
   [22, { name: 'hash with field expiry of a preview release', read: null }],
   [23, { name: 'hash with field expiry as listpack of a preview release', read: null }],

@@ -3,10 +3,14 @@
 
 import { Type } from '../../keyspace/record.ts'
 import type { ValueEncoder } from './value-view.ts'
+import { hashEncoder } from './values/hash.ts'
 import { listEncoder } from './values/list.ts'
+import { setEncoder } from './values/set.ts'
 import { zsetEncoder } from './values/zset.ts'
 
 export const VALUE_ENCODERS: ReadonlyMap<Type, ValueEncoder> = new Map<Type, ValueEncoder>([
   [Type.List, listEncoder],
+  [Type.Set, setEncoder],
+  [Type.Hash, hashEncoder],
   [Type.Zset, zsetEncoder],
 ])

@@ -1,0 +1,162 @@
+// Sets in RDB streams. Written: an intset as the blob it is (type 11), any other as a count and its
+// members (type 2), which is all that Redis 7.0 knows. Read besides: listpacks (type 20), as Redis
+// 7.2 writes them.
+
+import { type ByteRange, Slice } from '../../../base/slice.ts'
+import type { Database } from '../../../keyspace/database.ts'
+import { LeafEntry, OFFSET_MASK, SLOTS_WORD } from '../../../keyspace/dict-leaf.ts'
+import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
+import * as listpack from '../../../keyspace/packed/listpack.ts'
+import { PackedEntry } from '../../../keyspace/packed/packed.ts'
+import { Encoding, Type } from '../../../keyspace/record.ts'
+import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
+import { SetDraft } from '../../../keyspace/set/set-draft.ts'
+import { NULL, type Ptr } from '../../../memory/layout.ts'
+import { PackedReader } from '../packed-reader.ts'
+import { PackedKind } from '../packed-walker.ts'
+import { type RdbInput, RdbString } from '../rdb-input.ts'
+import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
+import type { RdbWriter } from '../rdb-writer.ts'
+import type { ValueBuilder } from '../value-builder.ts'
+import type { ValueEncoder, ValueView } from '../value-view.ts'
+
+const RDB_SET = 2
+const RDB_SET_INTSET = 11
+
+const ENTRY = new PackedEntry()
+const LEAF_ENTRY = new LeafEntry()
+const STRING = new RdbString()
+const TEXT = new Slice()
+const READER = new PackedReader()
+
+export const setEncoder: ValueEncoder = {
+  rdbType(value) {
+    const isIntset = value.root === null && value.encoding === Encoding.Intset
+    return isIntset ? RDB_SET_INTSET : RDB_SET
+  },
+
+  write(writer, value) {
+    const { root, bytes, start } = value
+    if (root !== null) writeLeaves(writer, value, root)
+    else if (value.encoding === Encoding.Intset) writer.string(bytes, start, value.length)
+    else {
+      writer.length(listpack.count(bytes, start))
+      let at = listpack.firstEntry(bytes, start)
+      while (at !== listpack.END) {
+        at = listpack.readEntry(bytes, at, ENTRY)
+        writePacked(writer, ENTRY)
+      }
+    }
+  },
+}
+
+function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+  writer.length(root[RootWord.Chain + ChainWord.Count]!)
+  const reader = value.reader(0)
+  reader.open(root[RootWord.Chain + ChainWord.First]!, { isOrdered: false })
+  while (reader.next()) {
+    const { words, bytes, start } = reader
+    const first = start / 4 + SLOTS_WORD
+    const limit = first + words[start / 4 + LeafWord.Count]!
+    for (let i = first; i < limit; i++) {
+      LEAF_ENTRY.read(bytes, start + (words[i]! & OFFSET_MASK), false)
+      writeLeafKey(writer, value, LEAF_ENTRY)
+    }
+  }
+}
+
+/** Writes the key of an entry in a leaf of a dict. */
+export function writeLeafKey(writer: RdbWriter, value: ValueView, entry: LeafEntry): void {
+  if (entry.isKeyOut) value.writeElement(writer, entry.keySpan, entry.keyLength)
+  else writer.string(entry.bytes, entry.keyStart, entry.keyLength)
+}
+
+/** Writes an element of a packed value as a string. */
+export function writePacked(writer: RdbWriter, entry: PackedEntry): void {
+  if (entry.isInteger) writer.integer(entry.int64.low, entry.int64.high)
+  else writer.string(entry.bytes, entry.start, entry.length)
+}
+
+/** Type 2: a count and members. */
+export function readSet(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  const count = input.length('set member count')
+  if (count === 0) return
+  const sink = target.onCollection(entry, Type.Set, count)
+  for (let i = 0; i < count; i++) {
+    input.string(STRING, 'set member')
+    sink?.onElement(STRING)
+  }
+  sink?.onCollectionEnd()
+}
+
+/** Type 11. */
+export function readSetIntset(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  readPacked(input, entry, target, PackedKind.Intset)
+}
+
+/** Type 20. */
+export function readSetListpack(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  readPacked(input, entry, target, PackedKind.Listpack)
+}
+
+function readPacked(input: RdbInput, entry: RdbEntry, target: RdbTarget, kind: PackedKind): void {
+  READER.openValue(input, kind, 'set')
+  if (READER.count > 0) {
+    const sink = target.onCollection(entry, Type.Set, READER.count)
+    while (READER.next(ENTRY)) sink?.onElement(ENTRY.textInto(TEXT))
+    sink?.onCollectionEnd()
+  }
+  READER.forget()
+}
+
+/** Makes sets of members. */
+export class SetBuilder implements ValueBuilder {
+  readonly #draft = new SetDraft()
+  readonly #key = new Slice()
+  #db: Database | null = null
+  #isDamaged = false
+
+  begin(
+    db: Database,
+    key: Slice,
+    options: { readonly limits: EncodingLimits; readonly count: number },
+  ): void {
+    this.#draft.discard()
+    this.#draft.begin(db, options.limits.setIntsetEntriesMax)
+    this.#key.setTo(key)
+    this.#db = db
+    this.#isDamaged = false
+  }
+
+  onElement(element: ByteRange): void {
+    if (this.#isDamaged) return
+    try {
+      this.#isDamaged = !this.#draft.add(element)
+    } catch (error) {
+      this.#draft.discard()
+      throw error
+    }
+  }
+
+  onField(): void {
+    this.#isDamaged = true
+  }
+
+  onMember(): void {
+    this.#isDamaged = true
+  }
+
+  onCollectionEnd(): void {}
+
+  end(): Ptr {
+    const db = this.#db
+    this.#db = null
+    try {
+      if (db === null || this.#isDamaged || this.#draft.count === 0) return NULL
+      return this.#draft.put(db, this.#key)
+    } finally {
+      this.#draft.discard()
+      this.#key.forget()
+    }
+  }
+}
