@@ -20,6 +20,7 @@ import { type Disk, systemCode } from '../base/disk.ts'
 import { StoreError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { machineMemory } from '../base/machine.ts'
+import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { Cut, type CutFigures } from '../memory/cut.ts'
 import { PAGE_BYTES } from '../memory/layout.ts'
@@ -64,6 +65,8 @@ export interface PersistenceOptions {
   readonly settings: PersistenceSettings
   readonly runner: SnapshotRunner
   readonly processId: number
+  /** Thresholds of encodings for values that are loaded; without them Redis's own. */
+  readonly limits?: EncodingLimits
   /** Tests: every cut proves that no page changed without touch. */
   readonly isChecking?: boolean
   /** Tests: makes the scanner go on while the engine waits for it. */
@@ -278,7 +281,7 @@ export class Persistence {
 
   /** Opens the RDB file for loading; null when there is none. Throws StoreError. */
   openLoader(options: { readonly mayOverwrite: boolean }): RdbLoader | null {
-    const { disk, settings, keyspace, clock } = this.#options
+    const { disk, settings, keyspace, clock, limits } = this.#options
     if (!disk.exists(settings.filePath)) return null
     const { availableBytes } = machineMemory(disk)
     return new RdbLoader(disk, settings.filePath, keyspace, {
@@ -286,6 +289,7 @@ export class Persistence {
       memoryLimitBytes: availableBytes === 0 ? 0 : availableBytes + keyspace.usedBytes,
       nowMs: clock.nowMs(),
       mayOverwrite: options.mayOverwrite,
+      ...(limits && { limits }),
     })
   }
 

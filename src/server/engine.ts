@@ -180,6 +180,7 @@ function persistenceOf(server: Server, options: EngineOptions): Persistence | nu
     settings: new LiveSettings(server),
     runner: options.snapshots,
     processId: options.processId,
+    limits: server.limits.encodings,
     isChecking: options.isChecking ?? false,
     ...(options.relieve && { relieve: options.relieve }),
   })
