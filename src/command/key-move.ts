@@ -2,16 +2,18 @@
 //
 // Finding one key may remove another whose deadline has passed: the record to move is found last.
 
-import { assert } from '../base/assert.ts'
+import { fail } from '../base/assert.ts'
 import { scratchSlice } from '../base/slice.ts'
-import type { Database } from '../keyspace/database.ts'
+import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
 import { Type } from '../keyspace/record.ts'
-import { NULL } from '../memory/layout.ts'
+import { COPIERS } from '../keyspace/value-types.ts'
+import { NULL, type Ptr } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import { DB_OUT_OF_RANGE, NO_SUCH_KEY, SAME_OBJECT, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { int32Argument, keyArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { chooseHiddenKey } from './hidden-key.ts'
 import { EventClass, keyEvent, noteChange, tellChange } from './key-event.ts'
 
 const REPLACE = word('replace')
@@ -24,6 +26,7 @@ const MOVE_TO = keyEvent(EventClass.Generic, 'move_to')
 const COPY_TO = keyEvent(EventClass.Generic, 'copy_to')
 
 const TARGET_KEY = scratchSlice()
+const HIDDEN_KEY = scratchSlice()
 
 /** RENAME key newkey: OK; what newkey held is gone. O(1). */
 export function rename(context: Context, args: Args, reply: Reply): void {
@@ -84,14 +87,30 @@ export function copy(context: Context, args: Args, reply: Reply): void {
   const isFree = target.findForWrite(TARGET_KEY) === NULL
   if (!isFree && !isReplacing) return reply.integer(0)
   const record = db.peek(key)
-  // TODO when there is a type besides strings: copy it by a function of its own.
-  assert(db.typeOf(record) === Type.String, 'only strings can be copied')
-  const encoding = db.encodingOf(record)
-  const deadlineMs = db.deadlineOf(record)
-  target.putEncodedString(TARGET_KEY, db.readString(record, value), { deadlineMs, encoding })
+  if (db.typeOf(record) === Type.String) {
+    const encoding = db.encodingOf(record)
+    const deadlineMs = db.deadlineOf(record)
+    target.putEncodedString(TARGET_KEY, db.readString(record, value), { deadlineMs, encoding })
+  } else copyCollection(context, record, target)
   keyspace.dirty++
   tellChange(context, target, TARGET_KEY, COPY_TO)
   reply.integer(1)
+}
+
+/** Copies a collection to the target key; what that held goes when the copy is complete. */
+function copyCollection({ db, keyspace }: Context, record: Ptr, target: Database): void {
+  const copyValue = COPIERS.get(db.typeOf(record)) ?? fail('each type of collection is copied')
+  const deadlineMs = db.deadlineOf(record)
+  const isFree = target.peek(TARGET_KEY) === NULL
+  keyspace.isHiding = !isFree
+  try {
+    const key = isFree ? TARGET_KEY : chooseHiddenKey(target, HIDDEN_KEY)
+    const copied = copyValue(db, record, target, key)
+    const made = deadlineMs === NO_DEADLINE ? copied : target.setDeadline(copied, deadlineMs)
+    if (!isFree) target.rename(made, TARGET_KEY)
+  } finally {
+    keyspace.isHiding = false
+  }
 }
 
 interface CopyOptions {

@@ -99,7 +99,7 @@ export function sortCommands(types: SortTypes): readonly Command[] {
       run: (context, args, reply) => sort({ context, types, canStore: true }, args, reply),
       summary: 'Sort the elements of a list, set or sorted set, and optionally store the result',
       keyFlags: ['RO access', 'OW update'],
-      keySpecs: [oneKey(1, 'RO access'), unknownKeys('OW update')],
+      keySpecs: [oneKey(1, 'RO access'), unknownKeys('RO access'), unknownKeys('OW update')],
       findKeys: findSortKeys,
     },
     {

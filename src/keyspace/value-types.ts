@@ -1,11 +1,31 @@
 // What the keyspace must know of each type of value that can lie in nodes: one row per type.
 
+import type { Slice } from '../base/slice.ts'
+import type { Ptr } from '../memory/layout.ts'
+import type { Database } from './database.ts'
+import { copyHash, copySet } from './dict-copy.ts'
 import { releaseHash, releaseSet } from './dict-release.ts'
 import type { Releaser } from './lazy-free.ts'
+import { copyList } from './list/list-copy.ts'
 import { releaseList } from './list/list-release.ts'
 import { Type } from './record.ts'
 import { releaseStream } from './stream/stream-release.ts'
+import { copyZset } from './zset/copy-zset.ts'
 import { releaseZset } from './zset/release-zset.ts'
+
+/**
+ * Copies the value in a record of `source` to a key that the last lookup in `target`, of this key,
+ * did not find. No deadline. Returns the new record. ARENA_FULL: there is no such key.
+ */
+export type Copier = (source: Database, record: Ptr, target: Database, key: Slice) => Ptr
+
+/** How values of each type but strings are copied. */
+export const COPIERS: ReadonlyMap<Type, Copier> = new Map<Type, Copier>([
+  [Type.List, copyList],
+  [Type.Set, copySet],
+  [Type.Hash, copyHash],
+  [Type.Zset, copyZset],
+])
 
 /** How the nodes of each type are freed. */
 export const RELEASERS: ReadonlyMap<Type, Releaser> = new Map<Type, Releaser>([
