@@ -229,12 +229,22 @@ export function formatDouble(value: number): string {
   if (value === 0) return Object.is(value, -0) ? '-0' : '0'
   const [mantissa = '', power = ''] = value.toExponential(16).split('e')
   const exponent = Number(power)
+  // With an odd number of these, all 17 digits end in exactly half a unit more.
+  const isHalf = Math.abs(value * 2 ** (17 - exponent)) % 2 === 1
   if (exponent >= -4 && exponent < 17) {
     // toPrecision prints −5 and −6 without exponent, but those do not get here.
-    return trimFraction(value.toPrecision(17))
+    const text = value.toPrecision(17)
+    return trimFraction(isHalf ? toEven(text) : text)
   }
+  const digits = trimFraction(isHalf ? toEven(mantissa) : mantissa)
   const sign = exponent < 0 ? '-' : '+'
-  return `${trimFraction(mantissa)}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`
+  return `${digits}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`
+}
+
+/** The last digit, which JavaScript rounds up from an exact half, as C rounds it: to even. */
+function toEven(digits: string): string {
+  const last = digits.charCodeAt(digits.length - 1) - ZERO
+  return last % 2 === 0 ? digits : `${digits.slice(0, -1)}${last - 1}`
 }
 
 function trimFraction(text: string): string {
