@@ -232,7 +232,9 @@ export function xsetid(context: Context, args: Args, reply: Reply): void {
   streams.setLastId(ID)
   if (added !== -1) streams.setAdded(added)
   if (!OTHER_ID.isZero) streams.setDeletedId(OTHER_ID)
-  noteChange(context, key, XSETID)
+  // No entry changes, which is what WATCH is about.
+  context.keyspace.dirty++
+  noteEvent(context, key, XSETID)
   reply.ok()
 }
 

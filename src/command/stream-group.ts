@@ -10,7 +10,7 @@ import { replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument, writeHelp } from './arguments.ts'
 import type { Context } from './command.ts'
-import { EventClass, keyEvent, noteChange, noteEvent } from './key-event.ts'
+import { EventClass, type KeyEvent, keyEvent, noteChange, noteEvent } from './key-event.ts'
 import {
   anyIdArgument,
   createConsumer,
@@ -94,7 +94,8 @@ export function xgroupCreate(context: Context, args: Args, reply: Reply): void {
     if (made !== NULL) db.remove(made)
     throw full
   }
-  noteChange(context, key, CREATE)
+  if (made === NULL) noteGroupChange(context, key, CREATE)
+  else noteChange(context, key, CREATE)
   reply.ok()
 }
 
@@ -107,8 +108,7 @@ export function xgroupSetid(context: Context, args: Args, reply: Reply): void {
   else if (!anyIdArgument(args, 4, ID, reply)) return
   groups.setGroupId(ID)
   groups.setEntriesRead(OPTIONS.entriesRead)
-  context.keyspace.dirty++
-  noteEvent(context, context.key, SETID)
+  noteGroupChange(context, context.key, SETID)
   reply.ok()
 }
 
@@ -123,7 +123,7 @@ export function xgroupDestroy(context: Context, args: Args, reply: Reply): void 
   const group = nameArgument(args, 3)
   if (!groups.openGroup(group)) return reply.integer(0)
   groups.destroyGroup(group)
-  noteChange(context, key, DESTROY)
+  noteGroupChange(context, key, DESTROY)
   reply.integer(1)
 }
 
@@ -144,8 +144,7 @@ export function xgroupDelconsumer(context: Context, args: Args, reply: Reply): v
   if (!groups.openConsumer(name)) return reply.integer(0)
   const pending = groups.consumerPending
   groups.deleteConsumer(name)
-  context.keyspace.dirty++
-  noteEvent(context, context.key, DELCONSUMER)
+  noteGroupChange(context, context.key, DELCONSUMER)
   reply.integer(pending)
 }
 
@@ -346,4 +345,10 @@ function openGroup(context: Context, args: Args, reply: Reply): StreamGroups | n
   if (groups.openGroup(nameArgument(args, 3))) return groups
   reply.errorText(`NOGROUP No such consumer group '${args.text(3)}' for key name '${args.text(2)}'`)
   return null
+}
+
+/** A change of groups: one more change, and an event; the entries are what WATCH is about. */
+function noteGroupChange(context: Context, key: Slice, event: KeyEvent): void {
+  context.keyspace.dirty++
+  noteEvent(context, key, event)
 }

@@ -8,6 +8,7 @@
 import { addI64 } from '../base/i64.ts'
 import { Type } from '../keyspace/record.ts'
 import { READ_UNKNOWN } from '../keyspace/stream/groups.ts'
+import { countedUpTo, hasGapBehind } from '../keyspace/stream/progress.ts'
 import type { Streams } from '../keyspace/stream/stream.ts'
 import { StreamId } from '../keyspace/stream/stream-id.ts'
 import { StreamWalk } from '../keyspace/stream/stream-walk.ts'
@@ -18,9 +19,7 @@ import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument, timeoutMsArgument } from './arguments.ts'
 import { type Context, NilForm } from './command.ts'
 import {
-  countedUpTo,
   enterConsumer,
-  hasGapBehind,
   idArgument,
   isByte,
   isOtherType,
@@ -39,12 +38,9 @@ const DOLLAR = 0x24
 const GREATER = 0x3e
 const PLUS = 0x2b
 
-const UNBALANCED_READ = replyError(
-  "ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.",
-)
-const UNBALANCED_GROUP = replyError(
-  "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be " +
-    'specified.',
+/** Redis 7.0 says this to XREADGROUP as well. */
+const UNBALANCED = replyError(
+  "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
 )
 const GROUP_FOREIGN = replyError(
   'ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.',
@@ -196,7 +192,7 @@ function parseOptions(context: Context, args: Args, reply: Reply, isGroup: boole
       if (count === null) return false
       OPTIONS.count = Math.max(Number(count), 0)
     } else if (args.is(i, STREAMS) && more > 0) {
-      if (more % 2 !== 0) return refuse(reply, isGroup ? UNBALANCED_GROUP : UNBALANCED_READ)
+      if (more % 2 !== 0) return refuse(reply, UNBALANCED)
       OPTIONS.keysAt = i + 1
       OPTIONS.streams = more / 2
     } else if (args.is(i, GROUP) && more > 1) {
