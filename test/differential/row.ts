@@ -20,6 +20,8 @@ export interface Row {
   readonly isBlocking?: boolean
   /** How many changes it counts is another number here, on purpose. */
   readonly hasOwnChanges?: boolean
+  /** Takes options that 7.0 does not know: nothing is added to the words. */
+  readonly isNewer?: boolean
   /** Not in transactions. */
   readonly isAlone?: boolean
 }

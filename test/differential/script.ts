@@ -118,7 +118,7 @@ function addTransaction(
 function makeStep(words: Words, families: readonly (readonly ParsedRow[])[]): Step {
   const row = pickRow(words, words.pick(families))
   const command = expand(row.parsed, words)
-  const isFirm = row.isBlocking === true || row.isAlone === true
+  const isFirm = row.isBlocking === true || row.isAlone === true || row.isNewer === true
   if (!isFirm && words.chance(DAMAGE_PERCENT)) damage(words, command)
   return { words: command, row }
 }

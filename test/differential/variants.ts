@@ -48,7 +48,13 @@ const COMMAND_MS = 1
 const STEPS_MAX = 100_000
 const LAZY_TURNS_MAX = 10_000
 const FILE = '/data/dump.rdb'
-const BASE_CONFIG = { 'enable-debug-command': 'yes', save: '', 'snapshot-reserve': '1%' }
+// What GET shows of a sketch depends on when it becomes dense.
+const BASE_CONFIG = {
+  'enable-debug-command': 'yes',
+  save: '',
+  'snapshot-reserve': '1%',
+  'hll-sparse-max-bytes': '1000',
+}
 /** What a reload, which empties the databases in between, or the chance of the moment changes. */
 const EXEMPT = /^(watch|debug|swapdb)$/
 
@@ -114,7 +120,7 @@ class VariantRun {
     this.#variant = variant
     this.#random = random
     this.#wait = random.below(variant.cutEvery ?? 1)
-    this.#server = start({ ...BASE_CONFIG, ...script.config, ...variant.config })
+    this.#server = start({ ...script.config, ...variant.config, ...BASE_CONFIG })
     this.#client = this.#server.connect()
     if (script.version === 3) this.#client.call('HELLO', '3')
   }

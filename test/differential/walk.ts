@@ -3,6 +3,7 @@
 
 import type { RawClient } from '../lib/client.ts'
 import { showValue, type Value } from '../lib/resp.ts'
+import { withoutSign } from './same.ts'
 
 /** What is known of a key; `contents` is a text. */
 export interface KeyState {
@@ -77,7 +78,7 @@ function isSame(ours: KeyState, theirs: KeyState, toleratedMs: number): boolean 
     isNear &&
     ours.type === theirs.type &&
     ours.encoding === theirs.encoding &&
-    timeless(ours, toleratedMs) === timeless(theirs, toleratedMs)
+    withoutSign(timeless(ours, toleratedMs)) === withoutSign(timeless(theirs, toleratedMs))
   )
 }
 
