@@ -29,7 +29,11 @@ import { snapshotMemory } from './snapshot-memory.ts'
 import { startup } from './startup.ts'
 import { throughput } from './throughput.ts'
 import { typesCpu } from './types-cpu.ts'
+import { typesDelete } from './types-delete.ts'
+import { typesGrowth } from './types-growth.ts'
 import { typesMemory } from './types-memory.ts'
+import { typesSaveLoad } from './types-save-load.ts'
+import { typesSnapshot } from './types-snapshot.ts'
 
 const BENCHES: readonly Bench[] = [
   startup,
@@ -40,6 +44,10 @@ const BENCHES: readonly Bench[] = [
   saveLoad,
   typesCpu,
   typesMemory,
+  typesGrowth,
+  typesDelete,
+  typesSnapshot,
+  typesSaveLoad,
 ]
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')

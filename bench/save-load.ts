@@ -121,7 +121,8 @@ async function writeFile(setup: Setup, dataset: Dataset, path: string): Promise<
   })
 }
 
-async function emptyStartMs(setup: Setup, role: Role): Promise<number> {
+/** Milliseconds from spawn to the first PONG with nothing to load, the median of a few starts. */
+export async function emptyStartMs(setup: Setup, role: Role): Promise<number> {
   const times: number[] = []
   for (let i = 0; i < setup.size(5, 1); i++) {
     await setup.withServer(role, async (server) => {

@@ -41,6 +41,10 @@ const NAMES = [
   'save-load',
   'types-cpu',
   'types-memory',
+  'types-growth',
+  'types-delete',
+  'types-snapshot',
+  'types-save-load',
 ] as const
 for (const name of NAMES) {
   const isMissing = name === 'throughput' && !hasProgram('redis-benchmark')

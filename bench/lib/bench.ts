@@ -8,6 +8,7 @@
 
 import type { RunningServer, ServerOptions } from './server.ts'
 import { withServer } from './server.ts'
+import type { Summary } from './stats.ts'
 
 export type Role = 'subject' | 'reference'
 export const ROLES: readonly Role[] = ['subject', 'reference']
@@ -18,6 +19,18 @@ export interface Measure {
   /** Which way is good; missing where the number only explains others. */
   readonly better?: 'lower' | 'higher'
   readonly target?: Target
+  /** Place in a table of two dimensions, where the benchmark wants one (pivot.ts). */
+  readonly cell?: { readonly row: string; readonly column: string }
+}
+
+/** A measure with what a run has found. */
+export interface Row extends Measure {
+  readonly subject?: Summary
+  readonly reference?: Summary
+  /** Subject's median over the reference's. */
+  readonly ratio?: number
+  /** Whether the target is met; missing where there is no target or no value. */
+  readonly isMet?: boolean
 }
 
 /** What is promised: of the subject's own median, or of its ratio to the reference's median. */

@@ -5,7 +5,16 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
-import { type Bench, type Measure, type Parameters, ROLES, type Role, type Setup } from './bench.ts'
+import {
+  type Bench,
+  type Measure,
+  type Parameters,
+  ROLES,
+  type Role,
+  type Row,
+  type Setup,
+} from './bench.ts'
+import { isPivot, pivotHeader, pivotRows } from './pivot.ts'
 import { machineTicks } from './proc.ts'
 import { rounded, type Summary, summarize } from './stats.ts'
 import { formatNumber } from './table.ts'
@@ -42,15 +51,6 @@ export interface Disturbance {
   readonly busyBeforePercent: number
   /** Part of the machine's CPU time that the hypervisor gave to others during the run. */
   readonly stolenPercent: number
-}
-
-export interface Row extends Measure {
-  readonly subject?: Summary
-  readonly reference?: Summary
-  /** Subject's median over the reference's. */
-  readonly ratio?: number
-  /** Whether the target is met; missing where there is no target or no value. */
-  readonly isMet?: boolean
 }
 
 /** Puts together what a finished run has found. */
@@ -112,10 +112,11 @@ export function makeRow(measure: Measure, values: Readonly<Record<Role, number[]
 }
 
 /** The column titles of a result's table. */
-export function tableHeader({ servers }: Result): string[] {
+export function tableHeader({ servers, rows }: Result): string[] {
   const isControl = servers.subject.name === servers.reference.name
   const first = isControl ? `${servers.subject.name} A` : servers.subject.name
   const second = isControl ? `${servers.reference.name} B` : servers.reference.name
+  if (isPivot(rows)) return pivotHeader(rows, `${first} : ${second}`)
   const medians = [`${first} median`, `${second} median`, 'ratio']
   const ranges = [`${first} min–max`, `${second} min–max`]
   return ['measure', 'unit', ...medians, ...ranges, 'target', '']
@@ -123,6 +124,7 @@ export function tableHeader({ servers }: Result): string[] {
 
 /** The cells of a result's table, one list per measure that has values. */
 export function tableRows(result: Result): string[][] {
+  if (isPivot(result.rows)) return pivotRows(result.rows)
   return result.rows
     .filter((row) => row.subject || row.reference)
     .map((row) => [
