@@ -6,14 +6,21 @@ import { Slice } from '../base/slice.ts'
 import { keyArgument, writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
+import { setSpanLength } from '../keyspace/list/list-entry.ts'
 import { ENCODING_NAMES } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import { payloadOf } from '../persist/dump.ts'
 import type { Args } from '../resp/args.ts'
-import { DB_OUT_OF_RANGE, NO_SUCH_KEY, NOT_FLOAT, NOT_INTEGER } from '../resp/replies.ts'
+import {
+  DB_OUT_OF_RANGE,
+  NO_SUCH_KEY,
+  NOT_FLOAT,
+  NOT_INTEGER,
+  replyError,
+} from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { wrongUse } from './client-commands.ts'
-import { encodeText } from './config-text.ts'
+import { encodeText, parseBytes } from './config-text.ts'
 import { replyExample } from './debug-protocol.ts'
 import { reload } from './debug-reload.ts'
 import { keyspaceDigest, valueDigest } from './digest.ts'
@@ -34,6 +41,11 @@ const FAULT_MS_MAX = 5000
 const SLEEP_WORD = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
 /** Type, version and checksum around the value of a payload. */
 const PAYLOAD_FRAME_BYTES = 11
+/** What Redis takes for a length of elements. */
+const PACKED_THRESHOLD_MAX = 2n ** 32n - 2n ** 20n
+const BAD_THRESHOLD = replyError(
+  'ERR argument must be a memory value bigger than 1 and smaller than 4gb',
+)
 /** Digits of the address that DEBUG OBJECT shows. */
 const ADDRESS_DIGITS = 12
 
@@ -152,6 +164,14 @@ function rewriteConfig(context: Context, _args: Args, reply: Reply): void {
   else reply.errorText(encodeText(error).toString('latin1'))
 }
 
+/** DEBUG QUICKLIST-PACKED-THRESHOLD size: from which length on a list keeps elements apart. */
+function setPackedThreshold(_context: Context, args: Args, reply: Reply): void {
+  const size = parseBytes(args.text(2))
+  if (size === null || size < 0n || size > PACKED_THRESHOLD_MAX) return reply.error(BAD_THRESHOLD)
+  setSpanLength(Number(size))
+  reply.ok()
+}
+
 /** Ends the process the way a bug of ours would. */
 function panic(): void {
   throw new Error('DEBUG PANIC was called')
@@ -218,6 +238,13 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
       'PROTOCOL <type>',
       '    Answer with an example of: string, integer, double, bignum, null, array, set, map,',
       '    attrib, push, verbatim, true, false.',
+    ],
+  },
+  'quicklist-packed-threshold': {
+    least: 3, most: 3, run: setPackedThreshold,
+    help: [
+      'QUICKLIST-PACKED-THRESHOLD <size>',
+      '    Lists keep elements of this length and more apart (0: the default, which is the most).',
     ],
   },
   reload: {
