@@ -123,6 +123,7 @@ function loadSeconds(file: Buffer, valueBytes: number): number {
     onResize: () => {},
     onFunction: () => {},
     onCollection: () => null,
+    onStream: () => null,
     onString: (entry: { value: { length: number } }) => {
       bytes += entry.value.length
     },

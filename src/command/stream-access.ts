@@ -1,18 +1,16 @@
-// What the commands on streams share: the cursor, IDs as arguments, entries as replies, and what a
-// consumer group counts as read.
+// What the commands on streams share: the cursor, IDs as arguments, entries as replies, consumers.
 //
 // IDs that are parsed into come from the handler's own file: a handler keeps its own constants, as
 // nothing is allocated per command.
 
-import { type I64, subtractI64 } from '../base/i64.ts'
 import { Slice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
 import { scratchEntry } from '../keyspace/packed/packed.ts'
 import { Type } from '../keyspace/record.ts'
 import type { EntryCursor } from '../keyspace/stream/entry-leaf.ts'
-import { READ_UNKNOWN, type StreamGroups } from '../keyspace/stream/groups.ts'
+import type { StreamGroups } from '../keyspace/stream/groups.ts'
 import { Streams } from '../keyspace/stream/stream.ts'
-import { ID_TEXT_MAX, IdForm, StreamId } from '../keyspace/stream/stream-id.ts'
+import { ID_TEXT_MAX, IdForm, type StreamId } from '../keyspace/stream/stream-id.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
 import { type ReplyError, replyError, WRONG_TYPE } from '../resp/replies.ts'
@@ -36,9 +34,6 @@ export const LAST = 0xffffffff
 const ID_TEXT = new Uint8Array(ID_TEXT_MAX)
 const NAME = scratchEntry()
 const VALUE = scratchEntry()
-const FIRST_ID = new StreamId()
-const LAST_ID = new StreamId()
-const DELETED_ID = new StreamId()
 const GROUP_NAME = new Slice()
 
 let shared: Streams | null = null
@@ -179,33 +174,4 @@ export function createConsumer(
   groups.createConsumer(nameArgument(args, at.consumer), context.nowMs)
   context.keyspace.dirty++
   noteEvent(context, keyArgument(context, args, at.key), CREATE_CONSUMER)
-}
-
-/** Whether an entry at or behind `id`, and behind the first one, was deleted, as far as is known. */
-export function hasGapBehind(streams: Streams, id: StreamId): boolean {
-  if (!streams.firstId(FIRST_ID)) return false
-  const deleted = streams.deletedId(DELETED_ID)
-  if (deleted.isZero || deleted.compare(FIRST_ID) < 0) return false
-  return deleted.compare(id) >= 0
-}
-
-/**
- * How many entries were ever added up to `id`, that one included; READ_UNKNOWN where only a walk
- * could tell.
- */
-export function countedUpTo(streams: Streams, id: StreamId): I64 {
-  const { added, length } = streams
-  if (added === 0) return 0
-  const toLast = id.compare(streams.lastId(LAST_ID))
-  if (length === 0 && toLast <= 0) return added
-  if (toLast === 0) return added
-  if (toLast > 0) return READ_UNKNOWN
-  streams.firstId(FIRST_ID)
-  const deleted = streams.deletedId(DELETED_ID)
-  if (!deleted.isZero && deleted.compare(FIRST_ID) >= 0) return READ_UNKNOWN
-  // Nothing is missing from the first entry on.
-  const toFirst = id.compare(FIRST_ID)
-  if (toFirst < 0) return subtractI64(added, length) ?? READ_UNKNOWN
-  if (toFirst === 0) return subtractI64(added, length - 1) ?? READ_UNKNOWN
-  return READ_UNKNOWN
 }

@@ -4,6 +4,7 @@
 import { subtractI64 } from '../base/i64.ts'
 import { Slice } from '../base/slice.ts'
 import { READ_UNKNOWN, type StreamGroups } from '../keyspace/stream/groups.ts'
+import { countedUpTo, hasGapBehind } from '../keyspace/stream/progress.ts'
 import type { Streams } from '../keyspace/stream/stream.ts'
 import { StreamId } from '../keyspace/stream/stream-id.ts'
 import { StreamWalk } from '../keyspace/stream/stream-walk.ts'
@@ -13,15 +14,7 @@ import { NO_SUCH_KEY } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument, writeHelp } from './arguments.ts'
 import type { Context } from './command.ts'
-import {
-  countedUpTo,
-  hasGapBehind,
-  isOtherType,
-  nameArgument,
-  openStream,
-  replyEntry,
-  replyId,
-} from './stream-access.ts'
+import { isOtherType, nameArgument, openStream, replyEntry, replyId } from './stream-access.ts'
 import { idleMs } from './stream-group.ts'
 
 const FULL = word('full')

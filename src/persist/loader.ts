@@ -18,6 +18,8 @@ import { Kernels } from './rdb/kernels.ts'
 import { RdbInput } from './rdb/rdb-input.ts'
 import { RdbReader } from './rdb/rdb-reader.ts'
 import type { CollectionTarget, RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
+import { StreamBuilder } from './rdb/stream-builder.ts'
+import type { StreamTarget } from './rdb/stream-target.ts'
 import type { ValueBuilder } from './rdb/value-builder.ts'
 import { VALUE_BUILDERS } from './rdb/value-builders.ts'
 
@@ -56,6 +58,7 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
   /** The key of the collection that is being read. */
   readonly #collectionKey = new Slice()
   #builder: ValueBuilder | null = null
+  readonly #stream = new StreamBuilder((record) => this.#place(record))
   #entry: RdbEntry | null = null
   #database: Database
   #bulk: BulkLoad
@@ -173,11 +176,27 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
   }
 
   onCollectionEnd(): void {
-    assert(this.#builder !== null && this.#entry !== null, 'what ends has begun')
+    assert(this.#builder !== null, 'what ends has begun')
     this.#builder.onCollectionEnd()
     const record = this.#builder.end()
     this.#builder = null
     if (record === NULL) throw this.#damaged()
+    this.#place(record)
+  }
+
+  onStream(entry: RdbEntry): StreamTarget | null {
+    if (this.#isExpired(entry)) return null
+    const { key } = entry
+    this.#collectionKey.set(key.bytes, key.start, key.length)
+    this.#freeKey(this.#collectionKey)
+    this.#entry = entry
+    this.#stream.begin(this.#database, this.#collectionKey)
+    return this.#stream
+  }
+
+  /** Gives the complete value of the entry its deadline and clock. */
+  #place(record: Ptr): void {
+    assert(this.#entry !== null, 'what ends has begun')
     const { deadlineMs } = this.#entry
     const placed = deadlineMs > 0 ? this.#database.setDeadline(record, deadlineMs) : record
     this.#noteKey(this.#entry, placed)

@@ -13,6 +13,8 @@ import type { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { RdbPayload } from './rdb/rdb-payload.ts'
 import { type CollectionTarget, RdbEntry, type RdbTarget } from './rdb/rdb-target.ts'
+import { StreamBuilder } from './rdb/stream-builder.ts'
+import type { StreamTarget } from './rdb/stream-target.ts'
 import type { ValueBuilder } from './rdb/value-builder.ts'
 import { VALUE_BUILDERS } from './rdb/value-builders.ts'
 
@@ -22,6 +24,9 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
   #db: Database | null = null
   #limits: EncodingLimits | null = null
   #builder: ValueBuilder | null = null
+  readonly #stream = new StreamBuilder((record) => {
+    this.#record = record
+  })
   /** True in the first of two readings. */
   #isChecking = true
   #record: Ptr = NULL
@@ -85,6 +90,16 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     this.#builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
     this.#builder.begin(db, this.#key, { limits: this.#limits, count })
     return this
+  }
+
+  onStream(): StreamTarget | null {
+    this.#isCollection = true
+    if (this.#isChecking) return null
+    const db = this.#database()
+    const existing = db.peek(this.#key)
+    assert(existing === NULL, 'the key is free')
+    this.#stream.begin(db, this.#key)
+    return this.#stream
   }
 
   onElement(element: ByteRange): void {

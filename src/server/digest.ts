@@ -15,6 +15,8 @@ import { Type } from '../keyspace/record.ts'
 import type { Ptr } from '../memory/layout.ts'
 import { payloadOf } from '../persist/dump.ts'
 import { type CollectionTarget, RdbEntry, type RdbTarget } from '../persist/rdb/rdb-target.ts'
+import { StreamParts } from '../persist/rdb/stream-parts.ts'
+import type { StreamTarget } from '../persist/rdb/stream-target.ts'
 
 const DIGEST_BYTES = 20
 const KEY = scratchSlice()
@@ -74,6 +76,10 @@ class DigestTarget implements RdbTarget, CollectionTarget {
   onCollection(_entry: RdbEntry, type: Type): CollectionTarget {
     this.#isOrdered = type === Type.List
     return this
+  }
+
+  onStream(): StreamTarget {
+    return new StreamParts({ onPart: (head, texts) => this.#add(head, texts) })
   }
 
   onElement(element: ByteRange): void {

@@ -4,12 +4,14 @@
 import { assert } from '../../src/base/assert.ts'
 import type { Random } from '../../src/base/random.ts'
 import type { ByteRange } from '../../src/base/slice.ts'
-import type { Type } from '../../src/keyspace/record.ts'
+import { Type } from '../../src/keyspace/record.ts'
 import { Kernels } from '../../src/persist/rdb/kernels.ts'
 import { BytesFile, type RdbFile, RdbInput } from '../../src/persist/rdb/rdb-input.ts'
 import { RdbReader, type RdbReaderOptions } from '../../src/persist/rdb/rdb-reader.ts'
 import type { CollectionTarget, RdbEntry, RdbTarget } from '../../src/persist/rdb/rdb-target.ts'
 import { RdbWriter, type RdbWriterOptions } from '../../src/persist/rdb/rdb-writer.ts'
+import { StreamParts } from '../../src/persist/rdb/stream-parts.ts'
+import type { StreamTarget } from '../../src/persist/rdb/stream-target.ts'
 
 export interface KeyRecord {
   readonly database: number
@@ -55,6 +57,15 @@ export class CollectingTarget implements RdbTarget, CollectionTarget {
     this.#collection = this.#recordOf(entry, `${type} `)
     this.#elements = []
     return this
+  }
+
+  onStream(entry: RdbEntry): StreamTarget {
+    this.onCollection(entry, Type.Stream)
+    return new StreamParts({
+      onPart: (head, texts) =>
+        this.#elements.push(head, ...texts.map((each) => latin1(each, 0, each.length))),
+      onEnd: () => this.onCollectionEnd(),
+    })
   }
 
   onElement({ bytes, start, length }: ByteRange): void {

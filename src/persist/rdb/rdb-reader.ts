@@ -44,6 +44,7 @@ const NO_TARGET: RdbTarget = {
   onFunction: nothing,
   onString: nothing,
   onCollection: () => null,
+  onStream: () => null,
 }
 
 const DEFAULTS: RdbReaderOptions = { checksum: true, databases: DATABASES_DEFAULT, mayTrail: false }

@@ -7,6 +7,7 @@
 import type { ByteRange } from '../../base/slice.ts'
 import type { Type } from '../../keyspace/record.ts'
 import { RdbString } from './rdb-input.ts'
+import type { StreamTarget } from './stream-target.ts'
 
 /** One key; the reader fills the same object again and again. All bytes are borrowed. */
 export class RdbEntry {
@@ -47,4 +48,6 @@ export interface RdbTarget {
    * to the target that is returned; null: it is read, checked and dropped.
    */
   onCollection(entry: RdbEntry, type: Type, count: number): CollectionTarget | null
+  /** A stream begins; as `onCollection`. */
+  onStream(entry: RdbEntry): StreamTarget | null
 }

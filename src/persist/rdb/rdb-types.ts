@@ -6,6 +6,7 @@ import type { RdbEntry, RdbTarget } from './rdb-target.ts'
 import { readHash, readHashListpack, readHashZiplist, readHashZipmap } from './values/hash.ts'
 import { readList, readQuicklist, readQuicklist2, readZiplistList } from './values/list.ts'
 import { readSet, readSetIntset, readSetListpack } from './values/set.ts'
+import { StreamForm, streamReader } from './values/stream.ts'
 import { readListpackZset, readTextZset, readZiplistZset, readZset } from './values/zset.ts'
 
 export interface RdbType {
@@ -30,13 +31,13 @@ export const rdbTypes: ReadonlyMap<number, RdbType> = new Map([
   [12, { name: 'sorted set as ziplist', read: readZiplistZset }],
   [13, { name: 'hash as ziplist', read: readHashZiplist }],
   [14, { name: 'list as quicklist of ziplists', read: readQuicklist }],
-  [15, { name: 'stream', read: null }],
+  [15, { name: 'stream', read: streamReader(StreamForm.First) }],
   [16, { name: 'hash as listpack', read: readHashListpack }],
   [17, { name: 'sorted set as listpack', read: readListpackZset }],
   [18, { name: 'list as quicklist of listpacks', read: readQuicklist2 }],
-  [19, { name: 'stream, second form', read: null }],
+  [19, { name: 'stream, second form', read: streamReader(StreamForm.Counted) }],
   [20, { name: 'set as listpack', read: readSetListpack }],
-  [21, { name: 'stream, third form', read: null }],
+  [21, { name: 'stream, third form', read: streamReader(StreamForm.Active) }],
   [22, { name: 'hash with field expiry of a preview release', read: null }],
   [23, { name: 'hash with field expiry as listpack of a preview release', read: null }],
   [24, { name: 'hash with field expiry', read: null }],

@@ -6,6 +6,7 @@ import type { ValueEncoder } from './value-view.ts'
 import { hashEncoder } from './values/hash.ts'
 import { listEncoder } from './values/list.ts'
 import { setEncoder } from './values/set.ts'
+import { streamEncoder } from './values/stream.ts'
 import { zsetEncoder } from './values/zset.ts'
 
 export const VALUE_ENCODERS: ReadonlyMap<Type, ValueEncoder> = new Map<Type, ValueEncoder>([
@@ -13,4 +14,5 @@ export const VALUE_ENCODERS: ReadonlyMap<Type, ValueEncoder> = new Map<Type, Val
   [Type.Set, setEncoder],
   [Type.Hash, hashEncoder],
   [Type.Zset, zsetEncoder],
+  [Type.Stream, streamEncoder],
 ])

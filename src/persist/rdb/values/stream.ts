@@ -1,0 +1,375 @@
+// Streams in RDB streams. Written is the form of Redis 7.0, type 19; read are that, the older one
+// (15) and the newer one (21):
+//
+//    nodes       count, then for each: string of 16 bytes, the master's ID · string, its listpack
+//    facts       entries · last ID · from 19 on: first ID · highest deleted ID · entries added
+//    groups      count, then for each:
+//      group     name · last ID · from 19 on: entries read
+//      pending   count, then for each: 16 bytes of ID · time · deliveries
+//      consumers count, then for each: name · time seen · from 21 on: time active · count, then
+//                for each ID that is its own: 16 bytes
+//
+// Counts are lengths, an ID is two of them where it is not 16 big-endian bytes, a time is an i64 of
+// milliseconds, little-endian. A listpack is what lies in a leaf (keyspace/stream/entry-leaf.ts).
+
+import { assert } from '../../../base/assert.ts'
+import { type I64, toI64 } from '../../../base/i64.ts'
+import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
+import { checkListpack, DAMAGED } from '../../../keyspace/stream/entry-check.ts'
+import { EntryCursor, LISTPACK_START, SPAN_WORD } from '../../../keyspace/stream/entry-leaf.ts'
+import {
+  CONSUMER_WORDS,
+  ConsumerWord,
+  GROUP_WORDS,
+  GroupWord,
+  OWNED_WORDS,
+  PENDING_WORDS,
+  PendingWord,
+} from '../../../keyspace/stream/groups.ts'
+import { RecordWord } from '../../../keyspace/stream/named-records.ts'
+import { ID_BYTES, ID_WORDS, StreamId, writeIdBytes } from '../../../keyspace/stream/stream-id.ts'
+import { StreamWord } from '../../../keyspace/stream/stream-words.ts'
+import { PAYLOAD_WORD } from '../../../keyspace/stream/word-order.ts'
+import { NULL } from '../../../memory/layout.ts'
+import { LengthMark } from '../rdb-format.ts'
+import { type RdbInput, RdbString } from '../rdb-input.ts'
+import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
+import type { RdbWriter } from '../rdb-writer.ts'
+import type { StreamTarget } from '../stream-target.ts'
+import type { LeafReader, ValueEncoder, ValueView } from '../value-view.ts'
+
+/** The forms, by type byte. */
+export const StreamForm = { First: 15, Counted: 19, Active: 21 } as const
+export type StreamForm = (typeof StreamForm)[keyof typeof StreamForm]
+
+const ORDERED = { isOrdered: true } as const
+const TWO_32 = 0x100000000
+const SAFE_HIGH_MAX = 0x1fffff
+/** A length of 64 bits: its mark, and the number. */
+const WIDE_BYTES = 9
+const TIME_BYTES = 8
+
+export const streamEncoder: ValueEncoder = {
+  rdbType: () => StreamForm.Counted,
+  write(writer, value) {
+    const { root } = value
+    assert(root !== null, 'a stream has a root')
+    writer.length(root[RootWord.Chain + ChainWord.Leaves]!)
+    const firstId = writeNodes(writer, value, root[RootWord.Chain + ChainWord.First]!)
+    writer.length(root[RootWord.Chain + ChainWord.Count]!)
+    writeId(writer, root, StreamWord.LastId)
+    writeId(writer, firstId.words, 0)
+    writeId(writer, root, StreamWord.DeletedId)
+    writeU64(writer, root[StreamWord.Added + 1]!, root[StreamWord.Added]!)
+    writer.length(root[StreamWord.Groups + ChainWord.Count]!)
+    writeGroups(writer, value, root[StreamWord.Groups + ChainWord.First]!)
+  },
+}
+
+const SCRATCH = new Uint8Array(ID_BYTES)
+const CURSOR = new EntryCursor()
+const FIRST_ID = new StreamId()
+const MASTER = new StreamId()
+
+/** Writes the nodes; returns the ID of the first live entry, 0-0 without any. */
+function writeNodes(writer: RdbWriter, value: ValueView, first: number): StreamId {
+  const reader = value.reader(0)
+  FIRST_ID.setMin()
+  let isFirst = true
+  reader.open(first, ORDERED)
+  while (reader.next()) {
+    const { words, bytes, start } = reader
+    const at = start / 4
+    const length = words[at + LeafWord.Used]!
+    const span = words[at + SPAN_WORD]!
+    MASTER.setWords(words, at + PAYLOAD_WORD)
+    if (isFirst) noteFirst(reader, span)
+    isFirst = false
+    MASTER.writeBytes(SCRATCH, 0)
+    writer.string(SCRATCH, 0, ID_BYTES)
+    if (span === NULL) writer.string(bytes, start + LISTPACK_START, length)
+    else value.writeElement(writer, span, length)
+  }
+  return FIRST_ID
+}
+
+/** Takes the first live ID of the first leaf. What lies in a span has one entry, the master's. */
+function noteFirst({ bytes, start }: LeafReader, span: number): void {
+  FIRST_ID.setTo(MASTER)
+  if (span !== NULL) return
+  const cursor = CURSOR.openBytes(MASTER, bytes, start + LISTPACK_START)
+  let found = cursor.first()
+  while (found && cursor.isDeleted) found = cursor.next()
+  assert(found, 'a leaf has a live entry')
+  FIRST_ID.setTo(cursor.id)
+}
+
+function writeGroups(writer: RdbWriter, value: ValueView, first: number): void {
+  const reader = value.reader(0)
+  reader.open(first, ORDERED)
+  while (reader.next()) {
+    const { words, start } = reader
+    const limit = start / 4 + PAYLOAD_WORD + words[start / 4 + LeafWord.Used]! / 4
+    let at = start / 4 + PAYLOAD_WORD
+    for (; at < limit; at += words[at + RecordWord.Bytes]! / 4) {
+      const facts = at + RecordWord.Facts
+      writeName(writer, value, reader, { at, factWords: GROUP_WORDS })
+      writeId(writer, words, facts + GroupWord.LastId)
+      writeU64(writer, words[facts + GroupWord.Read + 1]!, words[facts + GroupWord.Read]!)
+      writePending(writer, value, words, facts + GroupWord.Pending)
+      writeConsumers(writer, value, words, facts)
+    }
+  }
+}
+
+function writePending(
+  writer: RdbWriter,
+  value: ValueView,
+  chain: Uint32Array,
+  chainAt: number,
+): void {
+  const reader = value.reader(1)
+  writer.length(chain[chainAt + ChainWord.Count]!)
+  reader.open(chain[chainAt + ChainWord.First]!, ORDERED)
+  while (reader.next()) {
+    const { words, start } = reader
+    let at = start / 4 + PAYLOAD_WORD
+    for (let i = words[start / 4 + LeafWord.Count]!; i > 0; i--) {
+      writeRawId(writer, words, at + PendingWord.Id)
+      writeTime(writer, words, at + PendingWord.Time)
+      writer.length(words[at + PendingWord.Count]!)
+      at += PENDING_WORDS
+    }
+  }
+}
+
+/** Writes the consumers of the group whose facts start at `group[facts]`, each with what it owns. */
+function writeConsumers(
+  writer: RdbWriter,
+  value: ValueView,
+  group: Uint32Array,
+  facts: number,
+): void {
+  const reader = value.reader(1)
+  const owned = value.reader(2)
+  writer.length(group[facts + GroupWord.Consumers + ChainWord.Count]!)
+  owned.open(group[facts + GroupWord.Owned + ChainWord.First]!, ORDERED)
+  reader.open(group[facts + GroupWord.Consumers + ChainWord.First]!, ORDERED)
+  const place = { at: 0, left: 0 }
+  while (reader.next()) {
+    const { words, start } = reader
+    const limit = start / 4 + PAYLOAD_WORD + words[start / 4 + LeafWord.Used]! / 4
+    let at = start / 4 + PAYLOAD_WORD
+    for (; at < limit; at += words[at + RecordWord.Bytes]! / 4) {
+      const count = words[at + RecordWord.Facts + ConsumerWord.Pending]!
+      writeName(writer, value, reader, { at, factWords: CONSUMER_WORDS })
+      writeTime(writer, words, at + RecordWord.Facts + ConsumerWord.Seen)
+      writer.length(count)
+      for (let i = 0; i < count; i++) writeOwned(writer, owned, place)
+    }
+  }
+}
+
+/** Writes the next owned ID; consumers and what they own are both in the order of numbers. */
+function writeOwned(
+  writer: RdbWriter,
+  reader: LeafReader,
+  place: { at: number; left: number },
+): void {
+  if (place.left === 0) {
+    const isThere = reader.next()
+    assert(isThere, 'what a consumer owns is counted')
+    place.at = reader.start / 4 + PAYLOAD_WORD
+    place.left = reader.words[reader.start / 4 + LeafWord.Count]!
+  }
+  writeRawId(writer, reader.words, place.at + 1)
+  place.at += OWNED_WORDS
+  place.left--
+}
+
+function writeName(
+  writer: RdbWriter,
+  value: ValueView,
+  { words, bytes }: LeafReader,
+  record: { readonly at: number; readonly factWords: number },
+): void {
+  const { at, factWords } = record
+  const length = words[at + RecordWord.NameLength]!
+  const span = words[at + RecordWord.NameSpan]!
+  if (span !== NULL) value.writeElement(writer, span, length)
+  else writer.string(bytes, (at + RecordWord.Facts + factWords) * 4, length)
+}
+
+/** An ID as two lengths. */
+function writeId(writer: RdbWriter, words: Uint32Array, at: number): void {
+  writeU64(writer, words[at]!, words[at + 1]!)
+  writeU64(writer, words[at + 2]!, words[at + 3]!)
+}
+
+function writeU64(writer: RdbWriter, high: number, low: number): void {
+  if (high <= SAFE_HIGH_MAX) {
+    writer.length(high * TWO_32 + low)
+    return
+  }
+  SCRATCH[0] = LengthMark.Bits64
+  for (let i = 0; i < 4; i++) {
+    SCRATCH[1 + i] = high >>> (24 - 8 * i)
+    SCRATCH[5 + i] = low >>> (24 - 8 * i)
+  }
+  writer.raw(SCRATCH, 0, WIDE_BYTES)
+}
+
+function writeRawId(writer: RdbWriter, words: Uint32Array, at: number): void {
+  writeIdBytes(words, at, SCRATCH, 0)
+  writer.raw(SCRATCH, 0, ID_BYTES)
+}
+
+/** A time, low word first. */
+function writeTime(writer: RdbWriter, words: Uint32Array, at: number): void {
+  for (let i = 0; i < TIME_BYTES; i++) SCRATCH[i] = words[at + (i >>> 2)]! >>> (8 * (i & 3))
+  writer.raw(SCRATCH, 0, TIME_BYTES)
+}
+
+const STRING = new RdbString()
+const ID = new StreamId()
+const LAST_ID = new StreamId()
+const DELETED_ID = new StreamId()
+
+/** The reader of one form. */
+export function streamReader(
+  form: StreamForm,
+): (input: RdbInput, entry: RdbEntry, target: RdbTarget) => void {
+  return (input, entry, target) => {
+    const stream = target.onStream(entry)
+    const live = readNodes(input, stream)
+    readFacts(input, form, stream, live)
+    for (let left = input.length('count of groups'); left > 0; left--) {
+      readGroup(input, form, stream)
+    }
+    stream?.onStreamEnd()
+  }
+}
+
+/** Reads the nodes; returns how many live entries they have. */
+function readNodes(input: RdbInput, stream: StreamTarget | null): number {
+  let sum = 0
+  LAST_ID.setMin()
+  for (let left = input.length('count of stream nodes'); left > 0; left--) {
+    const keyAt = input.position
+    input.string(STRING, 'stream node key')
+    if (STRING.length !== ID_BYTES) {
+      throw input.corrupt('stream node key', keyAt, `${STRING.length} bytes`, `${ID_BYTES}`)
+    }
+    MASTER.setBytes(STRING.bytes, STRING.start)
+    const nodeAt = input.position
+    input.string(STRING, 'stream node')
+    const live = checkListpack(MASTER, STRING, LAST_ID)
+    if (live === DAMAGED) {
+      throw input.corrupt('stream node', nodeAt, 'a damaged listpack', 'entries in their order')
+    }
+    stream?.onNode(MASTER, STRING, live)
+    sum += live
+  }
+  return sum
+}
+
+function readFacts(
+  input: RdbInput,
+  form: StreamForm,
+  stream: StreamTarget | null,
+  live: number,
+): void {
+  const position = input.position
+  const length = input.length('stream length')
+  if (length !== live) {
+    throw input.corrupt('stream length', position, `${length}`, `${live}, as its nodes have`)
+  }
+  ID.setTo(LAST_ID)
+  const lastAt = input.position
+  readId(input, LAST_ID, 'last ID of a stream')
+  if (LAST_ID.compare(ID) < 0) {
+    throw input.corrupt('last ID of a stream', lastAt, `${LAST_ID}`, `at least ${ID}`)
+  }
+  DELETED_ID.setMin()
+  let added: I64 = length
+  if (form !== StreamForm.First) {
+    readId(input, ID, 'first ID of a stream')
+    readId(input, DELETED_ID, 'deleted ID of a stream')
+    added = signed(input.wideLength('entries added to a stream'))
+  }
+  stream?.onFacts({ lastId: LAST_ID, deletedId: DELETED_ID, added })
+}
+
+function readGroup(input: RdbInput, form: StreamForm, stream: StreamTarget | null): void {
+  const position = input.position
+  input.string(STRING, 'name of a group')
+  // The name is gone with the next read.
+  const name = copyOf(STRING)
+  readId(input, ID, 'last ID of a group')
+  const isCounted = form !== StreamForm.First
+  const read = isCounted ? signed(input.wideLength('entries read by a group')) : null
+  const isNew = stream?.onGroup(name, ID, read) ?? true
+  if (!isNew) throw input.corrupt('name of a group', position, 'a name twice', 'each name once')
+  for (let left = input.length('count of pending entries'); left > 0; left--) {
+    readPending(input, stream)
+  }
+  for (let left = input.length('count of consumers'); left > 0; left--) {
+    readConsumer(input, form, stream)
+  }
+  const isWhole = stream?.onGroupEnd() ?? true
+  if (isWhole) return
+  throw input.corrupt('group', input.position, 'a pending entry of nobody', 'a consumer of each')
+}
+
+function readPending(input: RdbInput, stream: StreamTarget | null): void {
+  const position = input.position
+  readRawId(input, ID)
+  const timeMs = input.int64('time of a delivery')
+  const deliveries = input.length('count of deliveries')
+  const isNew = stream?.onPending(ID, timeMs, deliveries) ?? true
+  if (!isNew) throw input.corrupt('pending entry', position, `${ID} twice`, 'each ID once')
+}
+
+function readConsumer(input: RdbInput, form: StreamForm, stream: StreamTarget | null): void {
+  const position = input.position
+  input.string(STRING, 'name of a consumer')
+  const name = copyOf(STRING)
+  const seenMs = input.int64('time of a consumer')
+  if (form === StreamForm.Active) input.int64('time of a consumer')
+  const isNew = stream?.onConsumer(name, seenMs) ?? true
+  if (!isNew) {
+    throw input.corrupt('consumer', position, 'Duplicate stream consumer detected', 'each once')
+  }
+  for (let left = input.length('count of a consumer’s entries'); left > 0; left--) {
+    const idAt = input.position
+    readRawId(input, ID)
+    const isPending = stream?.onOwned(ID) ?? true
+    if (!isPending) throw input.corrupt('consumer’s entry', idAt, `${ID}`, 'a pending one')
+  }
+}
+
+function readId(input: RdbInput, out: StreamId, what: string): void {
+  for (let i = 0; i < ID_WORDS; i += 2) {
+    const part = input.wideLength(what)
+    out.words[i] = Number(part >> 32n)
+    out.words[i + 1] = Number(part & 0xffffffffn)
+  }
+}
+
+function readRawId(input: RdbInput, out: StreamId): void {
+  for (let i = 0; i < ID_BYTES; i++) SCRATCH[i] = input.byte('ID of a stream entry')
+  out.setBytes(SCRATCH, 0)
+}
+
+function signed(value: bigint): I64 {
+  const small = toI64(BigInt.asIntN(64, value))
+  assert(small !== null, '64 bits are 64 bits')
+  return small
+}
+
+function copyOf({ bytes, start, length }: RdbString): RdbString {
+  const copy = new RdbString()
+  copy.bytes = bytes.slice(start, start + length)
+  copy.length = length
+  return copy
+}
