@@ -88,8 +88,9 @@ export function lmpop(context: Context, args: Args, reply: Reply): void {
 
 /** BLMPOP timeout numkeys key … LEFT | RIGHT [COUNT n]: as LMPOP, and waits for a list. */
 export function blmpop(context: Context, args: Args, reply: Reply): void {
+  if (!readKeysAndCount(args, 2, reply)) return
   const deadlineMs = timeoutArgument(context, args, 1, reply)
-  if (deadlineMs === null || !readKeysAndCount(args, 2, reply)) return
+  if (deadlineMs === null) return
   if (!popFromFirst(context, args, reply)) waitForKeys(context, deadlineMs, reply)
 }
 

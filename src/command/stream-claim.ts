@@ -59,6 +59,8 @@ class ClaimOptions {
   isJustId = false
   count = COUNT_DEFAULT
   readonly lastId = new StreamId()
+  /** Whether an ID was found that is no entry's any more. */
+  hasDropped = false
 
   clear(): void {
     this.minIdleMs = 0
@@ -68,6 +70,7 @@ class ClaimOptions {
     this.isJustId = false
     this.count = COUNT_DEFAULT
     this.lastId.setMin()
+    this.hasDropped = false
   }
 }
 
@@ -117,10 +120,8 @@ export function xclaim(context: Context, args: Args, reply: Reply): void {
   while (limit < args.count && parseId(args, limit, ID)) limit++
   if (!parseOptions(context, args, reply, limit)) return
   const { groups } = streams
-  if (OPTIONS.lastId.compare(groups.groupId(GROUP_ID)) > 0) {
-    groups.setGroupId(OPTIONS.lastId)
-    context.keyspace.dirty++
-  }
+  const isMoved = OPTIONS.lastId.compare(groups.groupId(GROUP_ID)) > 0
+  if (isMoved) groups.setGroupId(OPTIONS.lastId)
   const deliveryMs = deliveryTime(context)
   CLAIMED.clear()
   for (let i = 5; i < limit; i++) {
@@ -132,6 +133,8 @@ export function xclaim(context: Context, args: Args, reply: Reply): void {
     CLAIMED.add(ID)
     context.keyspace.dirty++
   }
+  // What is told of an entry tells the group's ID along.
+  if (isMoved && CLAIMED.count === 0 && !OPTIONS.hasDropped) context.keyspace.dirty++
   replyClaimed(streams, reply)
 }
 
@@ -214,6 +217,7 @@ function drop(context: Context, groups: StreamGroups): void {
   const isPending = groups.findPending(ID)
   if (isPending) groups.removePending(ID)
   context.keyspace.dirty++
+  OPTIONS.hasDropped = true
 }
 
 function isTooFresh(context: Context, groups: StreamGroups): boolean {
