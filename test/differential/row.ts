@@ -18,10 +18,12 @@ export interface Row {
   readonly isDump?: boolean
   /** May wait: the words are never damaged, so that it does not wait for ever. */
   readonly isBlocking?: boolean
+  /** The reference makes a skiplist of a sorted set by reading it. */
+  readonly convertsZsets?: boolean
   /** How many changes it counts is another number here, on purpose. */
   readonly hasOwnChanges?: boolean
-  /** Takes options that 7.0 does not know: nothing is added to the words. */
-  readonly isNewer?: boolean
+  /** No word is left out, added or replaced: 7.0 knows fewer options, or does any thing. */
+  readonly isFirm?: boolean
   /** Not in transactions. */
   readonly isAlone?: boolean
 }

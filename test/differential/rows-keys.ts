@@ -31,15 +31,10 @@ export const KEY_ROWS: readonly Row[] = [
   {
     form: 'SCAN 0 [MATCH pattern] [TYPE typename] COUNT 100000',
     same: scanned,
+    isFirm: true,
   },
   { form: 'DBSIZE' },
   { form: 'RANDOMKEY', same: sameSize, isAlone: true, witness: (_, reply) => keyExists(reply) },
-  { form: 'SORT nums [BY weights] [LIMIT int int] {GET get}* [ASC|DESC] [ALPHA] [STORE list]' },
-  { form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}* STORE list' },
-  { form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}*', same: unsorted },
-  { form: 'SORT (list|set|zset|nums) [LIMIT int int] {GET get}* [ASC|DESC] ALPHA [STORE list]' },
-  { form: 'SORT zset BY nosort [LIMIT int int] {GET get}* [ASC|DESC]', same: unsorted },
-  { form: 'SORT_RO (list|set|zset|nums) [BY weights] [LIMIT int int] {GET get}* [DESC] [ALPHA]' },
   { form: 'SELECT db', weight: 0.5 },
   { form: 'SWAPDB db db', weight: 0.2 },
   { form: 'FLUSHDB [ASYNC|SYNC|X]', weight: 0.05 },
@@ -56,6 +51,32 @@ function keyExists({ kind, text }: Value): string[] {
 const BITFIELD =
   '(GET bitfieldtype bitfieldoffset|SET bitfieldtype bitfieldoffset int|' +
   'INCRBY bitfieldtype bitfieldoffset int)'
+
+export const SORT_ROWS: readonly Row[] = [
+  {
+    form: 'SORT nums [BY weights] [LIMIT int int] {GET get}* [ASC|DESC] [ALPHA] [STORE list]',
+    convertsZsets: true,
+  },
+  { form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}* STORE list', convertsZsets: true },
+  {
+    form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}*',
+    same: unsorted,
+    convertsZsets: true,
+  },
+  {
+    form: 'SORT (list|set|zset|nums) [LIMIT int int] {GET get}* [ASC|DESC] ALPHA [STORE list]',
+    convertsZsets: true,
+  },
+  {
+    form: 'SORT zset BY nosort [LIMIT int int] {GET get}* [ASC|DESC]',
+    same: unsorted,
+    convertsZsets: true,
+  },
+  {
+    form: 'SORT_RO (list|set|zset|nums) [BY weights] [LIMIT int int] {GET get}* [DESC] [ALPHA]',
+    convertsZsets: true,
+  },
+]
 
 export const STRING_ROWS: readonly Row[] = [
   { form: 'SET string value [NX|XX] [GET] [KEEPTTL|EX ttl|PX ttl|EXAT at|PXAT atms]', weight: 3 },

@@ -3,7 +3,7 @@
 import { type Form, parseForm } from './form.ts'
 import type { Row } from './row.ts'
 import { HASH_ROWS, LIST_ROWS, SET_ROWS } from './rows-collections.ts'
-import { KEY_ROWS, STRING_ROWS } from './rows-keys.ts'
+import { KEY_ROWS, SORT_ROWS, STRING_ROWS } from './rows-keys.ts'
 import { GEO_ROWS, STREAM_ROWS, ZSET_ROWS } from './rows-ordered.ts'
 
 /** A row with its form parsed. */
@@ -13,7 +13,7 @@ export interface ParsedRow extends Row {
   readonly name: string
 }
 
-/** Rows by family; each family is equally frequent in a round of all. */
+/** Rows by family; each family is equally frequent in a round of all. SORT is in some rounds. */
 export const FAMILIES: Readonly<Record<string, readonly ParsedRow[]>> = {
   key: KEY_ROWS.map(parse),
   string: STRING_ROWS.map(parse),
@@ -23,6 +23,7 @@ export const FAMILIES: Readonly<Record<string, readonly ParsedRow[]>> = {
   zset: ZSET_ROWS.map(parse),
   geo: GEO_ROWS.map(parse),
   stream: STREAM_ROWS.map(parse),
+  sort: SORT_ROWS.map(parse),
 }
 
 function parse(row: Row): ParsedRow {

@@ -21,6 +21,7 @@ export interface Script {
 }
 
 const PLAIN: Row = { form: '' }
+const SORTING_ONE_IN = 4
 /** Of 100 commands, how many begin a transaction. */
 const MULTI_PERCENT = 1
 const MULTI_LENGTH_MAX = 8
@@ -72,10 +73,16 @@ export function makeScript(
   isKnown: (row: ParsedRow) => boolean,
 ): Script {
   const words = new Words(random, PROFILES[random.below(PROFILES.length)]!)
-  const families = Object.values(FAMILIES).map((rows) => rows.filter(isKnown))
-  const present = families.filter((rows) => rows.length > 0)
+  const families = Object.entries(FAMILIES).map(([name, rows]) => ({
+    name,
+    rows: rows.filter(isKnown),
+  }))
+  const isSorting = random.below(SORTING_ONE_IN) === 0
+  const present = families
+    .filter(({ name, rows }) => rows.length > 0 && (name !== 'sort' || isSorting))
+    .map(({ rows }) => rows)
   // Half of the rounds are about one type, so that its values grow.
-  const isNarrow = random.below(2) === 0
+  const isNarrow = random.below(2) === 0 && !isSorting
   const chosen = isNarrow ? [present[0]!, words.pick(present)] : present
   const steps: Step[] = []
   while (steps.length < count) {
@@ -118,7 +125,7 @@ function addTransaction(
 function makeStep(words: Words, families: readonly (readonly ParsedRow[])[]): Step {
   const row = pickRow(words, words.pick(families))
   const command = expand(row.parsed, words)
-  const isFirm = row.isBlocking === true || row.isAlone === true || row.isNewer === true
+  const isFirm = row.isBlocking === true || row.isAlone === true || row.isFirm === true
   if (!isFirm && words.chance(DAMAGE_PERCENT)) damage(words, command)
   return { words: command, row }
 }

@@ -53,23 +53,32 @@ export async function keyState(client: RawClient, key: string): Promise<KeyState
   return { type, encoding, deadlineMs, contents }
 }
 
+/** What may differ between two states. */
+export interface Freedom {
+  /** Between deadlines; above 0, times in streams are not compared. */
+  readonly toleratedMs?: number
+  /** Whether encodings of sorted sets may differ. */
+  readonly areZsetsOpen?: boolean
+}
+
 /** The first difference between two states, as text; '' when there is none. */
 export function compareStates(
   ours: ReadonlyMap<string, KeyState>,
   theirs: ReadonlyMap<string, KeyState>,
-  toleratedMs = 0,
+  freedom: Freedom = {},
 ): string {
   for (const [name, expected] of theirs) {
     const found = ours.get(name)
     if (found === undefined) return `${name} is missing here: ${show(expected)}`
-    if (isSame(found, expected, toleratedMs)) continue
+    if (isSame(found, expected, freedom)) continue
     return `${name}\n  ours:   ${show(found)}\n  theirs: ${show(expected)}`
   }
   const extra = [...ours.keys()].find((name) => !theirs.has(name))
   return extra === undefined ? '' : `${extra} is only here: ${show(ours.get(extra)!)}`
 }
 
-function isSame(ours: KeyState, theirs: KeyState, toleratedMs: number): boolean {
+function isSame(ours: KeyState, theirs: KeyState, freedom: Freedom): boolean {
+  const { toleratedMs = 0, areZsetsOpen = false } = freedom
   const isNear =
     ours.deadlineMs < 0 || theirs.deadlineMs < 0
       ? ours.deadlineMs === theirs.deadlineMs
@@ -77,7 +86,7 @@ function isSame(ours: KeyState, theirs: KeyState, toleratedMs: number): boolean 
   return (
     isNear &&
     ours.type === theirs.type &&
-    ours.encoding === theirs.encoding &&
+    (ours.encoding === theirs.encoding || (areZsetsOpen && ours.type === 'zset')) &&
     withoutSign(timeless(ours, toleratedMs)) === withoutSign(timeless(theirs, toleratedMs))
   )
 }
