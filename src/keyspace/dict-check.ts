@@ -80,6 +80,7 @@ function checkEntries({ arena, hash, hasValues }: DictLeaves, leaf: Ptr): void {
   const entry = new LeafEntry()
   const key = new Slice()
   let live = 0
+  let before = 0
   for (let i = 0; i < nodeWord(arena, leaf, LeafWord.Count); i++) {
     const slot = nodeWord(arena, leaf, SLOTS_WORD + i)
     const offset = slot & OFFSET_MASK
@@ -94,6 +95,8 @@ function checkEntries({ arena, hash, hasValues }: DictLeaves, leaf: Ptr): void {
     assert(topBits(hash.high, depth) === prefix, 'keys lie in the leaf of their hash')
     const print = fingerprint(hash.high, hash.low, depth)
     assert(slot >>> OFFSET_BITS === print, 'slots know the hash')
+    assert(print >= before, 'slots are in the order of the hash')
+    before = print
   }
   assert(live + nodeWord(arena, leaf, DictLeafWord.Garbage) === used, 'garbage is counted')
 }

@@ -7,9 +7,11 @@
 //    +-------------+---------+--------+---------------+--------+-- … --+------+-- … --+---------+
 //
 // Slots grow up, entries down from the end; `count` is that of the slots, `used` the bytes of the
-// entries with those that are garbage. A slot is fingerprint:17 | offset in the leaf:15; the
+// entries with those that are garbage. A slot is fingerprint:17 | offset in the leaf:15. The
 // fingerprint's bits are those of the hash from bit `depth & ~7` on, so that a leaf is split by a
-// bit that stands in its slots, and the keys are hashed again every eighth time only. An entry:
+// bit that stands in its slots, and the keys are hashed again every eighth time only. Slots are in
+// the order of their fingerprints: as these are evenly spread, a key's place is computed, and at
+// most a few slots off. An entry:
 //
 //    key head    varint: length << 1 | 1 if the key lies out of line
 //    key         its bytes, or the Ptr of a span
@@ -32,6 +34,7 @@ export const SLOTS_WORD = LEAF_HEADER_BYTES / 4
 export const SLOT_BYTES = 4
 export const OFFSET_BITS = 15
 export const OFFSET_MASK = 0x7fff
+const PRINT_BITS = 17
 const PRINT_MASK = 0x1ffff
 /** Depths whose slots have the same fingerprint bits. */
 export const LEVEL_DEPTHS = 8
@@ -90,6 +93,28 @@ export function fingerprint(high: number, low: number, depth: number): number {
 /** Bit `depth` of the hash, from the top, as a slot of a leaf of that depth has it. */
 export function splitBit(slot: number, depth: number): number {
   return (slot >>> (31 - (depth & (LEVEL_DEPTHS - 1)))) & 1
+}
+
+/**
+ * The first slot, counted from the first word of the segment, whose fingerprint is not below
+ * `print`, in the leaf whose first word is `words[at]`; behind the last slot if there is none.
+ * O(1) on average.
+ */
+export function lowerSlot(words: Uint32Array, at: number, print: number): number {
+  const depth = words[at + DictLeafWord.Shape]! & 0xff
+  const count = words[at + LeafWord.Count]!
+  const first = at + SLOTS_WORD
+  const limit = first + count
+  // Of the fingerprint's bits, those that the whole leaf shares say nothing.
+  const share = (print << (depth & (LEVEL_DEPTHS - 1))) & PRINT_MASK
+  let i = first + ((share * count) >>> PRINT_BITS)
+  if (i < limit && words[i]! >>> OFFSET_BITS < print) {
+    do i++
+    while (i < limit && words[i]! >>> OFFSET_BITS < print)
+    return i
+  }
+  while (i > first && words[i - 1]! >>> OFFSET_BITS >= print) i--
+  return i
 }
 
 export function readVarint(bytes: Uint8Array, at: number): number {

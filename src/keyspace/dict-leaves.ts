@@ -237,37 +237,43 @@ export class DictLeaves {
     const words = this.#words(leaf)
     const bytes = this.#bytes(leaf)
     const at = wordIndex(leaf)
-    let count = words[at + LeafWord.Count]!
-    let garbage = words[at + DictLeafWord.Garbage]!
-    for (let i = at + SLOTS_WORD; i < at + SLOTS_WORD + count; ) {
-      const slot = words[i]!
-      if (splitBit(slot, depth) === 0) {
-        i++
-        continue
-      }
-      garbage += this.#append(sibling, bytes, at * 4 + (slot & OFFSET_MASK), slot)
-      count--
-      words[i] = words[at + SLOTS_WORD + count]!
+    const first = at + SLOTS_WORD
+    const count = words[at + LeafWord.Count]!
+    // Slots are in the order of the hash: those to move are the last ones.
+    let kept = count
+    while (kept > 0 && splitBit(words[first + kept - 1]!, depth) === 1) kept--
+    let moved = 0
+    for (let i = first + kept; i < first + count; i++) {
+      moved += this.#append(sibling, bytes, at * 4 + (words[i]! & OFFSET_MASK), words[i]!)
     }
-    words[at + LeafWord.Count] = count
-    words[at + DictLeafWord.Garbage] = garbage
+    words[at + LeafWord.Count] = kept
+    words[at + DictLeafWord.Garbage] = words[at + DictLeafWord.Garbage]! + moved
   }
 
-  /** Copies the entry at `from` to a touched leaf with room for it. Returns its bytes. */
+  /** Copies the entry at `from` behind the others of a touched leaf with room. Returns its bytes. */
   #append(leaf: Ptr, source: Uint8Array, from: number, slot: number): number {
+    const words = this.#words(leaf)
+    const at = wordIndex(leaf)
+    const count = words[at + LeafWord.Count]!
+    const used = words[at + LeafWord.Used]!
+    const offset = this.#copyEntry(leaf, source, from)
+    assert((SLOTS_WORD + count + 1) * 4 <= offset, 'there is room for the slot')
+    words[at + SLOTS_WORD + count] = (slot & ~OFFSET_MASK) | offset
+    words[at + LeafWord.Count] = count + 1
+    return words[at + LeafWord.Used]! - used
+  }
+
+  /** Copies the entry at `from` to a touched leaf with room for it; returns its offset there. */
+  #copyEntry(leaf: Ptr, source: Uint8Array, from: number): number {
     const size = entryBytes(source, from, this.hasValues)
     const words = this.#words(leaf)
     const at = wordIndex(leaf)
-    const length = pagesOfShape(words[at + DictLeafWord.Shape]!) * PAGE_BYTES
     const used = words[at + LeafWord.Used]! + size
-    const count = words[at + LeafWord.Count]!
-    const offset = length - used
-    assert((SLOTS_WORD + count + 1) * 4 <= offset, 'there is room in the leaf')
+    const offset = pagesOfShape(words[at + DictLeafWord.Shape]!) * PAGE_BYTES - used
+    assert((SLOTS_WORD + words[at + LeafWord.Count]!) * 4 <= offset, 'there is room in the leaf')
     copySlice(MOVED.set(source, from, size), this.#bytes(leaf), at * 4 + offset)
-    words[at + SLOTS_WORD + count] = (slot & ~OFFSET_MASK) | offset
     words[at + LeafWord.Used] = used
-    words[at + LeafWord.Count] = count + 1
-    return size
+    return offset
   }
 
   /** Puts the entries of a leaf together again, without garbage. */
@@ -325,10 +331,17 @@ export class DictLeaves {
     const used = words[at + LeafWord.Count]! * SLOT_BYTES + words[at + LeafWord.Used]!
     const room = payloadBytes(pagesOfShape(shape)) - used
     if (room < liveBytes(otherWords, otherAt)) this.#compact(kept)
-    const limit = otherAt + SLOTS_WORD + otherWords[otherAt + LeafWord.Count]!
-    for (let i = otherAt + SLOTS_WORD; i < limit; i++) {
-      const slot = otherWords[i]!
-      this.#append(kept, otherBytes, otherAt * 4 + (slot & OFFSET_MASK), slot)
+    const count = words[at + LeafWord.Count]!
+    const added = otherWords[otherAt + LeafWord.Count]!
+    const isLower = otherWords[otherAt + DictLeafWord.Prefix]! < words[at + DictLeafWord.Prefix]!
+    const first = at + SLOTS_WORD
+    words[at + LeafWord.Count] = count + added
+    if (isLower) moveSlotsUp(words, first, count, added)
+    const start = isLower ? first : first + count
+    for (let i = 0; i < added; i++) {
+      const slot = otherWords[otherAt + SLOTS_WORD + i]!
+      const offset = this.#copyEntry(kept, otherBytes, otherAt * 4 + (slot & OFFSET_MASK))
+      words[start + i] = (slot & ~OFFSET_MASK) | offset
     }
     const depth = depthOfShape(shape)
     const isOut = isOutShape(shape) || isOutShape(otherWords[otherAt + DictLeafWord.Shape]!)
@@ -359,6 +372,7 @@ export class DictLeaves {
     }
     hash.high = high
     hash.low = low
+    sortSlots(words, at + SLOTS_WORD, limit)
   }
 
   #clear(leaf: Ptr, shape: number, prefix: number): void {
@@ -381,4 +395,20 @@ export class DictLeaves {
 /** Index of a node's first word in its segment. */
 function wordIndex(ptr: Ptr): number {
   return (ptr & PTR_SEGMENT_MASK) << 1
+}
+
+/** Moves `count` slots from `first` on up by `shift`. */
+function moveSlotsUp(words: Uint32Array, first: number, count: number, shift: number): void {
+  for (let i = first + count - 1; i >= first; i--) words[i + shift] = words[i]!
+}
+
+/** Sorts slots that are nearly sorted. */
+function sortSlots(words: Uint32Array, first: number, limit: number): void {
+  for (let i = first + 1; i < limit; i++) {
+    const slot = words[i]!
+    const print = slot >>> OFFSET_BITS
+    let at = i
+    for (; at > first && words[at - 1]! >>> OFFSET_BITS > print; at--) words[at] = words[at - 1]!
+    words[at] = slot
+  }
 }

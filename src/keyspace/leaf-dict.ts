@@ -34,6 +34,7 @@ import {
   fingerprint,
   HeadFlag,
   LeafEntry,
+  lowerSlot,
   OFFSET_BITS,
   OFFSET_MASK,
   PTR_BYTES,
@@ -130,14 +131,13 @@ export class LeafDict {
     const bytes = arena.u8[segment]!
     const at = (leaf & PTR_SEGMENT_MASK) << 1
     const print = fingerprint(high, low, depthOfShape(words[at + DictLeafWord.Shape]!))
-    const first = at + SLOTS_WORD
-    const limit = first + words[at + LeafWord.Count]!
-    for (let i = first; i < limit; i++) {
+    const limit = at + SLOTS_WORD + words[at + LeafWord.Count]!
+    for (let i = lowerSlot(words, at, print); i < limit; i++) {
       const slot = words[i]!
-      if (slot >>> OFFSET_BITS !== print) continue
+      if (slot >>> OFFSET_BITS !== print) return false
       if (!this.#isKey(bytes, (at << 2) + (slot & OFFSET_MASK), key)) continue
       this.#leaf = leaf
-      this.#slot = i - first
+      this.#slot = i - at - SLOTS_WORD
       return true
     }
     return false
@@ -164,10 +164,12 @@ export class LeafDict {
     const count = words[at + LeafWord.Count]!
     const { high, low } = this.#hash
     const print = fingerprint(high, low, depthOfShape(words[at + DictLeafWord.Shape]!))
-    words[at + SLOTS_WORD + count] = (print << OFFSET_BITS) | offset
+    const slotAt = lowerSlot(words, at, print)
+    shiftSlots(words, slotAt, at + SLOTS_WORD + count)
+    words[slotAt] = (print << OFFSET_BITS) | offset
     words[at + LeafWord.Count] = count + 1
     this.#leaf = leaf
-    this.#slot = count
+    this.#slot = slotAt - at - SLOTS_WORD
     this.#leaves.noteCount(root, count + 1)
     addCount(root, 1)
   }
@@ -209,7 +211,7 @@ export class LeafDict {
     const offset = words[first + this.#slot]! & OFFSET_MASK
     this.#dropBytes(leaf, offset, entry.size)
     const count = words[at + LeafWord.Count]! - 1
-    words[first + this.#slot] = words[first + count]!
+    unshiftSlots(words, first + this.#slot, first + count)
     words[at + LeafWord.Count] = count
     root.chain.touch(arena)
     addCount(root, -1)
@@ -436,6 +438,16 @@ export class LeafDict {
 /** Index of a node's first word in its segment. */
 function wordIndex(ptr: Ptr): number {
   return (ptr & PTR_SEGMENT_MASK) << 1
+}
+
+/** Makes a gap at `from` by moving the slots up to `limit` one up. */
+function shiftSlots(words: Uint32Array, from: number, limit: number): void {
+  for (let i = limit; i > from; i--) words[i] = words[i - 1]!
+}
+
+/** Closes the gap at `from` by moving the slots up to `limit`, included, one down. */
+function unshiftSlots(words: Uint32Array, from: number, limit: number): void {
+  for (let i = from; i < limit; i++) words[i] = words[i + 1]!
 }
 
 /** There are `change` entries more in a dict whose root has been touched. */
