@@ -3,7 +3,8 @@
 
 import { writeDouble } from '../base/bytes.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'
-import { Type } from '../keyspace/record.ts'
+import { Encoding, Type } from '../keyspace/record.ts'
+import { isKeptAsInteger } from '../keyspace/zset/packed-zset.ts'
 import { type Zset, zsetsOf } from '../keyspace/zset/zset.ts'
 import { NULL } from '../memory/layout.ts'
 import { replyError, WRONG_TYPE } from '../resp/replies.ts'
@@ -63,7 +64,12 @@ export function replyMember(reply: Reply, zset: Zset): void {
   reply.bulk(MEMBER.bytes, MEMBER.start, MEMBER.length)
 }
 
-/** Replies a score as a bulk string in either protocol, as ZSCAN does. */
-export function replyScoreText(reply: Reply, score: number): void {
-  reply.bulk(TEXT, 0, writeDouble(TEXT, 0, score))
+/**
+ * Replies a score as a bulk string in either protocol, as ZSCAN does: of a listpack, where Redis
+ * keeps whole numbers as integers, with all digits.
+ */
+export function replyScoreText(reply: Reply, score: number, encoding: Encoding): void {
+  if (encoding === Encoding.Listpack && isKeptAsInteger(score)) {
+    reply.bulkInteger(Number.isSafeInteger(score) ? score : BigInt(score))
+  } else reply.bulk(TEXT, 0, writeDouble(TEXT, 0, score))
 }

@@ -274,7 +274,7 @@ function intersect(context: Context, made: Zset): void {
     for (let i = 1; i < sources.length && isInAll; i++) {
       const source = sources[i]!
       isInAll = isMember(context, source, first)
-      if (isInAll) score = aggregated(score, weighted(PROBE.score, source))
+      if (isInAll) score = aggregated(score, PROBE.score * source.weight)
     }
     if (isInAll) made.add(WALK.member, score, limits.encodings)
   }
@@ -335,7 +335,7 @@ function aggregated(first: number, second: number): number {
   if (PLAN.aggregate === Aggregate.Min) return second < first ? second : first
   if (PLAN.aggregate === Aggregate.Max) return second > first ? second : first
   const sum = first + second
-  // Infinity and its opposite.
+  // Infinity and its opposite, or 0 × inf.
   return Number.isNaN(sum) ? 0 : sum
 }
 

@@ -295,7 +295,7 @@ function store(context: Context, args: Args, zset: Zset | null, reply: Reply): v
     return reply.integer(0)
   }
   const { made } = zsetsOf(db)
-  made.openNew()
+  made.openNewListpack()
   try {
     zset.seekRank(RANKS.from)
     for (let i = 0; i < count; i++) {

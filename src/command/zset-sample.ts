@@ -145,7 +145,7 @@ class ScanReply {
     const { bytes, start, length } = zset.readMember(this.#member)
     if (!this.options.glob.matches(bytes, start, length)) return
     reply.bulk(bytes, start, length)
-    replyScoreText(reply, zset.score)
+    replyScoreText(reply, zset.score, zset.encoding)
     this.#count += 2
   }
 }

@@ -4,7 +4,6 @@ import { type Slice, scratchSlice } from '../../base/slice.ts'
 import type { Ptr } from '../../memory/layout.ts'
 import type { Database } from '../database.ts'
 import { defaultEncodingLimits } from '../encoding-limits.ts'
-import { Encoding } from '../record.ts'
 import { zsetsOf } from './zset.ts'
 
 const MEMBER = scratchSlice()
@@ -18,7 +17,7 @@ const NO_LIMITS = { ...defaultEncodingLimits(), zsetEntriesMax: Infinity, zsetVa
 export function copyZset(source: Database, record: Ptr, target: Database, key: Slice): Ptr {
   const { main, made } = zsetsOf(source)
   main.open(source, record)
-  made.openNew()
+  made.openNewAs(main.encoding)
   try {
     main.seekRank(0)
     do made.add(main.readMember(MEMBER), main.score, NO_LIMITS)
@@ -27,9 +26,5 @@ export function copyZset(source: Database, record: Ptr, target: Database, key: S
     made.discard()
     throw error
   }
-  const copy = made.storeAs(target, key)
-  if (target.encodingOf(copy) !== source.encodingOf(record)) {
-    target.setEncoding(copy, Encoding.Skiplist)
-  }
-  return copy
+  return made.storeAs(target, key)
 }

@@ -234,6 +234,13 @@ export class LargeZset {
     this.#settle()
   }
 
+  /** Makes 0 of -0 at the place. */
+  clearScore(): void {
+    assert(this.score === 0, 'another score would change the order')
+    this.#arena.touch(this.#leaf.leaf)
+    this.#leaf.setScore(this.#at, 0)
+  }
+
   /** Removes the member at the place. O(log n), and never fails. */
   remove(): void {
     this.#seekPlace()

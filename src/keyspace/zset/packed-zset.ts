@@ -1,9 +1,9 @@
 // A small sorted set: a listpack of member, score, member, score … in the order of (score, member),
 // lowest first, as Redis keeps it, so that DUMP and RDB take the bytes as they lie.
 //
-// A score that is a whole number is kept as an integer; -0 becomes 0 by that, as in Redis. Others
-// are kept as the text that Redis prints. All functions work on `(bytes, start)` as those of
-// listpack.ts; places `at` are those of members.
+// A score that is a whole number is kept as an integer, others, and -0, as the text that Redis
+// prints. All functions work on `(bytes, start)` as those of listpack.ts; places `at` are those of
+// members.
 
 import { textOf, writeDouble } from '../../base/bytes.ts'
 import type { I64 } from '../../base/i64.ts'
@@ -145,14 +145,14 @@ export function setTotal(bytes: Uint8Array, start: number, total: number): void 
   bytes[start + 3] = total >>> 24
 }
 
-function isKeptAsInteger(score: number): boolean {
-  return Number.isInteger(score) && Math.abs(score) <= INTEGER_LIMIT
+/** Whether Redis keeps the score in a listpack as an integer. */
+export function isKeptAsInteger(score: number): boolean {
+  return Number.isInteger(score) && Math.abs(score) <= INTEGER_LIMIT && !Object.is(score, -0)
 }
 
 /** A whole number as an integer; allocates beyond 2^53. */
 function integerOf(score: number): I64 {
-  // Adding 0 makes 0 of -0.
-  return Number.isSafeInteger(score) ? score + 0 : BigInt(score)
+  return Number.isSafeInteger(score) ? score : BigInt(score)
 }
 
 function textOfScore(score: number): Slice {

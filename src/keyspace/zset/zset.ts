@@ -53,6 +53,10 @@ export class Zset {
   #db: Database | null = null
   #isLarge = false
   #encoding: Encoding = Encoding.Listpack
+  /** -0 stays as long as the set is called listpack: in a result that is not stored yet. */
+  #keepsMinusZero = false
+  /** Of a set without a key: it may hold -0. */
+  #hasMinusZero = false
   /** The packed form. */
   readonly #packed = new Slice()
   readonly #entry = new PackedEntry()
@@ -73,6 +77,7 @@ export class Zset {
     this.#db = db
     this.record = record
     this.#encoding = db.encodingOf(record)
+    this.#keepsMinusZero = false
     this.#isLarge = db.hasRoot(record)
     if (this.#isLarge) db.readRoot(record, this.#large.root)
     else db.readString(record, this.#packed)
@@ -85,9 +90,25 @@ export class Zset {
     this.#db = null
     this.record = NULL
     this.#encoding = Encoding.Listpack
+    this.#hasMinusZero = false
+    this.#keepsMinusZero = true
     this.#isLarge = false
     edit.writeEmpty(this.#own, 0)
     this.#packed.set(this.#own, 0, listpack.EMPTY_BYTES)
+    return this
+  }
+
+  /** `openNew` for a copy of a set that is called so. */
+  openNewAs(encoding: Encoding): this {
+    this.openNew()
+    this.#encoding = encoding
+    return this
+  }
+
+  /** `openNew` for members that Redis adds to a listpack one by one: which makes 0 of -0. */
+  openNewListpack(): this {
+    this.openNew()
+    this.#keepsMinusZero = false
     return this
   }
 
@@ -180,27 +201,30 @@ export class Zset {
   /** Adds a member that is not in the set. O(log n), packed O(n). */
   add(member: Slice, score: number, limits: EncodingLimits): void {
     const count = this.count + 1
-    if (!this.#isLarge && this.#isTooLarge(packed.pairBytes(member, score), count, limits)) {
+    const isRenamed = count > limits.zsetEntriesMax || member.length > limits.zsetValueMax
+    const kept = isRenamed ? score : this.#keptScore(score)
+    if (!this.#isLarge && this.#isTooLarge(packed.pairBytes(member, kept), count, limits)) {
       this.#enlarge()
     }
-    if (this.#isLarge) this.#large.add(member, score)
-    else this.#insert(member, score)
-    if (count > limits.zsetEntriesMax || member.length > limits.zsetValueMax) this.#rename()
+    if (this.#isLarge) this.#large.add(member, kept)
+    else this.#insert(member, kept)
+    if (isRenamed) this.#rename()
   }
 
   /** Gives the member at the place, which is `member`, another score. O(log n), packed O(n). */
   setScore(member: Slice, score: number): void {
-    if (this.#isLarge) return this.#large.setScore(member, score)
+    const kept = this.#keptScore(score)
+    if (this.#isLarge) return this.#large.setScore(member, kept)
     const { bytes, start } = this.#packed
-    const place = packed.placeOf(bytes, start, score, member)
+    const place = packed.placeOf(bytes, start, kept, member)
     const behind = packed.nextMember(bytes, this.#at)
     const isBehind = place === (behind === listpack.END ? listpack.endOf(bytes, start) : behind)
-    if (isBehind || place === this.#at) return this.#replaceScore(score)
+    if (isBehind || place === this.#at) return this.#replaceScore(kept)
     // Inserted before it is removed, as only that may want more memory.
     const old = this.#at - start
-    const length = packed.pairBytes(member, score)
+    const length = packed.pairBytes(member, kept)
     const isMovedUp = place < this.#at
-    this.#insertAt(place, member, score)
+    this.#insertAt(place, member, kept)
     this.#removeAt(this.#packed.start + old + (isMovedUp ? length : 0), 1)
   }
 
@@ -247,6 +271,7 @@ export class Zset {
   storeAs(db: Database, key: Slice): Ptr {
     assert(this.record === NULL && this.count > 0, 'what is stored has members, and no key so far')
     const head = this.#encoding === Encoding.Listpack ? LISTPACK_HEAD : SKIPLIST_HEAD
+    this.#dropMinusZero()
     if (!this.#isLarge) return db.putPacked(key, this.#packed, head)
     let record: Ptr = NULL
     try {
@@ -263,7 +288,7 @@ export class Zset {
 
   /** `storeAs` of a packed set under a key that the last lookup did not find. */
   insertAs(db: Database, key: Slice): Ptr {
-    if (this.#isLarge) return this.storeAs(db, key)
+    if (this.#isLarge || this.#hasMinusZero) return this.storeAs(db, key)
     const head = this.#encoding === Encoding.Listpack ? LISTPACK_HEAD : SKIPLIST_HEAD
     return db.insert(key, this.#packed, head)
   }
@@ -297,6 +322,25 @@ export class Zset {
     const { bytesMax, countMin, countMax } = PACKING
     if (this.#packed.length + added > bytesMax) return true
     return count > Math.max(countMin, Math.min(limits.zsetEntriesMax, countMax))
+  }
+
+  /** A listpack of Redis makes 0 of -0; a skiplist keeps it, and so do results until stored. */
+  #keptScore(score: number): number {
+    if (!Object.is(score, -0)) return score
+    if (this.#encoding === Encoding.Listpack && !this.#keepsMinusZero) return 0
+    this.#hasMinusZero = true
+    return score
+  }
+
+  /** Makes 0 of -0 in a set that is about to be stored as a listpack. */
+  #dropMinusZero(): void {
+    if (!this.#hasMinusZero || this.#encoding !== Encoding.Listpack) return
+    const limit = this.rankOfScore(0, true)
+    for (let rank = this.rankOfScore(0, false); rank < limit; rank++) {
+      this.seekRank(rank)
+      if (this.#isLarge) this.#large.clearScore()
+      else this.#replaceScore(0)
+    }
   }
 
   /** From now on the set is called skiplist. */
