@@ -102,5 +102,7 @@ export const PERSIST = keyEvent(EventClass.Generic, 'persist')
 export const EXPIRED = keyEvent(EventClass.Expired, 'expired')
 /** A command that reads did not find the key. */
 export const KEY_MISS = keyEvent(EventClass.Miss, 'keymiss')
+/** A consumer group is gone: no touch of the key, but those who wait in the group hear of it. */
+export const GROUP_DESTROYED = keyEvent(EventClass.Stream, 'xgroup-destroy')
 /** The key was not there before. */
 export const NEW_KEY = keyEvent(EventClass.New, 'new')

@@ -10,7 +10,14 @@ import { replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument, writeHelp } from './arguments.ts'
 import type { Context } from './command.ts'
-import { EventClass, type KeyEvent, keyEvent, noteChange, noteEvent } from './key-event.ts'
+import {
+  EventClass,
+  GROUP_DESTROYED,
+  type KeyEvent,
+  keyEvent,
+  noteChange,
+  noteEvent,
+} from './key-event.ts'
 import {
   anyIdArgument,
   createConsumer,
@@ -32,7 +39,6 @@ const DOLLAR = 0x24
 
 const CREATE = keyEvent(EventClass.Stream, 'xgroup-create')
 const SETID = keyEvent(EventClass.Stream, 'xgroup-setid')
-const DESTROY = keyEvent(EventClass.Stream, 'xgroup-destroy')
 const DELCONSUMER = keyEvent(EventClass.Stream, 'xgroup-delconsumer')
 
 const KEY_REQUIRED = replyError(
@@ -123,7 +129,7 @@ export function xgroupDestroy(context: Context, args: Args, reply: Reply): void 
   const group = nameArgument(args, 3)
   if (!groups.openGroup(group)) return reply.integer(0)
   groups.destroyGroup(group)
-  noteGroupChange(context, key, DESTROY)
+  noteGroupChange(context, key, GROUP_DESTROYED)
   reply.integer(1)
 }
 

@@ -23,7 +23,7 @@ import { latin1 } from '../base/bytes.ts'
 import type { Clock, Timer } from '../base/clock.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'
 import { type Blocker, NilForm, type Wait } from '../command/command.ts'
-import type { KeyObserver } from '../command/key-event.ts'
+import { GROUP_DESTROYED, type KeyEvent, type KeyObserver } from '../command/key-event.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
@@ -208,7 +208,9 @@ export class Blocking implements Blocker, KeyObserver {
     if (node !== null) this.#mark(node)
   }
 
-  noteEvent(): void {}
+  noteEvent(event: KeyEvent, db: Database, key: Slice): void {
+    if (event === GROUP_DESTROYED) this.noteTouch(db, key)
+  }
 
   noteFlush(db: Database): void {
     for (const node of this.#table.nodesOf(db.id)) this.#mark(node)
