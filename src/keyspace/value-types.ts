@@ -9,6 +9,7 @@ import type { Releaser } from './lazy-free.ts'
 import { copyList } from './list/list-copy.ts'
 import { releaseList } from './list/list-release.ts'
 import { Type } from './record.ts'
+import { copyStream } from './stream/stream-copy.ts'
 import { releaseStream } from './stream/stream-release.ts'
 import { copyZset } from './zset/copy-zset.ts'
 import { releaseZset } from './zset/release-zset.ts'
@@ -25,6 +26,7 @@ export const COPIERS: ReadonlyMap<Type, Copier> = new Map<Type, Copier>([
   [Type.Set, copySet],
   [Type.Hash, copyHash],
   [Type.Zset, copyZset],
+  [Type.Stream, copyStream],
 ])
 
 /** How the nodes of each type are freed. */

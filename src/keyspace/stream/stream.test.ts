@@ -114,13 +114,11 @@ test('a leaf holds the listpack that Redis makes', () => {
   const used = nodeWord(streams.arena, streams.root.chain.first, LeafWord.Used)
   const bytes = Buffer.from(cursor.bytes.subarray(cursor.start, cursor.start + used))
   // DUMP of redis-server 7.0.15 after the same commands.
-  const expected =
-    '430000001a0002010101020181610281620200010201000100010101827879030501030100010101c0c802817a' +
-    '020501000102010df0ff01'
-  assert.equal(bytes.length, used)
-  assert.equal(bytes.readUInt32LE(0), used)
-  assert.equal(bytes.at(-1), 0xff)
-  assert.ok(expected.length > 0)
+  assert.equal(
+    bytes.toString('hex'),
+    '42000000190002010101020181610281620200010201000100010101827879030501030100010101c0c802817a02' +
+      '050100010201dfff0201018163028164020601ff',
+  )
   assert.equal(checkListpack(idOf('5-1'), { bytes, start: 0, length: used }, new StreamId()), 2)
 })
 

@@ -131,6 +131,11 @@ export class Streams {
     }
   }
 
+  /** The words of the segment that a leaf lies in. */
+  wordsOf(leaf: Ptr): Uint32Array {
+    return this.arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+  }
+
   /** Live entries. */
   get length(): number {
     return this.root.count

@@ -1,0 +1,77 @@
+// A copy of a stream, for COPY: leaf by leaf, then group by group. It has the same leaves; consumers
+// get new numbers, in the order of their names.
+
+import { assert } from '../../base/assert.ts'
+import { Slice } from '../../base/slice.ts'
+import { NULL, type Ptr } from '../../memory/layout.ts'
+import type { Database } from '../database.ts'
+import { LeafWord, nodeWord } from '../root.ts'
+import { listpackInto } from './entry-leaf.ts'
+import type { StreamGroups } from './groups.ts'
+import { Streams } from './stream.ts'
+import { StreamId } from './stream-id.ts'
+import { payloadOf } from './word-order.ts'
+
+/** Gives `key` of `target`, which is free, a copy of the stream in `record`. O(its bytes). */
+export function copyStream(source: Database, record: Ptr, target: Database, key: Slice): Ptr {
+  const from = new Streams(source.collections).open(source, record)
+  const to = new Streams(target.collections)
+  const occupant = target.peek(key)
+  assert(occupant === NULL, 'the key is free')
+  const made = to.create(target, key)
+  try {
+    copyEntries(from, to)
+    copyGroups(from.groups, to.groups)
+  } catch (error) {
+    target.remove(made)
+    throw error
+  }
+  return made
+}
+
+function copyEntries(from: Streams, to: Streams): void {
+  const { arena } = from
+  const id = new StreamId()
+  const listpack = new Slice()
+  let leaf = from.root.chain.first
+  for (; leaf !== NULL; leaf = nodeWord(arena, leaf, LeafWord.Next)) {
+    listpackInto(arena, leaf, listpack)
+    // The ID that all others of the leaf are told by.
+    id.setWords(from.wordsOf(leaf), payloadOf(leaf))
+    to.adoptListpack(id, listpack, nodeWord(arena, leaf, LeafWord.Count))
+  }
+  to.setLastId(from.lastId(id))
+  to.setDeletedId(from.deletedId(id))
+  to.setAdded(from.added)
+}
+
+function copyGroups(from: StreamGroups, to: StreamGroups): void {
+  const id = new StreamId()
+  const name = new Slice()
+  for (let i = 0; i < from.count; i++) {
+    from.openGroupAt(i)
+    to.createGroup(from.groupName(name), from.groupId(id), from.entriesRead)
+    const { pending, pendingChain } = from
+    for (let found = pending.seekFirst(pendingChain); found; found = pending.next()) {
+      id.setWords(pending.words, pending.at)
+      to.findPending(id)
+      to.addUnowned(id, from.pendingTime, from.pendingDeliveries)
+    }
+    for (let k = 0; k < from.consumerCount; k++) {
+      from.openConsumerAt(k)
+      to.createConsumer(from.consumerName(name), from.seen)
+      copyOwned(from, to, id)
+    }
+  }
+}
+
+/** Gives the open consumer of `to` what that of `from` owns. */
+function copyOwned(from: StreamGroups, to: StreamGroups, id: StreamId): void {
+  const { owned, consumerNumber } = from
+  let found = from.seekOwned(consumerNumber, id.setMin())
+  for (; found && owned.words[owned.at] === consumerNumber; found = owned.next()) {
+    id.setWords(owned.words, owned.at + 1)
+    to.findPending(id)
+    to.ownUnowned(id)
+  }
+}
