@@ -5,7 +5,7 @@
 
 import { EMPTY_BYTES, parseDouble, writeInteger } from '../base/bytes.ts'
 import type { I64 } from '../base/i64.ts'
-import type { Slice } from '../base/slice.ts'
+import type { ByteRange, Slice } from '../base/slice.ts'
 
 const NUL = 0
 const SPACE = 0x20
@@ -31,9 +31,10 @@ export class SortItems {
     this.#lengths.push(length)
   }
 
-  /** Adds a copy of bytes that do not stay. */
-  addCopy(bytes: Uint8Array, start: number, length: number): void {
-    this.add(bytes.slice(start, start + length), 0, length)
+  /** Adds bytes where they lie in the arena; a copy of those that lie elsewhere for the moment. */
+  addRange({ bytes, start, length }: ByteRange): void {
+    if (bytes.buffer instanceof SharedArrayBuffer) this.add(bytes, start, length)
+    else this.add(bytes.slice(start, start + length), 0, length)
   }
 
   /** Adds the text of a number. */

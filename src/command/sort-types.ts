@@ -2,7 +2,7 @@
 // list made of the result.
 
 import { assert } from '../base/assert.ts'
-import { type ByteRange, Slice, scratchSlice } from '../base/slice.ts'
+import { Slice, scratchSlice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
 import { HashValue } from '../keyspace/hash/hash-value.ts'
 import { List } from '../keyspace/list/list.ts'
@@ -36,13 +36,13 @@ function collectList(db: Database, record: Ptr, into: SortItems): void {
   while (LIST.readNext()) {
     const { element } = LIST
     if (element.isInteger) into.addInteger(element.integer)
-    else add(element, into)
+    else into.addRange(element)
   }
 }
 
 function collectSet(db: Database, record: Ptr, into: SortItems): void {
   SET.open(db, record)
-  while (SET.next()) add(SET.member, into)
+  while (SET.next()) into.addRange(SET.member)
 }
 
 function collectZset(db: Database, record: Ptr, into: SortItems): void {
@@ -51,14 +51,8 @@ function collectZset(db: Database, record: Ptr, into: SortItems): void {
   for (let i = 0; i < count; i++) {
     if (i === 0) zset.seekRank(0)
     else zset.next()
-    add(zset.readMember(MEMBER), into)
+    into.addRange(zset.readMember(MEMBER))
   }
-}
-
-/** Adds an element where it lies in the arena; a copy of one that lies elsewhere for the moment. */
-function add({ bytes, start, length }: ByteRange, into: SortItems): void {
-  if (bytes.buffer instanceof SharedArrayBuffer) into.add(bytes, start, length)
-  else into.addCopy(bytes, start, length)
 }
 
 function findField({ db }: Context, record: Ptr, field: Slice, out: Slice): boolean {

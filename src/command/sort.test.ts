@@ -21,7 +21,7 @@ const LINES: SortTypes = {
   collect({ db }, record, into) {
     const bytes = db.readString(record, new Slice()).toBytes()
     for (const each of Buffer.from(bytes).toString('latin1').split('\n')) {
-      into.addCopy(Buffer.from(each, 'latin1'), 0, each.length)
+      into.add(Buffer.from(each, 'latin1'), 0, each.length)
     }
   },
   findField({ db }, record, field, out) {

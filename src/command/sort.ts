@@ -30,7 +30,7 @@ import { SortItems, sortItems } from './sort-items.ts'
 export interface SortTypes {
   /** Adds the elements of a list, set or sorted set in their own order. O(n). */
   collect(context: Context, record: Ptr, into: SortItems): void
-  /** Points `out` at the value of a field of the hash; false when it has no such field. */
+  /** Points `out` at the value of a hash's field, for the moment; false when there is none. */
   findField(context: Context, record: Ptr, field: Slice, out: Slice): boolean
   /**
    * Puts a list of the items under the key, in the place of what that holds, which may be where
@@ -214,7 +214,7 @@ function orderOf(
   const keys = new SortItems()
   for (let i = 0; i < items.count; i++) {
     if (find(place, args, options.by, items.read(i, ELEMENT))) {
-      keys.add(VALUE.bytes, VALUE.start, VALUE.length)
+      keys.addRange(VALUE)
     } else keys.addAbsent()
   }
   return sortItems(items, keys, options)
@@ -238,7 +238,7 @@ function resultsOf(
     for (const get of options.gets) {
       if (isElement(args, get)) results.add(element.bytes, element.start, element.length)
       else if (find(place, args, get, element)) {
-        results.add(VALUE.bytes, VALUE.start, VALUE.length)
+        results.addRange(VALUE)
       } else results.addAbsent()
     }
   }
