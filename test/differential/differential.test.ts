@@ -2,13 +2,15 @@
 // The machinery is tested by itself: a difference is found, made small, and nothing else is.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Random } from '../../src/base/random.ts'
 import { REFERENCE } from '../lib/server.ts'
-import { runDifferential } from './differential.ts'
+import { runDifferential, startPair } from './differential.ts'
 import { expand, parseForm } from './form.ts'
 import { FAMILIES } from './rows.ts'
-import { makeScript, type Step } from './script.ts'
+import { makeScript, parseScripts, type Step, showScript } from './script.ts'
 import { shrink } from './shrink.ts'
 import { Words } from './words.ts'
 
@@ -24,6 +26,20 @@ test('random commands of all types do what redis-server does', { skip }, async (
   assert.equal(result.failures.join('\n\n'), '')
   const total = [...result.counts.values()].reduce((sum, count) => sum + count, 0)
   assert.ok(total > 0.9 * ROUNDS * COMMANDS, `${total} commands`)
+})
+
+test('what once differed is the same', { skip }, async () => {
+  const scripts = parseScripts(readFileSync(join(import.meta.dirname, 'found.txt'), 'utf8'))
+  assert.ok(scripts.length > 5)
+  const pair = await startPair()
+  try {
+    for (const script of scripts) {
+      const difference = await pair.run(script)
+      assert.equal(difference, null, `${showScript(script)}\n${difference?.text}`)
+    }
+  } finally {
+    await pair.stop()
+  }
 })
 
 test('redis-server does what redis-server does', { skip }, async () => {

@@ -37,16 +37,13 @@ export interface DifferentialResult {
 
 /** Of differences of the same kind, only so many are made small. */
 const EXPLAINED_MAX = 2
+const AGAIN_MAX = 300
 const ARGS = ['--enable-debug-command', 'yes', '--databases', '16']
 
 /** Runs the rounds; each has a seed of its own, the first `options.seed`. */
 export async function runDifferential(options: DifferentialOptions): Promise<DifferentialResult> {
-  const { server = '', only, shouldStop = true } = options
-  const program = server === '' ? {} : { command: server }
-  const pair = await Pair.start({
-    startOurs: () => TestServer.start({ ...program, args: ARGS }),
-    startTheirs: () => TestServer.start({ command: REFERENCE, args: ARGS }),
-  })
+  const { only, shouldStop = true } = options
+  const pair = await startPair(options.server)
   try {
     const known = await pair.commandNames()
     const used = new Set(Object.values(FAMILIES).flatMap((rows) => rows.map(({ name }) => name)))
@@ -62,13 +59,25 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
       const seen = (times.get(difference.about) ?? 0) + 1
       times.set(difference.about, seen)
       if (seen <= EXPLAINED_MAX) failures.push(await explain(pair, script, difference, seed))
-      else failures.push(`SEED=${seed}, ${difference.about} again: ${difference.text}`)
+      else
+        failures.push(
+          `SEED=${seed}, ${difference.about} again: ${difference.text.slice(0, AGAIN_MAX)}`,
+        )
       if (shouldStop) break
     }
     return { failures, missing, counts: pair.counts }
   } finally {
     await pair.stop()
   }
+}
+
+/** The server under test, or that program, and the reference. */
+export function startPair(server = ''): Promise<Pair> {
+  const program = server === '' ? {} : { command: server }
+  return Pair.start({
+    startOurs: () => TestServer.start({ ...program, args: ARGS }),
+    startTheirs: () => TestServer.start({ command: REFERENCE, args: ARGS }),
+  })
 }
 
 /** The smallest script found that shows the difference, with what it shows. */

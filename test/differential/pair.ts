@@ -77,7 +77,7 @@ export class Pair {
       if (!(await this.#hasEnded())) throw error
       const text = crashOf(this.#ours.output)
       this.#ours = await this.#restart()
-      return { at: run.at, about: 'crash', text }
+      return { at: run.at, about: `crash: ${text.split('\n')[1]}`, text }
     } finally {
       for (const side of sides) side.close()
     }

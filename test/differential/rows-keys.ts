@@ -52,30 +52,20 @@ const BITFIELD =
   '(GET bitfieldtype bitfieldoffset|SET bitfieldtype bitfieldoffset int|' +
   'INCRBY bitfieldtype bitfieldoffset int)'
 
+/** LIMIT, GET and the direction. */
+const SORT_PART = '[LIMIT int int] {GET get}* [ASC|DESC]'
+const ANY = '(list|set|zset|nums)'
+const SORT = { convertsZsets: true } as const
+
+// Equal texts are in any order, unless they are the elements themselves.
 export const SORT_ROWS: readonly Row[] = [
-  {
-    form: 'SORT nums [BY weights] [LIMIT int int] {GET get}* [ASC|DESC] [ALPHA] [STORE list]',
-    convertsZsets: true,
-  },
-  { form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}* STORE list', convertsZsets: true },
-  {
-    form: 'SORT (list|nums) BY nosort [LIMIT int int] {GET get}*',
-    same: unsorted,
-    convertsZsets: true,
-  },
-  {
-    form: 'SORT (list|set|zset|nums) [LIMIT int int] {GET get}* [ASC|DESC] ALPHA [STORE list]',
-    convertsZsets: true,
-  },
-  {
-    form: 'SORT zset BY nosort [LIMIT int int] {GET get}* [ASC|DESC]',
-    same: unsorted,
-    convertsZsets: true,
-  },
-  {
-    form: 'SORT_RO (list|set|zset|nums) [BY weights] [LIMIT int int] {GET get}* [DESC] [ALPHA]',
-    convertsZsets: true,
-  },
+  { ...SORT, form: `SORT nums [BY weights] ${SORT_PART} [STORE list]` },
+  { ...SORT, form: `SORT nums BY weights ${SORT_PART} ALPHA`, same: unsorted },
+  { ...SORT, form: `SORT ${ANY} ${SORT_PART} ALPHA [STORE list]` },
+  { ...SORT, form: `SORT (list|nums) BY nosort ${SORT_PART} STORE list` },
+  { ...SORT, form: `SORT (list|nums|zset) BY nosort ${SORT_PART}`, same: unsorted },
+  { ...SORT, form: `SORT_RO ${ANY} [BY weights] ${SORT_PART}` },
+  { ...SORT, form: `SORT_RO ${ANY} BY weights ${SORT_PART} ALPHA`, same: unsorted },
 ]
 
 export const STRING_ROWS: readonly Row[] = [

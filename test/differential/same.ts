@@ -75,7 +75,7 @@ export function byDistance(ours: Value, theirs: Value, words: readonly string[])
   return isOrdered ? exact(ours, theirs) : unordered(ours, theirs)
 }
 
-/** SORT … BY nosort: sets, which are there at times, have no order; parts of them are anything. */
+/** SORT without an order for all: a part of the elements is any part. */
 export function unsorted(ours: Value, theirs: Value, words: readonly string[]): boolean {
   if (exact(ours, theirs)) return true
   const isPart = words.some((word) => /^limit$/i.test(word))

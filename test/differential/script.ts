@@ -96,6 +96,19 @@ export function makeScript(
   }
 }
 
+/** The scripts of a text: a command in each line, words between spaces; empty lines between them. */
+export function parseScripts(text: string): Script[] {
+  return text
+    .split(/\n\s*\n/)
+    .map((block) => block.split('\n').filter((line) => line !== '' && !line.startsWith('#')))
+    .filter((lines) => lines.length > 0)
+    .map((lines) => ({
+      version: 2,
+      config: THRESHOLDS[0]!,
+      steps: lines.map((line) => ({ words: line.split(' '), row: PLAIN })),
+    }))
+}
+
 /** A command in one line, as redis-cli takes it. */
 export function showStep({ words }: Step): string {
   return words.map((word) => (/^[\w:.+*#()-]+$/.test(word) ? word : showText(word))).join(' ')
