@@ -6,8 +6,8 @@
 //    | entry 0   | entry 1   |       |   of `count` entries, key words first
 //    +-----------+-----------+-- … --+
 //
-// A full leaf is split in halves, but where an entry goes behind its last one: then a new leaf
-// begins, as most keys ascend. A leaf that is nearly empty joins a neighbour.
+// A full leaf is split in halves, but where an entry goes into its upper half: then in front of what
+// stands behind that, as most keys ascend. A leaf that is nearly empty joins a neighbour.
 //
 // The tree is a cursor too: `seek` leads to an entry or to the place of one that is missing, and
 // what changes says what is current then. One instance serves all chains of its shape.
@@ -194,7 +194,8 @@ export class WordTree {
       this.index = 0
       return
     }
-    const half = this.capacity >>> 1
+    // Keys of one number come in order: what stands behind a new one is another's, and goes.
+    const half = Math.max(this.capacity >>> 1, this.index)
     const moved = this.capacity - half
     const old = this.leaf
     const middle = payloadOf(old) + half * this.#entryWords
