@@ -9,6 +9,7 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { REFERENCE, TestServer, temporaryDir } from '../lib/server.ts'
 import { EXCHANGED_DATABASES, fill, oldFiles } from './exchange.ts'
+import { THRESHOLDS } from './script.ts'
 import { compareStates, type KeyState, walk } from './walk.ts'
 
 const SEED = Number(process.env['SEED'] ?? 4711)
@@ -34,9 +35,17 @@ async function fillAndSave(server: TestServer, seed: number): Promise<void> {
   }
 }
 
+function argumentsOf(parameters: Readonly<Record<string, string>>): string[] {
+  return Object.entries(parameters).flatMap(([name, value]) => [`--${name}`, value])
+}
+
 /** What clients see of the file in `dir`; then the server saves it anew. */
-async function loadAndSave(command: string | null, dir: string): Promise<Map<string, KeyState>> {
-  const server = await TestServer.start({ dir, ...(command !== null && { command }) })
+async function loadAndSave(
+  command: string | null,
+  dir: string,
+  args: readonly string[],
+): Promise<Map<string, KeyState>> {
+  const server = await TestServer.start({ dir, args, ...(command !== null && { command }) })
   try {
     const client = await server.connect()
     const states = await walk(client, DATABASES)
@@ -49,39 +58,42 @@ async function loadAndSave(command: string | null, dir: string): Promise<Map<str
 }
 
 /** Compares what both servers make of a file, and of the file that this one makes of it. */
-async function compareLoads(file: string): Promise<number> {
+async function compareLoads(file: string, args: readonly string[] = []): Promise<number> {
   const dir = makeDir()
   for (const name of ['theirs', 'ours']) {
     mkdirSync(join(dir, name))
     copyFileSync(file, join(dir, name, 'dump.rdb'))
   }
-  const theirs = await loadAndSave(REFERENCE, join(dir, 'theirs'))
-  const ours = await loadAndSave(null, join(dir, 'ours'))
+  const theirs = await loadAndSave(REFERENCE, join(dir, 'theirs'), args)
+  const ours = await loadAndSave(null, join(dir, 'ours'), args)
   assert.equal(compareStates(ours, theirs), '', 'loaded here')
-  const back = await loadAndSave(REFERENCE, join(dir, 'ours'))
+  const back = await loadAndSave(REFERENCE, join(dir, 'ours'), args)
   assert.equal(compareStates(back, theirs), '', 'saved here, loaded there')
-  const again = await loadAndSave(null, join(dir, 'theirs'))
+  const again = await loadAndSave(null, join(dir, 'theirs'), args)
   assert.equal(compareStates(again, theirs), '', 'saved there, loaded here')
   return theirs.size
 }
 
-for (const compression of ['yes', 'no']) {
-  test(`all types there and back, rdbcompression ${compression}`, options, async () => {
+// Both load under the limits under which the data was made: 7.0 looks only at some of them.
+for (const [i, limits] of THRESHOLDS.entries()) {
+  const compression = i % 2 === 0 ? 'yes' : 'no'
+  const args = [...argumentsOf(limits), '--rdbcompression', compression]
+
+  test(`all types there and back, limits ${i}, compression ${compression}`, options, async () => {
     const dir = makeDir()
-    const args = ['--enable-debug-command', 'yes', '--rdbcompression', compression]
     const server = await TestServer.start({ command: REFERENCE, dir, args })
-    await fillAndSave(server, SEED)
-    const keys = await compareLoads(join(dir, 'dump.rdb'))
+    await fillAndSave(server, SEED + i)
+    const keys = await compareLoads(join(dir, 'dump.rdb'), args)
     assert.ok(keys > 10 * EXCHANGED_DATABASES, `${keys} keys`)
   })
-}
 
-test('data made here is loaded there', options, async () => {
-  const dir = makeDir()
-  const server = await TestServer.start({ dir, args: ['--enable-debug-command', 'yes'] })
-  await fillAndSave(server, SEED + 100)
-  await compareLoads(join(dir, 'dump.rdb'))
-})
+  test(`all types made here, limits ${i}, compression ${compression}`, options, async () => {
+    const dir = makeDir()
+    const server = await TestServer.start({ dir, args })
+    await fillAndSave(server, SEED + 100 + i)
+    await compareLoads(join(dir, 'dump.rdb'), args)
+  })
+}
 
 const files = oldFiles()
 const skipOld = files.length === 0 ? "the source of Redis's suite is not prepared" : options.skip

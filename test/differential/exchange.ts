@@ -1,5 +1,5 @@
 // Data of all types on a server, for tests that move it to another: random scripts, each in a
-// database of its own and under other limits of the encodings, and some large values.
+// database of its own, and some large values.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { Random } from '../../src/base/random.ts'
 import type { RawClient } from '../lib/client.ts'
 import { ROOT } from '../lib/server.ts'
 import type { ParsedRow } from './rows.ts'
-import { makeScript, THRESHOLDS } from './script.ts'
+import { makeScript } from './script.ts'
 
 /** Databases that hold something. */
 export const EXCHANGED_DATABASES = 9
@@ -23,8 +23,6 @@ export async function fill(client: RawClient, seed: number): Promise<void> {
   const isUseful = ({ name, isBlocking }: ParsedRow) => !STAYS.test(name) && isBlocking !== true
   for (let database = 0; database < EXCHANGED_DATABASES - 1; database++) {
     await client.text('SELECT', `${database}`)
-    const limits = THRESHOLDS[database % THRESHOLDS.length]!
-    await client.text('CONFIG', 'SET', ...Object.entries(limits).flat())
     const script = makeScript(new Random(seed + database), COMMANDS, isUseful)
     for (const { words } of script.steps) {
       const name = words[0]!.toLowerCase()
@@ -32,7 +30,6 @@ export async function fill(client: RawClient, seed: number): Promise<void> {
     }
     await client.call('DISCARD')
   }
-  await client.text('CONFIG', 'SET', ...Object.entries(THRESHOLDS[0]!).flat())
   await client.text('SELECT', `${EXCHANGED_DATABASES - 1}`)
   await fillLarge(client)
 }
