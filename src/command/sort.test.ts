@@ -126,7 +126,7 @@ test('BY orders by keys and by fields', () => {
 test('BY without a star keeps the order', () => {
   check([
     ['SORT l BY nosort', ['3', '1', '2']],
-    ['SORT l BY nosort DESC', ['3', '1', '2']],
+    ['SORT l BY nosort DESC', ['2', '1', '3']],
     ['SORT l BY nosort LIMIT 1 2', ['1', '2']],
     ['SORT l BY nosort BY w_*', ['3', '1', '2']],
     ['SORT s BY nosort', ['b', 'c', 'a']],

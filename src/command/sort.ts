@@ -207,8 +207,8 @@ function orderOf(
   const { items, options, type } = work
   if (options.isUnsorted) {
     const order = Uint32Array.from({ length: items.count }, (_, i) => i)
-    // Only a sorted set has an order that can be turned round.
-    return type === Type.Zset && options.isDescending ? order.reverse() : order
+    // A set has no order that could be turned round.
+    return type !== Type.Set && options.isDescending ? order.reverse() : order
   }
   if (options.by === 0) return sortItems(items, items, options)
   const keys = new SortItems()
