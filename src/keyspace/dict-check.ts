@@ -14,8 +14,10 @@ import {
   DictLeafWord,
   depthOfShape,
   fingerprint,
+  garbageOfShape,
   isOutShape,
   LeafEntry,
+  leafDeadline,
   OFFSET_BITS,
   OFFSET_MASK,
   pagesOfShape,
@@ -33,19 +35,22 @@ export function checkDict(leaves: DictLeaves, root: Root): void {
   let entries = 0
   let count = 0
   let deepest = 0
+  let deadlines = 0
   let previous = NULL
   for (let leaf = root.chain.first; leaf !== NULL; ) {
     assert(nodeWord(arena, leaf, LeafWord.Previous) === previous, 'leaves are chained both ways')
     entries += nodeWord(arena, leaf, LeafWord.Count)
     count++
     checkPlace(leaves, root, leaf)
-    checkEntries(leaves, leaf)
+    deadlines += checkEntries(leaves, leaf)
     if (depthOfShape(nodeWord(arena, leaf, DictLeafWord.Shape)) === depth && depth > 0) deepest++
     previous = leaf
     leaf = nodeWord(arena, leaf, LeafWord.Next)
   }
   assert(root.chain.last === previous, 'the last leaf is known')
   assert(entries === root.count, 'entries are counted')
+  const counted = root.words[root.at + DictRootWord.Deadlines]!
+  assert(deadlines === counted, 'deadlines are counted')
   assert(count === root.chain.leaves, 'leaves are counted')
   assert(deepest === 2 * root.words[root.at + DictRootWord.Pairs]!, 'deep leaves are counted')
   assert(depth === 0 || deepest > 0, 'the directory is as deep as some leaf')
@@ -71,7 +76,8 @@ function checkPlace({ arena }: DictLeaves, root: Root, leaf: Ptr): void {
   }
 }
 
-function checkEntries({ arena, hash, hasValues }: DictLeaves, leaf: Ptr): void {
+/** Returns how many entries have a deadline. */
+function checkEntries({ arena, hash, hasValues }: DictLeaves, leaf: Ptr): number {
   const shape = nodeWord(arena, leaf, DictLeafWord.Shape)
   const depth = depthOfShape(shape)
   const bytes = arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
@@ -80,6 +86,8 @@ function checkEntries({ arena, hash, hasValues }: DictLeaves, leaf: Ptr): void {
   const entry = new LeafEntry()
   const key = new Slice()
   let live = 0
+  let deadlines = 0
+  const earliest = nodeWord(arena, leaf, DictLeafWord.Deadline)
   let before = 0
   for (let i = 0; i < nodeWord(arena, leaf, LeafWord.Count); i++) {
     const slot = nodeWord(arena, leaf, SLOTS_WORD + i)
@@ -87,6 +95,11 @@ function checkEntries({ arena, hash, hasValues }: DictLeaves, leaf: Ptr): void {
     assert(offset >= pagesOfShape(shape) * PAGE_BYTES - used, 'an entry lies with the entries')
     entry.read(bytes, start + offset, hasValues)
     live += entry.size
+    if (entry.hasDeadline) {
+      deadlines++
+      const word = leafDeadline(entry.deadlineMs)
+      assert(earliest !== 0 && earliest <= word, 'no deadline is before the earliest of the leaf')
+    }
     const isOut = entry.isKeyOut || (hasValues && entry.isValueOut)
     assert(!isOut || isOutShape(shape), 'a leaf says that entries are out of line')
     entry.keyInto(arena, key)
@@ -98,5 +111,6 @@ function checkEntries({ arena, hash, hasValues }: DictLeaves, leaf: Ptr): void {
     assert(print >= before, 'slots are in the order of the hash')
     before = print
   }
-  assert(live + nodeWord(arena, leaf, DictLeafWord.Garbage) === used, 'garbage is counted')
+  assert(live + garbageOfShape(shape) === used, 'garbage is counted')
+  return deadlines
 }

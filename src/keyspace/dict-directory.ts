@@ -4,7 +4,8 @@
 // of d bits, so 2^(depth − d) neighbours in the directory lead to it.
 //
 // Words of the root: depth of the directory · *pairs*, the leaves as deep as the directory, two by
-// two: without any the directory is halved · *most*: no leaf has more entries.
+// two: without any the directory is halved · *most*: no leaf has more entries · *deadlines*: entries
+// that have one.
 
 import { assert } from '../base/assert.ts'
 import { ARENA_FULL, type Arena } from '../memory/arena.ts'
@@ -13,7 +14,7 @@ import { DictLeafWord, depthOfShape } from './dict-leaf.ts'
 import { ChainWord, nodeWord, type Root, RootWord } from './root.ts'
 
 /** Words of the root. */
-export const DictRootWord = { Depth: RootWord.Type, Pairs: 7, Most: 8 } as const
+export const DictRootWord = { Depth: RootWord.Type, Pairs: 7, Most: 8, Deadlines: 9 } as const
 
 /** A directory stays below 64 MiB. */
 export const DEPTH_MAX = 23

@@ -1,17 +1,20 @@
 // Leaves and entries of a `LeafDict` (leaf-dict.ts): the bytes of one node. A leaf:
 //
-//    0             20        24       28              32
-//    +-------------+---------+--------+---------------+--------+-- … --+ free +-- … --+---------+
-//    | leaf header | garbage | hash   | depth:8       | slot 0 |       |      |       | entry 0 |
-//    | of root.ts  | bytes   | prefix | pages:8 out:1 |        |       |      |       |         |
-//    +-------------+---------+--------+---------------+--------+-- … --+------+-- … --+---------+
+//    0             20         24       28              32
+//    +-------------+----------+--------+---------------+--------+-- … --+ free +-- … --+---------+
+//    | leaf header | earliest | hash   | depth:8       | slot 0 |       |      |       | entry 0 |
+//    | of root.ts  | deadline | prefix | pages:8 out:1 |        |       |      |       |         |
+//    |             |          |        | garbage:15    |        |       |      |       |         |
+//    +-------------+----------+--------+---------------+--------+-- … --+------+-- … --+---------+
 //
 // Slots grow up, entries down from the end; `count` is that of the slots, `used` the bytes of the
-// entries with those that are garbage. A slot is fingerprint:17 | offset in the leaf:15. The
-// fingerprint's bits are those of the hash from bit `depth & ~7` on, so that a leaf is split by a
-// bit that stands in its slots, and the keys are hashed again every eighth time only. Slots are in
-// the order of their fingerprints: as these are evenly spread, a key's place is computed, and at
-// most a few slots off. An entry:
+// entries with those that are garbage. The earliest deadline of an entry, or a time before it, is in
+// whole unix seconds and one more; 0: no entry has one.
+//
+// A slot is fingerprint:17 | offset in the leaf:15. The fingerprint's bits are those of the hash from
+// bit `depth & ~7` on, so that a leaf is split by a bit that stands in its slots, and the keys are
+// hashed again every eighth time only. Slots are in the order of their fingerprints: as these are
+// evenly spread, a key's place is computed, and at most a few slots off. An entry:
 //
 //    key head    varint: length << 1 | 1 if the key lies out of line
 //    key         its bytes, or the Ptr of a span
@@ -22,13 +25,14 @@
 // of which a set has only the first two. Varints have seven bits a byte, lowest first; numbers are
 // little-endian and not aligned. `out`: some entry of the leaf is or was out of line.
 
+import { assert } from '../base/assert.ts'
 import type { Slice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
 import { PAGE_BYTES, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
 import { LEAF_HEADER_BYTES, LeafWord } from './root.ts'
 
 /** Words of a leaf besides those of root.ts. */
-export const DictLeafWord = { Garbage: 5, Prefix: 6, Shape: 7 } as const
+export const DictLeafWord = { Deadline: 5, Prefix: 6, Shape: 7 } as const
 /** Word of the first slot. */
 export const SLOTS_WORD = LEAF_HEADER_BYTES / 4
 export const SLOT_BYTES = 4
@@ -44,8 +48,12 @@ export const PTR_BYTES = 4
 export const DEADLINE_BYTES = 8
 /** In the shape word. */
 const OUT_BIT = 1 << 16
+const GARBAGE_SHIFT = 17
+const GARBAGE_MAX = 0x7fff
+const MS_PER_SECOND = 1000
+const LEAF_DEADLINE_MAX = 0xffffffff
 
-/** A shape word; `isOut`: entries may be out of line. */
+/** A shape word without garbage; `isOut`: entries may be out of line. */
 export function leafShape(depth: number, pages: number, isOut: boolean): number {
   return depth | (pages << 8) | (isOut ? OUT_BIT : 0)
 }
@@ -62,14 +70,42 @@ export function isOutShape(shape: number): boolean {
   return (shape & OUT_BIT) !== 0
 }
 
+/** Bytes of entries that are of no use any more. */
+export function garbageOfShape(shape: number): number {
+  return shape >>> GARBAGE_SHIFT
+}
+
 /** The shape word with another depth. */
 export function withDepth(shape: number, depth: number): number {
-  return (shape & ~0xff) | depth
+  return ((shape & ~0xff) | depth) >>> 0
 }
 
 /** The shape word of a leaf one of whose entries is out of line. */
 export function withOut(shape: number): number {
-  return shape | OUT_BIT
+  return (shape | OUT_BIT) >>> 0
+}
+
+/** The shape word with so many bytes of garbage. */
+export function withGarbage(shape: number, garbage: number): number {
+  assert(garbage >= 0 && garbage <= GARBAGE_MAX, 'garbage lies in a leaf')
+  return ((shape & ((1 << GARBAGE_SHIFT) - 1)) | (garbage << GARBAGE_SHIFT)) >>> 0
+}
+
+/** A deadline (unix ms > 0) as the header of a leaf has it. */
+export function leafDeadline(deadlineMs: number): number {
+  return Math.min(Math.floor(deadlineMs / MS_PER_SECOND) + 1, LEAF_DEADLINE_MAX)
+}
+
+/** Unix ms of a leaf's deadline, not after that of any entry; above 0. */
+export function leafDeadlineMs(word: number): number {
+  assert(word > 0, 'the leaf has a deadline')
+  return Math.max((word - 1) * MS_PER_SECOND, 1)
+}
+
+/** The earlier of two deadlines of leaves, or of two in unix ms; 0 is none. */
+export function earlierOf(first: number, second: number): number {
+  if (first === 0) return second
+  return second !== 0 && second < first ? second : first
 }
 
 /** Bytes of a leaf for slots and entries. */
@@ -79,7 +115,7 @@ export function payloadBytes(pages: number): number {
 
 /** Bytes of slots and entries that are no garbage, of the leaf whose first word is `words[at]`. */
 export function liveBytes(words: Uint32Array, at: number): number {
-  const entries = words[at + LeafWord.Used]! - words[at + DictLeafWord.Garbage]!
+  const entries = words[at + LeafWord.Used]! - garbageOfShape(words[at + DictLeafWord.Shape]!)
   return words[at + LeafWord.Count]! * SLOT_BYTES + entries
 }
 
@@ -166,6 +202,17 @@ export function writePtr(bytes: Uint8Array, at: number, ptr: Ptr): number {
   return at + PTR_BYTES
 }
 
+/** A deadline, which is written in DEADLINE_BYTES. */
+export function readTime(bytes: Uint8Array, at: number): number {
+  return readPtr(bytes, at) + readPtr(bytes, at + 4) * 0x100000000
+}
+
+/** Returns the offset after it. */
+export function writeTime(bytes: Uint8Array, at: number, ms: number): number {
+  assert(ms > 0 && Number.isSafeInteger(ms), 'a deadline is whole milliseconds')
+  return writePtr(bytes, writePtr(bytes, at, ms >>> 0), Math.floor(ms / 0x100000000))
+}
+
 /** Bytes of the entry at `at`. */
 export function entryBytes(bytes: Uint8Array, at: number, hasValue: boolean): number {
   const keyHead = readVarint(bytes, at)
@@ -222,6 +269,11 @@ export class LeafEntry {
   valueInto(arena: Arena, out: Slice): Slice {
     if (this.isValueOut) return spanInto(arena, this.valueSpan, this.valueLength, out)
     return out.set(this.bytes, this.valueStart, this.valueLength)
+  }
+
+  /** Unix ms; 0: none. */
+  get deadlineMs(): number {
+    return this.hasDeadline ? readTime(this.bytes, this.valueStart - DEADLINE_BYTES) : 0
   }
 
   /** The span of a key that is out of line. */

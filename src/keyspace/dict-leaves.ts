@@ -33,8 +33,10 @@ import {
 import {
   DictLeafWord,
   depthOfShape,
+  earlierOf,
   entryBytes,
   fingerprint,
+  garbageOfShape,
   isOutShape,
   LEVEL_DEPTHS,
   LeafEntry,
@@ -48,6 +50,8 @@ import {
   SLOTS_WORD,
   splitBit,
   withDepth,
+  withGarbage,
+  withOut,
 } from './dict-leaf.ts'
 import type { KeyHash } from './key-hash.ts'
 import { linkFirstLeaf, unlinkLeaf } from './leaf-chain.ts'
@@ -123,7 +127,7 @@ export class DictLeaves {
       const payload = payloadBytes(pages)
       const used = words[at + LeafWord.Count]! * SLOT_BYTES + words[at + LeafWord.Used]!
       if (used + need <= payload) return leaf
-      const garbage = words[at + DictLeafWord.Garbage]!
+      const garbage = garbageOfShape(words[at + DictLeafWord.Shape]!)
       const isMendable = used - garbage + need <= payload
       if (need * ENTRIES_MIN > payload && pages < RUN_PAGES_MAX) this.#grow(root, leaf)
       else if (isMendable && garbage >= payload * GARBAGE_SHARE_MIN) this.#compact(leaf)
@@ -196,7 +200,8 @@ export class DictLeaves {
     const siblingPrefix = (prefix | (1 << (31 - depth))) >>> 0
     this.#clear(sibling, leafShape(depth + 1, pages, isOutShape(shape)), siblingPrefix)
     this.#moveUpper(leaf, sibling, depth)
-    words[at + DictLeafWord.Shape] = withDepth(shape, depth + 1)
+    words[at + DictLeafWord.Shape] = withDepth(words[at + DictLeafWord.Shape]!, depth + 1)
+    this.#noteDeadline(sibling, words[at + DictLeafWord.Deadline]!)
     if ((depth + 1) % LEVEL_DEPTHS === 0) {
       this.#reprint(leaf)
       this.#reprint(sibling)
@@ -247,7 +252,8 @@ export class DictLeaves {
       moved += this.#append(sibling, bytes, at * 4 + (words[i]! & OFFSET_MASK), words[i]!)
     }
     words[at + LeafWord.Count] = kept
-    words[at + DictLeafWord.Garbage] = words[at + DictLeafWord.Garbage]! + moved
+    const shape = words[at + DictLeafWord.Shape]!
+    words[at + DictLeafWord.Shape] = withGarbage(shape, garbageOfShape(shape) + moved)
   }
 
   /** Copies the entry at `from` behind the others of a touched leaf with room. Returns its bytes. */
@@ -296,7 +302,7 @@ export class DictLeaves {
       words[i] = (slot & ~OFFSET_MASK) | offset
     }
     words[at + LeafWord.Used] = length - offset
-    words[at + DictLeafWord.Garbage] = 0
+    words[at + DictLeafWord.Shape] = withGarbage(words[at + DictLeafWord.Shape]!, 0)
   }
 
   /** Puts a leaf of twice the pages in the place of one. */
@@ -309,6 +315,7 @@ export class DictLeaves {
     const made = this.collections.allocateNode(root.number, pages)
     const own = leafShape(depthOfShape(shape), pages, isOutShape(shape))
     this.#clear(made, own, words[at + DictLeafWord.Prefix]!)
+    this.#noteDeadline(made, words[at + DictLeafWord.Deadline]!)
     const limit = at + SLOTS_WORD + words[at + LeafWord.Count]!
     for (let i = at + SLOTS_WORD; i < limit; i++) {
       this.#append(made, bytes, at * 4 + (words[i]! & OFFSET_MASK), words[i]!)
@@ -344,8 +351,11 @@ export class DictLeaves {
       words[start + i] = (slot & ~OFFSET_MASK) | offset
     }
     const depth = depthOfShape(shape)
-    const isOut = isOutShape(shape) || isOutShape(otherWords[otherAt + DictLeafWord.Shape]!)
-    words[at + DictLeafWord.Shape] = leafShape(depth - 1, pagesOfShape(shape), isOut)
+    // Compaction may have changed it.
+    const own = withDepth(words[at + DictLeafWord.Shape]!, depth - 1)
+    const isOut = isOutShape(otherWords[otherAt + DictLeafWord.Shape]!)
+    words[at + DictLeafWord.Shape] = isOut ? withOut(own) : own
+    this.#noteDeadline(kept, otherWords[otherAt + DictLeafWord.Deadline]!)
     words[at + DictLeafWord.Prefix] = topBits(words[at + DictLeafWord.Prefix]!, depth - 1)
     if (depth % LEVEL_DEPTHS === 0) this.#reprint(kept)
     unlinkLeaf(this.arena, root.chain, other)
@@ -373,6 +383,13 @@ export class DictLeaves {
     hash.high = high
     hash.low = low
     sortSlots(words, at + SLOTS_WORD, limit)
+  }
+
+  /** Some entry of a touched leaf has this deadline, as headers have it, or a later one; 0: none. */
+  #noteDeadline(leaf: Ptr, deadline: number): void {
+    const words = this.#words(leaf)
+    const word = wordIndex(leaf) + DictLeafWord.Deadline
+    words[word] = earlierOf(words[word]!, deadline)
   }
 
   #clear(leaf: Ptr, shape: number, prefix: number): void {

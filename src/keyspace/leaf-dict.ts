@@ -32,6 +32,7 @@ import {
   DictLeafWord,
   depthOfShape,
   fingerprint,
+  garbageOfShape,
   HeadFlag,
   LeafEntry,
   lowerSlot,
@@ -43,6 +44,7 @@ import {
   readVarint,
   SLOTS_WORD,
   varintBytes,
+  withGarbage,
   withOut,
   writePtr,
   writeVarint,
@@ -425,9 +427,10 @@ export class LeafDict {
     const words = this.#words(leaf)
     const at = wordIndex(leaf)
     const used = words[at + LeafWord.Used]!
-    const lowest = pagesOfShape(words[at + DictLeafWord.Shape]!) * PAGE_BYTES - used
+    const shape = words[at + DictLeafWord.Shape]!
+    const lowest = pagesOfShape(shape) * PAGE_BYTES - used
     if (offset === lowest) words[at + LeafWord.Used] = used - size
-    else words[at + DictLeafWord.Garbage] = words[at + DictLeafWord.Garbage]! + size
+    else words[at + DictLeafWord.Shape] = withGarbage(shape, garbageOfShape(shape) + size)
   }
 
   #words(ptr: Ptr): Uint32Array {
