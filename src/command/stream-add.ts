@@ -116,7 +116,7 @@ const ID = new StreamId()
 const LAST_ID = new StreamId()
 const OTHER_ID = new StreamId()
 
-/** XADD key [options] id field value …: the entry's ID, nil with NOMKSTREAM. O(fields + trimmed). */
+/** XADD key [options] id field value …: the entry's ID, or nil. O(fields + trimmed). */
 export function xadd(context: Context, args: Args, reply: Reply): void {
   const { db, limits } = context
   const idAt = parseOptions(context, args, reply, parseAddOption)

@@ -1,5 +1,5 @@
-// XCLAIM and XAUTOCLAIM: pending entries become another consumer's. What is pending but deleted from
-// the stream is pending no longer.
+// XCLAIM and XAUTOCLAIM: pending entries become another consumer's. What is pending but deleted
+// from the stream is pending no longer.
 //
 // Both first change the group and note the IDs, then reply: so a full arena leaves no half reply.
 

@@ -1,4 +1,5 @@
-// Consumer groups: XGROUP, XACK, XPENDING.
+// Consumer groups: XGROUP, XACK, XPENDING. Changes of groups change no entry of the stream, so they
+// touch no watched key, as in Redis.
 
 import { type I64, subtractI64 } from '../base/i64.ts'
 import { Slice } from '../base/slice.ts'

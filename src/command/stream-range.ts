@@ -1,4 +1,5 @@
-// XRANGE and XREVRANGE: entries between two IDs.
+// XRANGE and XREVRANGE: entries between two IDs, walked leaf by leaf, forwards or backwards. How
+// many there are is known behind the last one only.
 
 import { StreamId } from '../keyspace/stream/stream-id.ts'
 import { StreamWalk } from '../keyspace/stream/stream-walk.ts'

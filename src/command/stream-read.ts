@@ -2,8 +2,8 @@
 //
 // XREADGROUP with the ID `>` delivers what the group has not seen and notes it as pending; with any
 // other ID it tells a consumer its own history, and never waits. XREAD that waits puts what `$` and
-// `+` stood for into the arguments that are run again. Without COUNT a command that has waited takes
-// 1000 entries at most, as in Redis.
+// `+` stood for into the arguments that are run again. Without COUNT a command that has waited
+// takes 1000 entries at most, as in Redis.
 
 import { addI64 } from '../base/i64.ts'
 import { Type } from '../keyspace/record.ts'
@@ -50,9 +50,9 @@ const NOACK_FOREIGN = replyError(
 )
 const GROUP_MISSING = replyError('ERR Missing GROUP option for XREADGROUP')
 const DOLLAR_MEANINGLESS = replyError(
-  'ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this ' +
-    'consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just ' +
-    'return an empty result set.',
+  'ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of ' +
+    'this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would ' +
+    'just return an empty result set.',
 )
 const GREATER_FOREIGN = replyError(
   'ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> ' +

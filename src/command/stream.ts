@@ -1,6 +1,6 @@
 // The stream family: the rows of all commands. Front door of stream-add.ts (what changes a stream),
-// stream-range.ts and stream-read.ts (what reads entries), stream-group.ts and stream-claim.ts (what
-// is pending) and stream-info.ts. stream-access.ts has what they share.
+// stream-range.ts and stream-read.ts (what reads entries), stream-group.ts and stream-claim.ts
+// (what is pending) and stream-info.ts. stream-access.ts has what they share.
 
 import { type Args, word } from '../resp/args.ts'
 import { type Command, Flag } from './command.ts'

@@ -1,5 +1,5 @@
-// Looks at a listpack from outside before it becomes a leaf: whether it is what entry-leaf.ts draws,
-// so that whoever reads the leaf need not look again.
+// Looks at a listpack from outside before it becomes a leaf: whether it is what entry-leaf.ts
+// draws, so that whoever reads the leaf need not look again.
 
 import type { ByteRange } from '../../base/slice.ts'
 import { entryBytes, HEADER_BYTES, LAST, readEntry, validate } from '../packed/listpack.ts'

@@ -1,5 +1,5 @@
-// Leaves of entries, and the cursor that reads them. A leaf holds one listpack in the very form that
-// Redis keeps in its stream nodes, so that a snapshot copies it:
+// Leaves of entries, and the cursor that reads them. A leaf holds one listpack in the very form
+// that Redis keeps in its stream nodes, so that a snapshot copies it:
 //
 //    0             20    24               32          48
 //    +-------------+-----+----------------+-----------+-- … --+
@@ -13,10 +13,10 @@
 //    master   live · deleted · fields · name of each field · 0
 //    entry    flags · ms − master's · sequence − master's · values · count of elements so far
 //             or, when its fields are not the master's:
-//             flags · ms − … · sequence − … · fields · name, value of each · count of elements so far
+//             flags · ms − … · sequence − … · fields · name, value of each · count as above
 //
-// Differences wrap at 64 bits. A deleted entry is flagged and stays, as in Redis, until the leaf has
-// no live one; then the leaf goes. The last number of an entry leads backwards to its flags.
+// Differences wrap at 64 bits. A deleted entry is flagged and stays, as in Redis, until the leaf
+// has no live one; then the leaf goes. The last number of an entry leads backwards to its flags.
 // Source: DUMP payloads of Redis 7.0.
 
 import { assert } from '../../base/assert.ts'
@@ -53,7 +53,7 @@ export const COUNTS_SLACK = 16
 
 export const EntryFlag = { Deleted: 1, SameFields: 2 } as const
 
-/** Elements of an entry besides names and values: flags, two differences; and the count of fields. */
+/** Elements of an entry besides names, values and their count: flags, two differences. */
 export const ENTRY_EXTRAS = 3
 const TWO_32 = 0x100000000
 

@@ -1,6 +1,6 @@
-// Writes entries into the listpacks of leaves: how long one gets, a listpack with a first entry, one
-// more entry, and the counts of the master. Room and `touch` are the caller's. The format is drawn
-// in entry-leaf.ts.
+// Writes entries into the listpacks of leaves: how long one gets, a listpack with a first entry,
+// one more entry, and the counts of the master. Room and `touch` are the caller's. The format is
+// drawn in entry-leaf.ts.
 
 import { assert } from '../../base/assert.ts'
 import { asScratch, Slice } from '../../base/slice.ts'

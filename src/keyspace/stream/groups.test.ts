@@ -1,5 +1,5 @@
-// Goal: groups, consumers and what is pending agree with plain maps, however many there are. Method:
-// random commands, long names included; a stream and its copy; a full arena in the middle.
+// Goal: groups, consumers and what is pending agree with plain maps, however many there are.
+// Method: random commands, long names included; a stream and its copy; a full arena in the middle.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -2,19 +2,20 @@
 // but not acknowledged in two trees per group.
 //
 //    groups         named-records.ts, found from the stream's root
-//    a group's      last delivered ID · entries read · chain of pending · consumers, a named chain ·
-//    facts          chain of owned
+//    a group's      last delivered ID · entries read · chain of pending · consumers, a named
+//    facts          chain · chain of owned
 //    a consumer's   count of pending · time of its last command, unix ms
 //    pending        by ID: number of the consumer · time of the delivery, unix ms · deliveries
 //    owned          number of a consumer and ID, for each ID that is pending
 //
 // So acknowledging, claiming and reading a consumer's history are O(log n) each, and thousands of
-// consumers share a few leaves. All of that is part of the snapshot: owned and consumers are both in
-// the order of numbers, so that a snapshot reads them in step.
+// consumers share a few leaves. All of that is part of the snapshot: owned and consumers are both
+// in the order of numbers, so that a snapshot reads them in step.
 //
 // A cursor: `open` points at the groups of a stream, `openGroup` at one of them, `openConsumer` at
 // one of its consumers; valid until a record of the same kind comes or goes. Times are i64.
-// Invariants: every pending ID is owned by its consumer, and by no other · counts are those of owned.
+// Invariants: every pending ID is owned by its consumer, and by no other · counts are those of
+// owned.
 
 import { assert } from '../../base/assert.ts'
 import type { I64 } from '../../base/i64.ts'
@@ -122,7 +123,7 @@ export class StreamGroups {
     this.#enterGroup()
   }
 
-  /** Makes a group of a name that is not there, and leads to it. ARENA_FULL: nothing has changed. */
+  /** Makes a group of a name that is not there, and leads to it. ARENA_FULL: nothing changed. */
   createGroup(name: ByteRange, lastId: StreamId, entriesRead: I64): void {
     this.#groups.insert(this.#groupsChain, name)
     this.#enterGroup()

@@ -1,5 +1,5 @@
-// How far an ID stands from the first entry that a stream ever had, as far as that is known without a
-// walk: what groups report as entries read, and as lag. The rules are those of Redis 7.0.
+// How far an ID stands from the first entry that a stream ever had, as far as that is known without
+// a walk: what groups report as entries read, and as lag. The rules are those of Redis 7.0.
 
 import { type I64, subtractI64 } from '../../base/i64.ts'
 import { READ_UNKNOWN } from './groups.ts'
@@ -10,7 +10,7 @@ const FIRST_ID = new StreamId()
 const LAST_ID = new StreamId()
 const DELETED_ID = new StreamId()
 
-/** Whether an entry at or behind `id`, and behind the first one, was deleted, as far as is known. */
+/** Whether an entry at or behind `id`, and behind the first one, is known to be deleted. */
 export function hasGapBehind(streams: Streams, id: StreamId): boolean {
   const deleted = streams.deletedId(DELETED_ID)
   if (deleted.isZero || !streams.firstId(FIRST_ID)) return false

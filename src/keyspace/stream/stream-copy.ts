@@ -1,5 +1,5 @@
-// A copy of a stream, for COPY: leaf by leaf, then group by group. It has the same leaves; consumers
-// get new numbers, in the order of their names.
+// A copy of a stream, for COPY: leaf by leaf, then group by group. It has the same leaves;
+// consumers get new numbers, in the order of their names.
 
 import { assert } from '../../base/assert.ts'
 import { Slice } from '../../base/slice.ts'

@@ -32,15 +32,9 @@ const U64_LIMIT = 1n << 64n
 /** Redis reads IDs of up to this length. */
 const PARSED_LENGTH_MAX = 127
 
-/** Below, at or above 0 as the `count` words at `a[aAt]` sort before, with or after `b[bAt]`. */
-export function compareWords(
-  a: Uint32Array,
-  aAt: number,
-  b: Uint32Array,
-  bAt: number,
-  count: number,
-): number {
-  for (let i = 0; i < count; i++) {
+/** Below, at or above 0 as the ID at `a[aAt]` sorts before, with or after that at `b[bAt]`. */
+export function compareIds(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): number {
+  for (let i = 0; i < ID_WORDS; i++) {
     const left = a[aAt + i]!
     const right = b[bAt + i]!
     if (left !== right) return left < right ? -1 : 1
@@ -127,11 +121,11 @@ export class StreamId {
   }
 
   compare(other: StreamId): number {
-    return compareWords(this.words, 0, other.words, 0, ID_WORDS)
+    return compareIds(this.words, 0, other.words, 0)
   }
 
   compareTo(words: Uint32Array, at: number): number {
-    return compareWords(this.words, 0, words, at, ID_WORDS)
+    return compareIds(this.words, 0, words, at)
   }
 
   /** The next ID; false, and nothing changed, for the last one. */

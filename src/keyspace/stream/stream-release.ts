@@ -1,4 +1,5 @@
-// Frees a stream step by step: entries, then what is pending in each group, then the groups.
+// Frees a stream step by step: entries, then what is pending in each group, then the groups. How
+// far it has come stands in the root, and for a group in the words of its own chains.
 
 import { NULL, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'

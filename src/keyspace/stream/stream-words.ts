@@ -1,4 +1,5 @@
-// Words of a stream's root behind its chain; drawn in stream.ts.
+// Words of a stream's root behind its chain, drawn in stream.ts. They stand here because who frees
+// and who encodes streams needs no more than them.
 
 import { RootWord } from '../root.ts'
 import { ID_WORDS } from './stream-id.ts'

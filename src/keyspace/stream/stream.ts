@@ -1,6 +1,6 @@
 // Streams: entries in the order of their IDs, and consumer groups. Front door of keyspace/stream/.
 //
-//    stream-id.ts       IDs                      word-order.ts, word-tree.ts   sorted words in leaves
+//    stream-id.ts       IDs                      word-order.ts, word-tree.ts  sorted words in leaves
 //    entry-leaf.ts      leaves, reading them     named-records.ts              groups and consumers
 //    entry-writer.ts    writing entries          groups.ts                     what is pending
 //    stream-walk.ts     entries in a range       progress.ts, stream-release.ts, stream-copy.ts
@@ -13,12 +13,13 @@
 //    |         | deleted ID  | added   | groups.ts     |
 //    +---------+-------------+---------+---------------+
 //
-// Its chain is that of the leaves of entries; `count` is that of the live ones. An entry is added to
-// the last leaf, or a new one when that has as many bytes or entries as `stream-node-max-*` allow.
-// Approximate trimming removes whole leaves.
+// Its chain is that of the leaves of entries; `count` is that of the live ones. An entry is added
+// to the last leaf, or a new one when that has as many bytes or entries as `stream-node-max-*`
+// allow. Approximate trimming removes whole leaves.
 //
-// `Streams` is one object per keyspace and a cursor: `open` points it at a stream until the keyspace
-// changes. Invariants: a leaf has a live entry · entries ascend, and none is behind the last ID.
+// `Streams` is one object per keyspace and a cursor: `open` points it at a stream until the
+// keyspace changes. Invariants: a leaf has a live entry · entries ascend, and none is behind the
+// last ID.
 
 import { assert } from '../../base/assert.ts'
 import { addI64, type I64 } from '../../base/i64.ts'
@@ -262,8 +263,8 @@ export class Streams {
   }
 
   /**
-   * Takes a leaf as it lies in an RDB file, behind all others: `live` entries in a listpack that has
-   * been checked. For loading; ARENA_FULL, and nothing has changed.
+   * Takes a leaf as it lies in an RDB file, behind all others: `live` entries in a listpack that
+   * has been checked. For loading; ARENA_FULL, and nothing has changed.
    */
   adoptListpack(master: StreamId, listpack: Slice, live: number): void {
     const { chain } = this.root

@@ -1,4 +1,5 @@
-// For tests: a stream in a keyspace of its own, and texts as commands give them.
+// For tests: a stream in a keyspace of its own, texts as commands give them, and entries as they
+// are read back.
 
 import { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'

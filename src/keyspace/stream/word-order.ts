@@ -5,7 +5,7 @@ import type { Arena } from '../../memory/arena.ts'
 import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
 import type { LeafOrder } from '../leaf-index.ts'
 import { LEAF_HEADER_BYTES } from '../root.ts'
-import { compareWords, ID_WORDS } from './stream-id.ts'
+import { ID_WORDS } from './stream-id.ts'
 
 /** Index of the first word behind a leaf's header. */
 export const PAYLOAD_WORD = LEAF_HEADER_BYTES / 4
@@ -51,7 +51,17 @@ export class WordOrder implements LeafOrder {
 
   isAtOrBefore(leaf: Ptr): boolean {
     const words = this.#arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
-    return compareWords(words, payloadOf(leaf), this.target, this.targetAt, this.keyWords) <= 0
+    return this.compare(words, payloadOf(leaf), this.target, this.targetAt) <= 0
+  }
+
+  /** Below, at or above 0 as the key at `a[aAt]` sorts before, with or after that at `b[bAt]`. */
+  compare(a: Uint32Array, aAt: number, b: Uint32Array, bAt: number): number {
+    for (let i = 0; i < this.keyWords; i++) {
+      const left = a[aAt + i]!
+      const right = b[bAt + i]!
+      if (left !== right) return left < right ? -1 : 1
+    }
+    return 0
   }
 }
 

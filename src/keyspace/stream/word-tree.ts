@@ -6,8 +6,8 @@
 //    | entry 0   | entry 1   |       |   of `count` entries, key words first
 //    +-----------+-----------+-- … --+
 //
-// A full leaf is split in halves, but where an entry goes into its upper half: then in front of what
-// stands behind that, as most keys ascend. A leaf that is nearly empty joins a neighbour.
+// A full leaf is split in halves, but where an entry goes into its upper half: then in front of
+// what stands behind that, as most keys ascend. A leaf that is nearly empty joins a neighbour.
 //
 // The tree is a cursor too: `seek` leads to an entry or to the place of one that is missing, and
 // what changes says what is current then. One instance serves all chains of its shape.
@@ -20,7 +20,6 @@ import { NULL, PAGE_BYTES, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layo
 import type { Collections } from '../collections.ts'
 import { LeafTree } from '../leaf-tree.ts'
 import { type Chain, LEAF_HEADER_BYTES, LeafWord, nodeWord } from '../root.ts'
-import { compareWords } from './stream-id.ts'
 import { type KeyWords, payloadOf, WordOrder } from './word-order.ts'
 
 const LEAF_PAGES = 1
@@ -68,14 +67,13 @@ export class WordTree {
     this.leaf = this.#tree.seekKey(chain, coarse)
     this.index = 0
     if (this.leaf === NULL) return false
-    const { keyWords } = this.#order
     const words = this.words
     const first = payloadOf(this.leaf)
     let low = 0
     let high = this.#count()
     while (low < high) {
       const middle = (low + high) >>> 1
-      const order = compareWords(words, first + middle * this.#entryWords, key, from, keyWords)
+      const order = this.#order.compare(words, first + middle * this.#entryWords, key, from)
       if (order === 0) {
         this.index = middle
         return true
@@ -159,7 +157,7 @@ export class WordTree {
       assert(this.#count() <= this.capacity, 'a leaf has room for its entries')
       if (leaf !== NULL) {
         const words = this.#arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
-        const order = compareWords(words, before, this.words, this.at, this.#order.keyWords)
+        const order = this.#order.compare(words, before, this.words, this.at)
         assert(order < 0, 'entries ascend')
       }
       leaf = this.leaf

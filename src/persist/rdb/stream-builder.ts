@@ -1,6 +1,6 @@
 // Makes a stream out of what a reader of RDB streams tells: for loading and RESTORE. Nodes become
-// leaves as they are; one too large for a leaf is taken apart, so that a leaf in a span has one entry
-// only (keyspace/stream/entry-leaf.ts).
+// leaves as they are; one too large for a leaf is taken apart, so that a leaf in a span has one
+// entry only (keyspace/stream/entry-leaf.ts).
 
 import { assert } from '../../base/assert.ts'
 import type { I64 } from '../../base/i64.ts'

@@ -143,7 +143,7 @@ function writePending(
   }
 }
 
-/** Writes the consumers of the group whose facts start at `group[facts]`, each with what it owns. */
+/** Writes the consumers of the group whose facts start at `group[facts]`, with what they own. */
 function writeConsumers(
   writer: RdbWriter,
   value: ValueView,
