@@ -1,0 +1,198 @@
+// Goal: large sets and hashes are in the file as they were at the cut, whatever is done to them
+// meanwhile: splits, merges, growing leaves, elements out of line, removal, copies.
+// Method: as snapshot.test.ts: seeded random changes between single steps of the scanner, with a
+// reserve so small that writers must wait, every page checked; the loaded file is compared with
+// plain values taken at the cut.
+
+import { deepEqual, equal } from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock } from '../../base/clock.ts'
+import { FakeDisk } from '../../base/disk-fake.ts'
+import { Random } from '../../base/random.ts'
+import { Slice } from '../../base/slice.ts'
+import type { Database } from '../../keyspace/database.ts'
+import { copyHash, copySet } from '../../keyspace/dict-copy.ts'
+import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
+import { HashValue } from '../../keyspace/hash/hash-value.ts'
+import { HashWalk } from '../../keyspace/hash/hash-walk.ts'
+import { Keyspace } from '../../keyspace/keyspace.ts'
+import { Type } from '../../keyspace/record.ts'
+import { SetValue } from '../../keyspace/set/set-value.ts'
+import { SetWalk } from '../../keyspace/set/set-walk.ts'
+import { NULL, type Ptr } from '../../memory/layout.ts'
+import { Persistence } from '../persistence.ts'
+import { SteppedRunner } from './test-runner.ts'
+
+const SEED = Number(process.env['SEED'] ?? 1)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 8)
+const NOW_MS = 1_700_000_000_000
+const ENTRIES_MAX = 512
+const LIMITS = defaultEncodingLimits()
+
+const log = {
+  level: 'notice' as const,
+  debug: () => undefined,
+  verbose: () => undefined,
+  notice: () => undefined,
+  warning: () => undefined,
+  raw: () => undefined,
+}
+
+class Bench {
+  readonly random: Random
+  readonly disk = new FakeDisk()
+  readonly runner = new SteppedRunner(this.disk)
+  readonly keyspace: Keyspace
+  readonly persistence: Persistence
+  readonly #set = new SetValue()
+  readonly #hash = new HashValue()
+
+  constructor(seed: number, reservePages: number) {
+    this.random = new Random(seed)
+    this.keyspace = new Keyspace({
+      databaseCount: 2,
+      pageCapacity: 16384 * 16,
+      hashSecret: new Uint32Array([seed, 7]),
+      random: new Random(seed + 1),
+    })
+    this.keyspace.advance(NOW_MS)
+    this.disk.makeDirectory('/data')
+    this.persistence = new Persistence({
+      keyspace: this.keyspace,
+      disk: this.disk,
+      clock: new FakeClock(NOW_MS),
+      log: log as never,
+      settings: {
+        filePath: '/data/dump.rdb',
+        savePoints: [],
+        compress: seed % 2 === 0,
+        checksum: true,
+        syncsWhileWriting: true,
+        stopsWritesOnError: true,
+        reserveBytes: reservePages * 4096,
+        keyDelayUs: 0,
+        keepsClocks: false,
+        version: '7.0.15',
+        usedMemory: 0,
+      },
+      runner: this.runner,
+      processId: 1,
+      isChecking: true,
+      relieve: () => this.runner.step(),
+    })
+  }
+
+  element(): Slice {
+    const id = this.random.below(3000)
+    const length = id % 97 === 0 ? (id * 37) % 20_000 : id % 40
+    return Slice.ofText(`${id}`.padEnd(length, 'x'))
+  }
+
+  /** One random change, of which a value sees some hundred in a row. */
+  change(): void {
+    const { random } = this
+    const db = this.keyspace.databases[0]!
+    const key = Slice.ofText(`${random.below(2) === 0 ? 'set' : 'hash'}:${random.below(3)}`)
+    const record = db.findForWrite(key)
+    const isSet = key.toLatin1().startsWith('set')
+    const choice = random.below(10_000)
+    if (choice < 20 && record !== NULL) return db.remove(record)
+    if (choice < 40 && record !== NULL) {
+      const target = this.keyspace.databases[1]!
+      target.peek(key)
+      if (isSet) copySet(db, record, target, key)
+      else copyHash(db, record, target, key)
+      return
+    }
+    if (choice < 60) {
+      this.keyspace.reclaimStep()
+      return
+    }
+    if (choice < 70 && record !== NULL) {
+      db.setDeadline(record, random.below(2) === 0 ? 0 : NOW_MS + 1e9)
+      return
+    }
+    // Values grow to some thousand elements, shrink, and grow again.
+    const isGrowing = random.below(100) < (this.#phase++ % 20_000 < 12_000 ? 80 : 20)
+    if (isSet) this.#changeSet(db, key, record, isGrowing)
+    else this.#changeHash(db, key, record, isGrowing)
+  }
+
+  #phase = 0
+
+  #changeSet(db: Database, key: Slice, record: Ptr, isGrowing: boolean): void {
+    const set = this.#set
+    if (record === NULL) return set.make(db, key, this.element(), ENTRIES_MAX)
+    set.open(db, record)
+    if (isGrowing) set.add(this.element(), ENTRIES_MAX)
+    else if (this.random.below(2) === 0) set.remove(this.element())
+    else {
+      set.pickRandom(this.random)
+      set.removePicked()
+    }
+    if (set.count === 0) db.remove(set.record)
+  }
+
+  #changeHash(db: Database, key: Slice, record: Ptr, isGrowing: boolean): void {
+    const hash = this.#hash
+    const field = this.element()
+    if (record === NULL) return hash.make(db, key, { field, value: this.element() }, LIMITS)
+    hash.open(db, record)
+    if (isGrowing) hash.set(field, this.element(), LIMITS)
+    else hash.remove(field)
+    if (hash.count === 0) db.remove(hash.record)
+  }
+
+  contents(): Map<string, string[]>[] {
+    const setWalk = new SetWalk()
+    const hashWalk = new HashWalk()
+    return this.keyspace.databases.map((db) => {
+      const map = new Map<string, string[]>()
+      db.each((record) => {
+        const found = [`deadline ${db.deadlineOf(record)}`]
+        if (db.typeOf(record) === Type.Set) {
+          this.#set.open(db, record).check()
+          setWalk.open(db, record)
+          while (setWalk.next()) found.push(setWalk.member.toLatin1())
+        } else {
+          this.#hash.open(db, record).check()
+          hashWalk.open(db, record)
+          while (hashWalk.next()) {
+            found.push(`${hashWalk.field.toLatin1()} ${hashWalk.value.toLatin1()}`)
+          }
+        }
+        map.set(db.readKey(record, new Slice()).toLatin1(), found.sort())
+      })
+      return map
+    })
+  }
+}
+
+for (let round = 0; round < ROUNDS; round++) {
+  const seed = SEED * 1000 + round
+  const reservePages = [16, 24, 64, 1024][round % 4]!
+  test(`seed ${seed}: large sets and hashes, reserve of ${reservePages} pages`, () => {
+    const bench = new Bench(seed, reservePages)
+    for (let i = 0; i < 12_000; i++) bench.change()
+    for (let save = 0; save < 3; save++) {
+      const atCut = bench.contents()
+      equal(bench.persistence.startBackground(), null)
+      let writes = 0
+      while (bench.persistence.isSaving) {
+        const turns = bench.random.below(60)
+        for (let i = 0; i < turns; i++, writes++) if (writes < 6000) bench.change()
+        const steps = bench.random.below(3)
+        for (let i = 0; i < steps; i++) bench.runner.step()
+        bench.persistence.cron()
+      }
+      equal(bench.persistence.lastError, '')
+      bench.keyspace.reclaimAll()
+      bench.keyspace.check()
+      const other = new Bench(99, 64)
+      other.disk.put('/data/dump.rdb', bench.disk.contents('/data/dump.rdb')!)
+      other.persistence.loadNow({ mayOverwrite: false })
+      other.keyspace.check()
+      deepEqual(other.contents(), atCut, `SEED=${SEED}, round ${round}, save ${save}`)
+    }
+  })
+}
