@@ -18,6 +18,7 @@ import { Reply } from '../resp/reply.ts'
 import { bitmapCommands } from './bitmap.ts'
 import type { Blocker, Command, Context, Wait } from './command.ts'
 import { databaseCommands } from './database.ts'
+import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
@@ -133,6 +134,7 @@ export class Harness {
       setCommands,
       hashCommands,
       zsetCommands,
+      geoCommands,
       streamCommands,
       hyperloglogCommands,
       keyCommands,

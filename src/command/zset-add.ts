@@ -21,6 +21,8 @@ const LT = word('lt')
 const INCR = word('incr')
 
 const FIRST_OPTION = 2
+/** Score and member. */
+const PAIR = 2
 
 const XX_AND_NX = replyError('ERR XX and NX options at the same time are not compatible')
 const GT_LT_NX = replyError('ERR GT, LT, and/or NX options at the same time are not compatible')
@@ -38,9 +40,10 @@ const PLAN = {
   isLess: false,
   isIncrement: false,
   countsChanges: false,
-  /** The first score among the arguments. */
+  /** The first pair among the arguments, and from one to the next. */
   first: 0,
-  scores: new Float64Array(16),
+  stride: PAIR,
+  scores: new Float64Array(16) as Float64Array,
   added: 0,
   updated: 0,
   /** Members that the options let pass. */
@@ -64,7 +67,31 @@ export function zincrby(context: Context, args: Args, reply: Reply): void {
   if (readScores(args, reply)) addAll(context, args, reply)
 }
 
+/** What GEOADD, whose scores are places, asks for. */
+export interface PlacedMembers {
+  readonly isNew: boolean
+  readonly isExisting: boolean
+  readonly countsChanges: boolean
+  /** The argument that its groups of arguments begin with; the last of each is a member. */
+  readonly first: number
+  readonly stride: number
+  readonly scores: Float64Array
+}
+
+/** ZADD of members whose scores are known. */
+export function addPlaced(context: Context, args: Args, placed: PlacedMembers, reply: Reply): void {
+  clearOptions()
+  PLAN.isNew = placed.isNew
+  PLAN.isExisting = placed.isExisting
+  PLAN.countsChanges = placed.countsChanges
+  PLAN.first = placed.first
+  PLAN.stride = placed.stride
+  PLAN.scores = placed.scores
+  addAll(context, args, reply)
+}
+
 function clearOptions(): void {
+  PLAN.stride = PAIR
   PLAN.isNew = false
   PLAN.isExisting = false
   PLAN.isGreater = false
@@ -140,8 +167,8 @@ function addAll(context: Context, args: Args, reply: Reply): void {
 /** Puts all members into the set, or a new one; false when an increment made no number. */
 function putAll(context: Context, args: Args, found: Zset | null): boolean {
   let zset = found
-  for (let at = PLAN.first, i = 0; at < args.count; at += 2, i++) {
-    MEMBER.set(args.bytes, args.start(at + 1), args.length(at + 1))
+  for (let at = PLAN.first + PLAN.stride - 1, i = 0; at < args.count; at += PLAN.stride, i++) {
+    MEMBER.set(args.bytes, args.start(at), args.length(at))
     const score = PLAN.scores[i]!
     if (zset === null) zset = create(context, MEMBER, score)
     else if (!put(context, zset, MEMBER, score)) return false

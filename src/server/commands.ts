@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts'
 import { bitmapCommands } from '../command/bitmap.ts'
 import type { Command, Context } from '../command/command.ts'
 import { databaseCommands } from '../command/database.ts'
+import { geoCommands } from '../command/geo.ts'
 import { hashCommands } from '../command/hash.ts'
 import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
@@ -37,6 +38,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   setCommands,
   hashCommands,
   zsetCommands,
+  geoCommands,
   streamCommands,
   sortCommands(SORT_TYPES),
   hyperloglogCommands,
