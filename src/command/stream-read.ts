@@ -51,8 +51,8 @@ const NOACK_FOREIGN = replyError(
 const GROUP_MISSING = replyError('ERR Missing GROUP option for XREADGROUP')
 const DOLLAR_MEANINGLESS = replyError(
   'ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of ' +
-    'this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would ' +
-    'just return an empty result set.',
+    'this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID ' +
+    'would just return an empty result set.',
 )
 const GREATER_FOREIGN = replyError(
   'ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> ' +

@@ -1,9 +1,9 @@
 // Streams: entries in the order of their IDs, and consumer groups. Front door of keyspace/stream/.
 //
-//    stream-id.ts       IDs                      word-order.ts, word-tree.ts  sorted words in leaves
-//    entry-leaf.ts      leaves, reading them     named-records.ts              groups and consumers
-//    entry-writer.ts    writing entries          groups.ts                     what is pending
-//    stream-walk.ts     entries in a range       progress.ts, stream-release.ts, stream-copy.ts
+//    stream-id.ts       IDs                     word-order.ts, word-tree.ts  sorted words
+//    entry-leaf.ts      leaves, reading them    named-records.ts             groups, consumers
+//    entry-writer.ts    writing entries         groups.ts                    what is pending
+//    stream-walk.ts     entries in a range      progress.ts, stream-release.ts, stream-copy.ts
 //
 // A stream always has a root, however small it is. Words from RootWord.Type on:
 //
