@@ -211,14 +211,15 @@ function readKeysAndCount(args: Args, i: number, reply: Reply): boolean {
   }
   const at = i + 1 + Number(keys)
   const end = at < args.count ? endArgument(args, at) : null
-  const hasCount = args.count === at + 3
-  if (end === null || (args.count > at + 1 && !(hasCount && args.is(at + 1, COUNT)))) {
-    reply.error(SYNTAX_ERROR)
+  const hasCount = args.count >= at + 3 && args.is(at + 1, COUNT)
+  const limit = hasCount ? args.integer(at + 2) : 1
+  // The count is looked at before what follows it.
+  if (end !== null && (limit === null || limit < 1)) {
+    reply.error(BAD_COUNT)
     return false
   }
-  const limit = hasCount ? args.integer(at + 2) : 1
-  if (limit === null || limit < 1) {
-    reply.error(BAD_COUNT)
+  if (end === null || args.count !== (hasCount ? at + 3 : at + 1)) {
+    reply.error(SYNTAX_ERROR)
     return false
   }
   POP.end = end

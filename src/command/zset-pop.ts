@@ -117,13 +117,18 @@ function readKeysAndCount(args: Args, i: number, reply: Reply): boolean {
   POP.keyLimit = at
   POP.count = 1
   if (at + 1 === args.count) return true
-  if (at + 3 !== args.count || !args.is(at + 1, COUNT)) {
+  if (at + 3 > args.count || !args.is(at + 1, COUNT)) {
     reply.error(SYNTAX_ERROR)
     return false
   }
+  // The count is looked at before what follows it.
   const count = args.integer(at + 2)
   if (count === null || count < 1) {
     reply.error(BAD_COUNT)
+    return false
+  }
+  if (args.count > at + 3) {
+    reply.error(SYNTAX_ERROR)
     return false
   }
   POP.count = Number(count)
