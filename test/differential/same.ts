@@ -10,15 +10,7 @@ const TOLERATED_MS = 3000
 const OWN_FIELDS = /^(idle|inactive|seen-time|active-time|radix-tree-keys|radix-tree-nodes)$/
 
 export function exact(ours: Value, theirs: Value): boolean {
-  return withoutSign(JSON.stringify(ours)) === withoutSign(JSON.stringify(theirs))
-}
-
-/**
- * Scores of 0 in a JSON text without their sign: Redis loses it in listpacks, this server in all
- * small sorted sets.
- */
-export function withoutSign(json: string): string {
-  return json.includes('"-0"') ? json.replaceAll('"-0"', '"0"') : json
+  return JSON.stringify(ours) === JSON.stringify(theirs)
 }
 
 /** Elements in any order. */

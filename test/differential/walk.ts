@@ -3,7 +3,6 @@
 
 import type { RawClient } from '../lib/client.ts'
 import { showValue, type Value } from '../lib/resp.ts'
-import { withoutSign } from './same.ts'
 
 /** What is known of a key; `contents` is a text. */
 export interface KeyState {
@@ -87,7 +86,7 @@ function isSame(ours: KeyState, theirs: KeyState, freedom: Freedom): boolean {
     isNear &&
     ours.type === theirs.type &&
     (ours.encoding === theirs.encoding || (areZsetsOpen && ours.type === 'zset')) &&
-    withoutSign(timeless(ours, toleratedMs)) === withoutSign(timeless(theirs, toleratedMs))
+    timeless(ours, toleratedMs) === timeless(theirs, toleratedMs)
   )
 }
 

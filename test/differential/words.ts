@@ -19,7 +19,7 @@ export interface Profile {
 
 const KEYS_PER_TYPE = 3
 const KEY_TYPES = ['string', 'list', 'hash', 'set', 'zset', 'stream', 'hll', 'geo', 'bits', 'nums']
-const ODD_MEMBERS = ['', '\xff\x01\r\n', '-5', '007', '1e3', ' 3', 'ÿ', '9223372036854775807']
+const ODD_MEMBERS = ['', '\xff\x01\r\n', '-5', '007', '1e3', ' 3', 'ÿ', '9223372036854775807', '-0']
 const INTEGERS = ['0', '1', '-1', '2', '3', '5', '10', '100', '-7', '-2', '-3', '1', '2', '3', '4']
 const WRONG_INTEGERS = [
   'x',
@@ -33,7 +33,7 @@ const WRONG_INTEGERS = [
   '4294967296',
 ]
 const SCORES = ['0', '1', '2', '3', '-1', '1.5', '2', '1e3', '-2.25', '0.1', '3', '4', '5', '10']
-const WRONG_SCORES = ['inf', '-inf', '+inf', 'nan', 'x', '', '1e400', '0x10', '1e-300']
+const WRONG_SCORES = ['inf', '-inf', '+inf', 'nan', 'x', '', '1e400', '0x10', '-0', '1e-300']
 const PATTERNS = ['*', 'a*', '*1*', '[a-m]*', '?', 'zz', '*[^0-9]', '\\*', 'm:*']
 const LONGITUDES = ['13.361389', '15.087269', '0', '-122.4', '180', '-180', '13.583333', '2.35']
 const LATITUDES = ['38.115556', '37.502669', '0', '37.77', '85.05', '-85.05', '37.316667', '48.85']
@@ -142,8 +142,7 @@ export class Words {
 
   float(): string {
     if (this.chance(50)) return this.of(SCORES, WRONG_SCORES)
-    const text = ((this.random.float() - 0.4) * 10 ** this.below(12)).toFixed(this.below(12))
-    return /^-[0.]+$/.test(text) ? '0' : text
+    return ((this.random.float() - 0.4) * 10 ** this.below(12)).toFixed(this.below(12))
   }
 
   lexBound(): string {
