@@ -18,6 +18,8 @@ export class DictWalk {
   /** Key and value of the entry that `next` has come to. */
   readonly key = new Slice()
   readonly value = new Slice()
+  /** Unix ms; 0: none. */
+  deadlineMs = 0
   #arena: Arena | null = null
   #hasValues = false
   readonly #entry = new LeafEntry()
@@ -72,7 +74,9 @@ export class DictWalk {
     const start = (at << 2) + (slot & OFFSET_MASK)
     this.#entry.read(arena.u8[segment]!, start, this.#hasValues)
     this.#entry.keyInto(arena, this.key)
-    if (this.#hasValues) this.#entry.valueInto(arena, this.value)
+    if (!this.#hasValues) return true
+    this.#entry.valueInto(arena, this.value)
+    this.deadlineMs = this.#entry.deadlineMs
     return true
   }
 

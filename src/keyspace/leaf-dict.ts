@@ -1,6 +1,7 @@
 // A hash table whose buckets are leaves: how large sets and hashes lie in memory. Front door of
 // dict-leaf.ts (bytes of a leaf), dict-leaves.ts (room in leaves), dict-directory.ts (hash to leaf),
-// dict-walk.ts (iteration), dict-release.ts and dict-copy.ts (lazy free, COPY), dict-check.ts.
+// dict-walk.ts (iteration), dict-expire.ts (deadlines), dict-release.ts and dict-copy.ts (lazy free,
+// COPY), dict-check.ts.
 //
 // Extendible hashing: a directory of 2^depth Ptrs, by the upper bits of a keyed hash, leads to
 // leaves of 4 KiB with some hundred entries each. A lookup reads the directory, the slots of one
@@ -14,7 +15,14 @@
 
 import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
-import { asScratch, type ByteRange, copySlice, type Slice } from '../base/slice.ts'
+import {
+  asScratch,
+  type ByteRange,
+  copySlice,
+  moveWithin,
+  type Slice,
+  scratchSlice,
+} from '../base/slice.ts'
 import { ARENA_FULL, type Arena } from '../memory/arena.ts'
 import {
   NULL,
@@ -31,10 +39,12 @@ import {
   DEADLINE_BYTES,
   DictLeafWord,
   depthOfShape,
+  earlierOf,
   fingerprint,
   garbageOfShape,
   HeadFlag,
   LeafEntry,
+  leafDeadline,
   lowerSlot,
   OFFSET_BITS,
   OFFSET_MASK,
@@ -47,6 +57,7 @@ import {
   withGarbage,
   withOut,
   writePtr,
+  writeTime,
   writeVarint,
 } from './dict-leaf.ts'
 import { DictLeaves } from './dict-leaves.ts'
@@ -60,6 +71,10 @@ const ENTRY_BYTES_MAX = 8000
 const PART_BYTES_MIN = 64
 /** More than any leaf has slots. */
 const PLACE_SLOTS = 8192
+/** A value on its way from one place in a leaf to another. */
+const KEPT_BYTES = new Uint8Array(ENTRY_BYTES_MAX)
+const KEPT = scratchSlice()
+
 const NO_VALUE: ByteRange = { bytes: new Uint8Array(0), start: 0, length: 0 }
 
 export class LeafDict {
@@ -76,12 +91,13 @@ export class LeafDict {
   /** What is being written: its bytes in the leaf, its deadline, and spans of what is out of line. */
   #size = 0
   #isKeyKept = false
+  #isValueKept = false
   #isKeyOut = false
   #isValueOut = false
   #keySpan: Ptr = NULL
   #valueSpan: Ptr = NULL
-  #hasDeadline = false
-  readonly #deadline = new Uint8Array(DEADLINE_BYTES)
+  /** Unix ms; 0: none. */
+  #deadlineMs = 0
 
   /** `hash` must be nobody else's: a lookup leaves the key's hash in it for what follows. */
   constructor(collections: Collections, hash: KeyHash, hasValues: boolean) {
@@ -155,9 +171,19 @@ export class LeafDict {
     return this.#read().valueInto(this.arena, out)
   }
 
+  /** Unix ms of the deadline under the cursor; 0: none. */
+  get deadlineMs(): number {
+    return this.#read().deadlineMs
+  }
+
+  /** Whether any entry has a deadline. */
+  hasDeadlines({ words, at }: Root): boolean {
+    return words[at + DictRootWord.Deadlines] !== 0
+  }
+
   /** Adds a key that the last `find`, of this key, did not find. O(1). */
-  insert(root: Root, key: ByteRange, value: ByteRange = NO_VALUE): void {
-    this.#plan(key, value)
+  insert(root: Root, key: ByteRange, value: ByteRange = NO_VALUE, deadlineMs = 0): void {
+    this.#plan(key, value, deadlineMs)
     const leaf = this.#makeRoom(root, key, value)
     this.arena.touch(leaf)
     const words = this.#words(leaf)
@@ -174,6 +200,7 @@ export class LeafDict {
     this.#slot = slotAt - at - SLOTS_WORD
     this.#leaves.noteCount(root, count + 1)
     addCount(root, 1)
+    if (deadlineMs !== 0) this.#addDeadlines(root, 1)
   }
 
   /**
@@ -181,26 +208,61 @@ export class LeafDict {
    * stays. O(1).
    */
   replace(root: Root, key: ByteRange, value: ByteRange): void {
+    this.replaceWith(root, key, value, this.#read().deadlineMs)
+  }
+
+  /** `replace`, and the deadline is this one (unix ms; 0: none). O(1). */
+  replaceWith(root: Root, key: ByteRange, value: ByteRange, deadlineMs: number): void {
     assert(this.hasValues, 'the dict has values')
     const entry = this.#read()
-    if (value.length === entry.valueLength) return this.#overwrite(entry, value)
-    this.#planKept(entry, value)
-    const leaf = this.#makeRoom(root, key, value)
-    const isFound = this.findHashed(root, key)
-    assert(isFound && this.#leaf === leaf, 'the entry is where there is room for it')
-    this.arena.touch(leaf)
-    const words = this.#words(leaf)
-    const slotAt = wordIndex(leaf) + SLOTS_WORD + this.#slot
-    const offset = words[slotAt]! & OFFSET_MASK
-    const old = this.#read()
-    const { size } = old
-    if (old.isValueOut) this.arena.freeSpan(old.valueSpan)
-    words[slotAt] = (words[slotAt]! & ~OFFSET_MASK) | this.#write(leaf, key, value)
-    this.#dropBytes(leaf, offset, size)
+    if (value.length === entry.valueLength) {
+      if (deadlineMs === entry.deadlineMs) return this.#overwrite(entry, value)
+      if (deadlineMs === 0) {
+        this.#overwrite(entry, value)
+        return this.#dropDeadline(root)
+      }
+    }
+    this.#isValueKept = false
+    this.#planKept(entry, value, deadlineMs)
+    this.#rewrite(root, key, value)
+  }
+
+  /**
+   * Gives the key, at whose entry the last `find` has put the cursor, a deadline (unix ms) or takes
+   * it (0), which never fails. O(entry).
+   */
+  setDeadline(root: Root, key: ByteRange, deadlineMs: number): void {
+    assert(this.hasValues, 'the dict has values')
+    const entry = this.#read()
+    if (deadlineMs === 0) {
+      if (entry.hasDeadline) this.#dropDeadline(root)
+      return
+    }
+    if (entry.hasDeadline) {
+      this.arena.touch(this.#leaf)
+      writeTime(entry.bytes, entry.valueStart - DEADLINE_BYTES, deadlineMs)
+      return this.#noteDeadline(this.#leaf, deadlineMs)
+    }
+    // The entry moves: what lies in it is copied first, what lies outside stays.
+    const value = entry.valueInto(this.arena, KEPT)
+    this.#isValueKept = entry.isValueOut
+    if (!entry.isValueOut) {
+      copySlice(value, KEPT_BYTES, 0)
+      value.set(KEPT_BYTES, 0, value.length)
+    }
+    this.#planKept(entry, value, deadlineMs)
+    this.#rewrite(root, key, value)
   }
 
   /** Removes the entry under the cursor. O(1), never fails. */
   remove(root: Root): void {
+    const leaf = this.#leaf
+    this.removeOnly(root)
+    this.#leaves.mend(root, leaf)
+  }
+
+  /** `remove`, but the leaf stays, however empty it is, until `mend`: for dict-expire.ts. */
+  removeOnly(root: Root): void {
     const leaf = this.#leaf
     const arena = this.arena
     arena.touch(leaf)
@@ -217,8 +279,8 @@ export class LeafDict {
     words[at + LeafWord.Count] = count
     root.chain.touch(arena)
     addCount(root, -1)
+    if (entry.hasDeadline) this.#addDeadlines(root, -1)
     this.#leaf = NULL
-    this.#leaves.mend(root, leaf)
   }
 
   /** Points the cursor at an entry, each as likely as any other. O(1) on average. */
@@ -246,9 +308,21 @@ export class LeafDict {
     }
   }
 
+  /** Merges a leaf that `removeOnly` has emptied with its other half, if both are nearly empty. */
+  mend(root: Root, leaf: Ptr): void {
+    this.#leaf = NULL
+    this.#leaves.mend(root, leaf)
+  }
+
   /** A number that only the entry under the cursor has, until the dict changes. */
   get place(): number {
     return this.#leaf * PLACE_SLOTS + this.#slot
+  }
+
+  /** Points the cursor at a slot of a leaf. */
+  enter(leaf: Ptr, slot: number): void {
+    this.#leaf = leaf
+    this.#slot = slot
   }
 
   /** Puts the cursor back to a place. */
@@ -300,12 +374,31 @@ export class LeafDict {
     copySlice(value, arena.contiguousBytes(span), arena.contiguousStart(span) + SPAN_HEADER_BYTES)
   }
 
+  /** Writes the planned entry in the place of the one under the cursor. */
+  #rewrite(root: Root, key: ByteRange, value: ByteRange): void {
+    const leaf = this.#makeRoom(root, key, value)
+    const isFound = this.findHashed(root, key)
+    assert(isFound && this.#leaf === leaf, 'the entry is where there is room for it')
+    this.arena.touch(leaf)
+    const words = this.#words(leaf)
+    const slotAt = wordIndex(leaf) + SLOTS_WORD + this.#slot
+    const offset = words[slotAt]! & OFFSET_MASK
+    const old = this.#read()
+    const { size, hasDeadline } = old
+    if (old.isValueOut && !this.#isValueKept) this.arena.freeSpan(old.valueSpan)
+    words[slotAt] = (words[slotAt]! & ~OFFSET_MASK) | this.#write(leaf, key, value)
+    this.#dropBytes(leaf, offset, size)
+    const change = (this.#deadlineMs !== 0 ? 1 : 0) - (hasDeadline ? 1 : 0)
+    if (change !== 0) this.#addDeadlines(root, change)
+  }
+
   /** Decides what of a new entry lies out of line, and how many bytes it has then. */
-  #plan(key: ByteRange, value: ByteRange): void {
+  #plan(key: ByteRange, value: ByteRange, deadlineMs: number): void {
     this.#isKeyKept = false
+    this.#isValueKept = false
     this.#isKeyOut = false
     this.#isValueOut = false
-    this.#hasDeadline = false
+    this.#deadlineMs = deadlineMs
     this.#sum(key.length, value.length)
     if (this.#size <= ENTRY_BYTES_MAX) return
     // The longer part first.
@@ -318,17 +411,14 @@ export class LeafDict {
     this.#sum(key.length, value.length)
   }
 
-  /** `#plan` for an entry that gets another value: key and deadline stay as they are. */
-  #planKept(entry: LeafEntry, value: ByteRange): void {
+  /** `#plan` for an entry whose key stays as it is, and with `#isValueKept` the value's span. */
+  #planKept(entry: LeafEntry, value: ByteRange, deadlineMs: number): void {
     this.#isKeyKept = true
     this.#isKeyOut = entry.isKeyOut
     this.#keySpan = entry.isKeyOut ? entry.keySpan : NULL
-    this.#isValueOut = false
-    this.#hasDeadline = entry.hasDeadline
-    if (entry.hasDeadline) {
-      const from = entry.valueStart - DEADLINE_BYTES
-      for (let i = 0; i < DEADLINE_BYTES; i++) this.#deadline[i] = entry.bytes[from + i]!
-    }
+    this.#isValueOut = this.#isValueKept
+    if (this.#isValueKept) this.#valueSpan = entry.valueSpan
+    this.#deadlineMs = deadlineMs
     this.#sum(entry.keyLength, value.length)
     if (this.#size <= ENTRY_BYTES_MAX) return
     this.#isValueOut = true
@@ -340,17 +430,17 @@ export class LeafDict {
     this.#size = varintBytes(keyLength * 2) + keyBytes
     if (!this.hasValues) return
     this.#size += varintBytes(valueLength * 4) + (this.#isValueOut ? PTR_BYTES : valueLength)
-    if (this.#hasDeadline) this.#size += DEADLINE_BYTES
+    if (this.#deadlineMs !== 0) this.#size += DEADLINE_BYTES
   }
 
   /** The leaf with room for what is planned, whose spans are made. ARENA_FULL: nothing is. */
   #makeRoom(root: Root, key: ByteRange, value: ByteRange): Ptr {
     const isKeptOut = this.#isKeyKept && this.#isKeyOut
     if (!isKeptOut) this.#keySpan = NULL
-    this.#valueSpan = NULL
+    if (!this.#isValueKept) this.#valueSpan = NULL
     try {
       if (this.#isKeyOut && !isKeptOut) this.#keySpan = this.#makeSpan(root, key)
-      if (this.#isValueOut) this.#valueSpan = this.#makeSpan(root, value)
+      if (this.#isValueOut && !this.#isValueKept) this.#valueSpan = this.#makeSpan(root, value)
       let leaf = this.#leaves.makeRoom(root, this.#size)
       if (leaf === NULL && this.#putOut(root, key, value)) {
         leaf = this.#leaves.makeRoom(root, this.#size)
@@ -359,7 +449,7 @@ export class LeafDict {
       return leaf
     } catch (error) {
       if (this.#keySpan !== NULL && !isKeptOut) this.arena.freeSpan(this.#keySpan)
-      if (this.#valueSpan !== NULL) this.arena.freeSpan(this.#valueSpan)
+      if (this.#valueSpan !== NULL && !this.#isValueKept) this.arena.freeSpan(this.#valueSpan)
       throw error
     }
   }
@@ -404,6 +494,7 @@ export class LeafDict {
     if (this.hasValues) to = this.#writeValue(bytes, to, value)
     assert(to - start === this.#size, 'an entry is as long as planned')
     words[at + LeafWord.Used] = used
+    if (this.#deadlineMs !== 0) this.#noteDeadline(leaf, this.#deadlineMs)
     if (this.#isKeyOut || this.#isValueOut) words[at + DictLeafWord.Shape] = withOut(shape)
     return offset
   }
@@ -411,15 +502,46 @@ export class LeafDict {
   #writeValue(bytes: Uint8Array, at: number, value: ByteRange): number {
     let head = value.length * 4
     if (this.#isValueOut) head += HeadFlag.Out
-    if (this.#hasDeadline) head += HeadFlag.Deadline
+    if (this.#deadlineMs !== 0) head += HeadFlag.Deadline
     let to = writeVarint(bytes, at, head)
-    if (this.#hasDeadline) {
-      for (let i = 0; i < DEADLINE_BYTES; i++) bytes[to + i] = this.#deadline[i]!
-      to += DEADLINE_BYTES
-    }
+    if (this.#deadlineMs !== 0) to = writeTime(bytes, to, this.#deadlineMs)
     if (this.#isValueOut) return writePtr(bytes, to, this.#valueSpan)
     copySlice(value, bytes, to)
     return to + value.length
+  }
+
+  /** Takes the deadline out of the entry under the cursor, where it lies. */
+  #dropDeadline(root: Root): void {
+    const leaf = this.#leaf
+    this.arena.touch(leaf)
+    const entry = this.#read()
+    const { bytes, keyStart, valueStart } = entry
+    const words = this.#words(leaf)
+    const slotAt = wordIndex(leaf) + SLOTS_WORD + this.#slot
+    const offset = words[slotAt]! & OFFSET_MASK
+    const start = wordIndex(leaf) * 4 + offset
+    const keyEnd = keyStart + (entry.isKeyOut ? PTR_BYTES : entry.keyLength)
+    // The heads and the key move up to the value; the flag does not change the length of its head.
+    const deadlineAt = valueStart - DEADLINE_BYTES
+    writeVarint(bytes, keyEnd, readVarint(bytes, keyEnd) - HeadFlag.Deadline)
+    moveWithin(bytes, start + DEADLINE_BYTES, start, deadlineAt)
+    words[slotAt] = (words[slotAt]! & ~OFFSET_MASK) | (offset + DEADLINE_BYTES)
+    this.#dropBytes(leaf, offset, DEADLINE_BYTES)
+    this.#addDeadlines(root, -1)
+  }
+
+  /** An entry of a touched leaf has this deadline. */
+  #noteDeadline(leaf: Ptr, deadlineMs: number): void {
+    const words = this.#words(leaf)
+    const at = wordIndex(leaf) + DictLeafWord.Deadline
+    words[at] = earlierOf(words[at]!, leafDeadline(deadlineMs))
+  }
+
+  /** There are `change` entries more with a deadline. */
+  #addDeadlines(root: Root, change: number): void {
+    root.chain.touch(this.arena)
+    const at = root.at + DictRootWord.Deadlines
+    root.words[at] = root.words[at]! + change
   }
 
   /** The bytes of an entry in a touched leaf are of no use any more. */
