@@ -1,6 +1,6 @@
-// Random commands of all types on this server and on redis-server 7.0 side by side: every reply, the
-// changes counted, the events, and in the end the data must be the same. A difference is shrunk to
-// a short script, which is printed with its seed.
+// Random commands of all types on this server and on redis-server 7.0 side by side: every reply,
+// the changes counted, the events, and in the end the data must be the same. A difference is
+// shrunk to a short script, which is printed with its seed.
 //
 //   node test/differential/differential.ts [rounds] [commands per round]     SEED=n repeats a run
 //   --only name,name    only these commands       --without name,name    not these

@@ -1,4 +1,5 @@
-// A row of the tables of commands: the form, and how the replies of two servers are compared.
+// A row of the tables of commands: the form, how the replies of two servers are compared, and what
+// is special about the command. Adding a command is one row in a file `rows-….ts`.
 
 import type { Value } from '../lib/resp.ts'
 import type { Same } from './same.ts'

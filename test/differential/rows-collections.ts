@@ -1,4 +1,5 @@
-// Commands on lists, hashes and sets; one line each.
+// Commands on lists, hashes and sets; one line each. Those that choose by chance say how the
+// reference keeps in step, or what it must know of the choice.
 
 import type { Value } from '../lib/resp.ts'
 import type { Row } from './row.ts'

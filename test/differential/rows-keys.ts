@@ -1,4 +1,5 @@
-// Commands on keys of any type, on strings, bits and HyperLogLogs; one line each.
+// Commands on keys of any type, on strings, bits and HyperLogLogs, and SORT; one line each. Forms
+// are explained in form.ts.
 
 import type { Value } from '../lib/resp.ts'
 import type { Row } from './row.ts'

@@ -1,4 +1,5 @@
-// Commands on sorted sets, positions and streams; one line each.
+// Commands on sorted sets, positions and streams; one line each. Forms are explained in form.ts;
+// ranges by name are only asked of sets whose scores are all equal.
 
 import type { Value } from '../lib/resp.ts'
 import type { Row } from './row.ts'

@@ -1,4 +1,5 @@
-// All rows of commands that are compared. A new family is one line here.
+// All rows of commands that are compared, by family, with their forms parsed. A new family is one
+// line here.
 
 import { type Form, parseForm } from './form.ts'
 import type { Row } from './row.ts'

@@ -96,7 +96,7 @@ export function makeScript(
   }
 }
 
-/** The scripts of a text: a command in each line, words between spaces; empty lines between them. */
+/** The scripts of a text: a command in each line, an empty line after each script. */
 export function parseScripts(text: string): Script[] {
   return text
     .split(/\n\s*\n/)

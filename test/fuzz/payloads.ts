@@ -1,5 +1,6 @@
-// Payloads of RESTORE of all types and encodings: those that redis-server dumps under several limits
-// of its encodings, where it is installed, and old ones that it only reads, made by hand here.
+// Payloads of RESTORE of all types and encodings: those that redis-server dumps under several
+// limits of its encodings, where it is installed, and old ones that it only reads, made by hand
+// here.
 
 import { Random } from '../../src/base/random.ts'
 import { makeScript, THRESHOLDS } from '../differential/script.ts'
