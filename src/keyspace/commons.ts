@@ -43,6 +43,8 @@ export interface KeyspaceStats {
   hits: number
   misses: number
   expired: number
+  /** Fields of hashes removed because their deadline passed. */
+  expiredFields: number
   /** Share of keys whose deadline passed but that still lie there, by sampling, 0 to 1. */
   staleShare: number
   /** Times that active expiry ran out of its time budget. */
@@ -58,4 +60,9 @@ export interface Expiry {
   isPaused: boolean
   /** Called with the database's number before an expired record is removed. */
   onExpire: ((database: number, record: Ptr) => void) | null
+  /**
+   * Called with the database's number after fields of a hash have expired, and before its record is
+   * removed if it `isEmpty` now.
+   */
+  onExpireFields: ((database: number, record: Ptr, isEmpty: boolean) => void) | null
 }

@@ -59,6 +59,8 @@ export class Database {
   averageTtlMs = 0
   /** Where active expiry goes on in the list of deadlines. */
   expireCursor = 0
+  /** The same in the list of hashes with fields that expire. */
+  fieldExpireCursor = 0
 
   constructor(id: number, commons: Commons, space: number) {
     this.id = id
@@ -410,6 +412,24 @@ export class Database {
     return this.#entries.setFieldDeadline(record, deadlineMs)
   }
 
+  /**
+   * What the deadlines of a hash's fields are compared with: those that are not after it have
+   * passed. Unix ms; 0 while none has.
+   */
+  fieldsDueMs(record: Ptr): number {
+    const deadlineMs = this.fieldDeadlineOf(record)
+    if (deadlineMs === NO_DEADLINE) return 0
+    const { nowMs, isOn } = this.#commons.expiry
+    return isOn && deadlineMs <= nowMs ? nowMs : 0
+  }
+
+  /** Counts and tells fields of a hash that have expired and are gone. */
+  noteExpiredFields(record: Ptr, count: number, isEmpty: boolean): void {
+    const { stats, expiry } = this.#commons
+    stats.expiredFields += count
+    expiry.onExpireFields?.(this.id, record, isEmpty)
+  }
+
   /** Removes a key. O(1), but for the pages of a large value. */
   remove(record: Ptr): void {
     assert(record !== NULL, 'NULL is in no database')
@@ -480,12 +500,15 @@ export class Database {
     other.#entries = own
     this.expireCursor = 0
     other.expireCursor = 0
+    this.fieldExpireCursor = 0
+    other.fieldExpireCursor = 0
   }
 
   /** Forgets all keys at once, and goes on in `space`; the old space's pages are the caller's. */
   detach(space: number): number {
     this.averageTtlMs = 0
     this.expireCursor = 0
+    this.fieldExpireCursor = 0
     return this.#entries.detach(space)
   }
 

@@ -80,7 +80,14 @@ export class Keyspace {
     this.#lazyFree = new LazyFree(this.collections, RELEASERS)
     this.random = options.random ?? Random.fromSystem()
     this.clock = new AccessClock(this.random)
-    this.stats = { hits: 0, misses: 0, expired: 0, staleShare: 0, timeCapReached: 0 }
+    this.stats = {
+      hits: 0,
+      misses: 0,
+      expired: 0,
+      expiredFields: 0,
+      staleShare: 0,
+      timeCapReached: 0,
+    }
     const secret = options.hashSecret ?? secretWords(2)
     this.#commons = {
       arena: this.arena,
@@ -91,7 +98,7 @@ export class Keyspace {
       fieldDict: new LeafDict(this.collections, new KeyHash(secret), true),
       clock: this.clock,
       stats: this.stats,
-      expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null },
+      expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null, onExpireFields: null },
       hooks: { onMiss: null, onNew: null, isHiding: false },
       isClockStopped: false,
     }
@@ -131,6 +138,11 @@ export class Keyspace {
   /** Hook that sees each record just before it expires; null: none. */
   set onExpire(hook: ((database: number, record: Ptr) => void) | null) {
     this.#commons.expiry.onExpire = hook
+  }
+
+  /** Hook that sees each hash whose fields have expired; null: none. */
+  set onExpireFields(hook: ((database: number, record: Ptr, isEmpty: boolean) => void) | null) {
+    this.#commons.expiry.onExpireFields = hook
   }
 
   /** Hook that sees each key that a read did not find; null: none. */

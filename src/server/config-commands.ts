@@ -78,8 +78,9 @@ function resetstat(context: Context, _args: Args, reply: Reply): void {
   const { server, keyspace } = serverContext(context)
   server.statistics.reset()
   server.dispatcher.resetStatistics()
-  Object.assign(keyspace.stats, { hits: 0, misses: 0, expired: 0, timeCapReached: 0 })
-  keyspace.stats.staleShare = 0
+  const { stats } = keyspace
+  Object.assign(stats, { hits: 0, misses: 0, expired: 0, expiredFields: 0, timeCapReached: 0 })
+  stats.staleShare = 0
   reply.ok()
 }
 

@@ -183,6 +183,7 @@ export function statsFields(server: Server): Field[] {
     ['sync_full', 0],
     ['sync_partial_ok', 0],
     ['sync_partial_err', 0],
+    ['expired_subkeys', stats.expiredFields],
     ['expired_keys', stats.expired],
     ['expired_stale_perc', (stats.staleShare * 100).toFixed(2)],
     ['expired_time_cap_reached_count', stats.timeCapReached],

@@ -3,7 +3,7 @@
 // branch. Owner: the engine.
 
 import { type Slice, scratchSlice } from '../base/slice.ts'
-import { EXPIRED, type KeyEvent, type KeyObserver } from '../command/key-event.ts'
+import { DEL, EXPIRED, HEXPIRED, type KeyEvent, type KeyObserver } from '../command/key-event.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Ptr } from '../memory/layout.ts'
@@ -21,6 +21,7 @@ export class KeyFollowers implements KeyObserver, ChangeSource {
   constructor(keyspace: Keyspace) {
     this.#databases = keyspace.databases
     keyspace.onExpire = (id, record) => this.#noteExpiry(id, record)
+    keyspace.onExpireFields = (id, record, isEmpty) => this.#noteFields(id, record, isEmpty)
   }
 
   /** Adds a follower; it calls `update` whenever its `isOn` changes. */
@@ -63,5 +64,13 @@ export class KeyFollowers implements KeyObserver, ChangeSource {
     if (!this.isOn) return
     const db = this.#databases[id]!
     this.noteRemoval(EXPIRED, db, db.readKey(record, this.#key))
+  }
+
+  #noteFields(id: number, record: Ptr, isEmpty: boolean): void {
+    if (!this.isOn) return
+    const db = this.#databases[id]!
+    const key = db.readKey(record, this.#key)
+    this.noteRemoval(HEXPIRED, db, key)
+    if (isEmpty) this.noteRemoval(DEL, db, key)
   }
 }
