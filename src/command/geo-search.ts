@@ -14,7 +14,7 @@ import { integerArgument, keyArgument } from './arguments.ts'
 import type { Context } from './command.ts'
 import { placeArgument, unitArgument } from './geo-arguments.ts'
 import { FOUND, findInShape } from './geo-found.ts'
-import type { Shape } from './geo-shape.ts'
+import { exactDistanceBetween, type Shape } from './geo-shape.ts'
 import { coordinateText, fixedText } from './geo-text.ts'
 import { type Place, placeOfScore } from './geohash.ts'
 import { DEL, EventClass, type KeyEvent, keyEvent, noteChange } from './key-event.ts'
@@ -371,7 +371,7 @@ function store(
   try {
     for (let i = 0; i < kept; i++) {
       zset.seekRank(FOUND.rank(i))
-      const score = SEARCHED.storesDistance ? FOUND.distance(i) / SHAPE.unit : zset.score
+      const score = SEARCHED.storesDistance ? exactDistance(zset) : zset.score
       made.add(zset.readMember(MEMBER), score, limits.encodings)
     }
   } catch (error) {
@@ -383,6 +383,11 @@ function store(
   context.keyspace.dirty += kept - 1
   noteChange(context, TARGET, event)
   reply.integer(kept)
+}
+
+/** From the center to the member at the place, in the unit asked for. */
+function exactDistance(zset: Zset): number {
+  return exactDistanceBetween(SHAPE.center, placeOfScore(zset.score, PLACE)) / SHAPE.unit
 }
 
 /** Nothing was found: the target goes. */
