@@ -1,4 +1,5 @@
-// HRANDFIELD. Each field, and each selection of fields, is as likely as any other.
+// HRANDFIELD. Each field, and each selection of fields, is as likely as any other: a few are drawn
+// one by one until they differ, many in one walk through the hash.
 
 import { scratchSlice } from '../base/slice.ts'
 import { HashValue } from '../keyspace/hash/hash-value.ts'

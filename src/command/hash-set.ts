@@ -1,4 +1,5 @@
-// Changes of hashes: HSET, HMSET, HSETNX, HDEL, HINCRBY, HINCRBYFLOAT.
+// Changes of hashes: HSET, HMSET, HSETNX, HDEL, HINCRBY, HINCRBYFLOAT. A command of several fields
+// that finds the arena full has set those before; any other has changed nothing then.
 
 import { latin1, parseInteger, writeInteger } from '../base/bytes.ts'
 import { addI64, type I64 } from '../base/i64.ts'

@@ -26,23 +26,21 @@ interface Limits {
   readonly isLong: boolean
 }
 
+const REDIS = { packing: 1, intsetEntries: 512, hashEntries: 512, members: 700, isLong: false }
 const LIMITS: readonly Limits[] = [
-  limits('as they are', 1, 512, 512, 700),
-  limits('small', 0.05, 16, 8, 120),
-  limits('an intset in leaves', 0.01, 400, 400, 300),
-  limits('never an intset', 0.1, 0, 0, 60),
-  { ...limits('long members', 1, 512, 512, 90), isLong: true },
+  { ...REDIS, name: 'as they are' },
+  { ...REDIS, name: 'small', packing: 0.05, intsetEntries: 16, hashEntries: 8, members: 120 },
+  { ...REDIS, name: 'an intset in leaves', packing: 0.01, intsetEntries: 400, members: 300 },
+  {
+    ...REDIS,
+    name: 'never an intset',
+    packing: 0.1,
+    intsetEntries: 0,
+    hashEntries: 0,
+    members: 60,
+  },
+  { ...REDIS, name: 'long members', members: 90, isLong: true },
 ]
-
-function limits(
-  name: string,
-  packing: number,
-  intsetEntries: number,
-  hashEntries: number,
-  members = 100,
-): Limits {
-  return { name, packing, intsetEntries, hashEntries, members, isLong: false }
-}
 
 const SET_KEYS = ['s:0', 's:1', 's:2', 's:3']
 const HASH_KEYS = ['h:0', 'h:1']

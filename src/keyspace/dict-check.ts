@@ -1,4 +1,5 @@
-// Walks a whole `LeafDict` (leaf-dict.ts): directory, chain, slots and entries. For tests.
+// Walks a whole `LeafDict` (leaf-dict.ts): directory, chain, slots and entries. For tests; asserts
+// all that the headers of dict-leaf.ts and dict-directory.ts promise.
 
 import { assert } from '../base/assert.ts'
 import { Slice } from '../base/slice.ts'

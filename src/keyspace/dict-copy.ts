@@ -1,4 +1,5 @@
-// Copies of sets and hashes, for COPY: packed values as their bytes, large ones leaf by leaf.
+// Copies of sets and hashes, for COPY: packed values as their bytes, large ones leaf by leaf. The
+// copy takes the key's place at the end: ARENA_FULL leaves both keys as they were.
 
 import { type Slice, scratchSlice } from '../base/slice.ts'
 import type { Ptr } from '../memory/layout.ts'

@@ -4,8 +4,8 @@
 // of d bits, so 2^(depth − d) neighbours in the directory lead to it.
 //
 // Words of the root: depth of the directory · *pairs*, the leaves as deep as the directory, two by
-// two: without any the directory is halved · *most*: no leaf has more entries · *deadlines*: entries
-// that have one.
+// two: without any the directory is halved · *most*: no leaf has more entries · *deadlines*: how
+// many entries have one.
 
 import { assert } from '../base/assert.ts'
 import { ARENA_FULL, type Arena } from '../memory/arena.ts'

@@ -1,29 +1,24 @@
 // Leaves and entries of a `LeafDict` (leaf-dict.ts): the bytes of one node. A leaf:
 //
 //    0             20         24       28              32
-//    +-------------+----------+--------+---------------+--------+-- … --+ free +-- … --+---------+
-//    | leaf header | earliest | hash   | depth:8       | slot 0 |       |      |       | entry 0 |
-//    | of root.ts  | deadline | prefix | pages:8 out:1 |        |       |      |       |         |
-//    |             |          |        | garbage:15    |        |       |      |       |         |
-//    +-------------+----------+--------+---------------+--------+-- … --+------+-- … --+---------+
+//    +-------------+----------+--------+---------------+--------+- … -+ free +- … -+---------+
+//    | leaf header | earliest | hash   | depth:8       | slot 0 |     |      |     | entry 0 |
+//    | of root.ts  | deadline | prefix | pages:8 out:1 |        |     |      |     |         |
+//    |             |          |        | garbage:15    |        |     |      |     |         |
+//    +-------------+----------+--------+---------------+--------+- … -+------+- … -+---------+
 //
 // Slots grow up, entries down from the end; `count` is that of the slots, `used` the bytes of the
-// entries with those that are garbage. The earliest deadline of an entry, or a time before it, is in
-// whole unix seconds and one more; 0: no entry has one.
+// entries with those that are garbage. `out`: some entry is or was out of line. The earliest
+// deadline, or a time before it, is in whole unix seconds and one more; 0: no entry has one.
 //
-// A slot is fingerprint:17 | offset in the leaf:15. The fingerprint's bits are those of the hash from
-// bit `depth & ~7` on, so that a leaf is split by a bit that stands in its slots, and the keys are
-// hashed again every eighth time only. Slots are in the order of their fingerprints: as these are
-// evenly spread, a key's place is computed, and at most a few slots off. An entry:
+// A slot is fingerprint:17 | offset in the leaf:15. The fingerprint is the hash from bit
+// `depth & ~7` on, so that a slot has the bit that splits the leaf. Slots are in the order of their
+// fingerprints: evenly spread, so that a key's place is computed. Entries, little-endian, varints
+// lowest seven bits first; those of sets have only the first line:
 //
-//    key head    varint: length << 1 | 1 if the key lies out of line
-//    key         its bytes, or the Ptr of a span
-//    value head  varint: length << 2 | 2 if there is a deadline | 1 if the value is out of line
-//    deadline    unix ms, 8 bytes, if there is one
-//    value       its bytes, or the Ptr of a span
-//
-// of which a set has only the first two. Varints have seven bits a byte, lowest first; numbers are
-// little-endian and not aligned. `out`: some entry of the leaf is or was out of line.
+//    key head     varint: length << 1 | out of line      key     bytes, or the Ptr of a span
+//    value head   varint: length << 2 | deadline << 1 | out of line
+//    deadline     unix ms, 8 bytes, if there is one      value   bytes, or the Ptr of a span
 
 import { assert } from '../base/assert.ts'
 import type { Slice } from '../base/slice.ts'

@@ -256,7 +256,7 @@ export class DictLeaves {
     words[at + DictLeafWord.Shape] = withGarbage(shape, garbageOfShape(shape) + moved)
   }
 
-  /** Copies the entry at `from` behind the others of a touched leaf with room. Returns its bytes. */
+  /** Copies the entry at `from` behind the others of a touched leaf. Returns its bytes. */
   #append(leaf: Ptr, source: Uint8Array, from: number, slot: number): number {
     const words = this.#words(leaf)
     const at = wordIndex(leaf)
@@ -385,7 +385,7 @@ export class DictLeaves {
     sortSlots(words, at + SLOTS_WORD, limit)
   }
 
-  /** Some entry of a touched leaf has this deadline, as headers have it, or a later one; 0: none. */
+  /** Some entry of a touched leaf has this deadline, as headers have it, or a later one. */
   #noteDeadline(leaf: Ptr, deadline: number): void {
     const words = this.#words(leaf)
     const word = wordIndex(leaf) + DictLeafWord.Deadline

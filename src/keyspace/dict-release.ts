@@ -1,5 +1,5 @@
-// Frees and copies the leaves of a `LeafDict` (leaf-dict.ts), with the spans of entries that are out
-// of line. Owner: the engine.
+// Frees and copies the leaves of a `LeafDict` (leaf-dict.ts), with the spans of entries that are
+// out of line. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 import { copySlice, Slice } from '../base/slice.ts'

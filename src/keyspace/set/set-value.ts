@@ -8,8 +8,8 @@
 // stays there. Intset or hashtable is only what it is called: an intset longer than a record takes
 // lies in leaves too. A set that has been called hashtable stays one.
 //
-// `SetValue` is a cursor: pointed at a record, whose place it keeps when a change moves it, and at a
-// member by `pickRandom`. Members that are handed in lie outside of the set. Removing the last
+// `SetValue` is a cursor: pointed at a record, whose place it keeps when a change moves it, and at
+// a member by `pickRandom`. Members that are handed in lie outside of the set. Removing the last
 // member leaves an empty set, which the caller removes with its key.
 // ARENA_FULL: nothing has changed. Removing never fails.
 
