@@ -54,13 +54,8 @@ export function pushAt(list: List, end: End, element: Slice, { limits }: Context
 
 /** Makes the element at an end the one that was read last. */
 export function readAt(list: List, end: End): void {
-  if (end === LEFT) {
-    list.seek(0)
-    list.readNext()
-  } else {
-    list.seekLast()
-    list.readPrevious()
-  }
+  if (end === LEFT) list.readFirst()
+  else list.readLast()
 }
 
 /** Removes the element of LIST at an end; tells of it as of `key`. */

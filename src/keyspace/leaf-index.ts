@@ -117,6 +117,29 @@ export class LeafIndex {
     }
   }
 
+  /** Counts entries of the first leaf on all levels; the path is left as it is. */
+  addFirst(index: Ptr, delta: number): void {
+    const inner = this.#inner
+    let node = index
+    for (let level = inner.levelOf(node); level > 0; level--) {
+      inner.addCount(node, 0, delta)
+      node = inner.childAt(node, 0)
+    }
+    inner.addCount(node, 0, delta)
+  }
+
+  /** `addFirst`, of the last leaf. */
+  addLast(index: Ptr, delta: number): void {
+    const inner = this.#inner
+    let node = index
+    for (let level = inner.levelOf(node); level > 0; level--) {
+      const slot = inner.slotsOf(node) - 1
+      inner.addCount(node, slot, delta)
+      node = inner.childAt(node, slot)
+    }
+    inner.addCount(node, inner.slotsOf(node) - 1, delta)
+  }
+
   setKey(key: number): void {
     for (let level = 0; level < this.#depth; level++) {
       this.#inner.setKeyAt(this.#nodes[level]!, this.#slots[level]!, key)

@@ -153,16 +153,22 @@ export class LeafTree {
 
   /** Counts entries that came into the current leaf or, negative, went. The path stays true. */
   addCount(chain: Chain, delta: number): void {
-    const arena = this.#arena
-    const leaf = this.#leaf
-    arena.touch(leaf)
-    const words = arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
-    const at = ((leaf & PTR_SEGMENT_MASK) << 1) + LeafWord.Count
-    assert(words[at]! + delta >= 0, 'counts are not negative')
-    words[at] = words[at]! + delta
+    this.#addToLeaf(chain, this.#leaf, delta)
     this.#index.addCount(delta)
-    chain.touch(arena)
-    chain.words[chain.at] = chain.words[chain.at]! + delta
+  }
+
+  /** `addCount` for the first leaf, without a seek; nothing is current then. */
+  addFirst(chain: Chain, delta: number): void {
+    this.#leaf = NULL
+    this.#addToLeaf(chain, chain.first, delta)
+    if (chain.index !== NULL) this.#index.addFirst(chain.index, delta)
+  }
+
+  /** `addCount` for the last leaf, without a seek; nothing is current then. */
+  addLast(chain: Chain, delta: number): void {
+    this.#leaf = NULL
+    this.#addToLeaf(chain, chain.last, delta)
+    if (chain.index !== NULL) this.#index.addLast(chain.index, delta)
   }
 
   /** Gives the current leaf another key. The path stays true. */
@@ -232,6 +238,17 @@ export class LeafTree {
     assert(leaves === chain.leaves && entries === chain.count, 'leaves and entries are counted')
     assert((chain.index === NULL) === leaves < 2, 'one leaf has no index')
     if (chain.index !== NULL) this.#index.check(chain)
+  }
+
+  #addToLeaf(chain: Chain, leaf: Ptr, delta: number): void {
+    const arena = this.#arena
+    arena.touch(leaf)
+    const words = arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+    const at = ((leaf & PTR_SEGMENT_MASK) << 1) + LeafWord.Count
+    assert(words[at]! + delta >= 0, 'counts are not negative')
+    words[at] = words[at]! + delta
+    chain.touch(arena)
+    chain.words[chain.at] = chain.words[chain.at]! + delta
   }
 
   /** Makes the only leaf current, if there is one, and returns it. */

@@ -18,7 +18,7 @@ import {
   validate,
 } from '../packed/listpack.ts'
 import { type Chain, LEAF_HEADER_BYTES, LeafWord, nodeWord } from '../root.ts'
-import { isReference, ListLeafWord } from './list-entry.ts'
+import { isReference, ListLeafWord, listpackStart } from './list-entry.ts'
 import { type ListLeaves, REFERENCES_IN_CHAIN } from './list-leaves.ts'
 
 /** Walks all leaves of a list, and its index. */
@@ -36,17 +36,20 @@ export function checkLeaves(leaves: ListLeaves, chain: Chain): void {
 /** Checks one leaf; returns how many references it has. */
 function checkLeaf({ arena }: ListLeaves, leaf: Ptr): number {
   const bytes = arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
-  const start = ((leaf & PTR_SEGMENT_MASK) << 3) + LEAF_HEADER_BYTES
+  const words = arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+  const start = listpackStart(words, (leaf & PTR_SEGMENT_MASK) << 1)
   const total = totalBytes(bytes, start)
-  const room = arena.nodePages(leaf) * PAGE_BYTES - LEAF_HEADER_BYTES
-  assert(total <= room, 'a listpack lies in its leaf')
+  const first = (leaf & PTR_SEGMENT_MASK) << 3
+  assert(start >= first + LEAF_HEADER_BYTES, 'a listpack leaves the header alone')
+  const limit = first + arena.nodePages(leaf) * PAGE_BYTES
+  assert(start + total <= limit, 'a listpack lies in its leaf')
   assert(validate(bytes, start, total), 'a leaf is a whole listpack')
   const count = headerCount(bytes, start)
   assert(count > 0, 'no leaf is empty')
   assert(count === nodeWord(arena, leaf, LeafWord.Count), 'leaf and listpack agree')
   let references = 0
-  const limit = endOf(bytes, start)
-  for (let at = start + HEADER_BYTES; at < limit; at += entryBytes(bytes, at)) {
+  const end = endOf(bytes, start)
+  for (let at = start + HEADER_BYTES; at < end; at += entryBytes(bytes, at)) {
     if (isReference(bytes, at)) references++
   }
   const known = nodeWord(arena, leaf, ListLeafWord.References)

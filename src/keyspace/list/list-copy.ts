@@ -16,9 +16,9 @@ import {
 import { writeEmpty } from '../packed/listpack-edit.ts'
 import { scratchEntry } from '../packed/packed.ts'
 import { Encoding, Type } from '../record.ts'
-import { type Chain, LEAF_HEADER_BYTES, nodeWord, ROOT_WORDS, Root, RootWord } from '../root.ts'
+import { type Chain, nodeWord, ROOT_WORDS, Root, RootWord } from '../root.ts'
 import { listLeavesOf } from './list.ts'
-import { isReference, ListLeafWord, readReference } from './list-entry.ts'
+import { isReference, ListLeafWord, listpackStart, readReference } from './list-entry.ts'
 import type { ListLeaves } from './list-leaves.ts'
 
 const LIST_HEAD = { type: Type.List, encoding: Encoding.Quicklist } as const
@@ -68,7 +68,8 @@ export function copyList(source: Database, record: Ptr, target: Database, key: S
 function copyLeaf(leaves: ListLeaves, leaf: Ptr, chain: Chain): void {
   const { arena } = leaves
   const bytes = arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
-  const start = ((leaf & PTR_SEGMENT_MASK) << 3) + LEAF_HEADER_BYTES
+  const words = arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+  const start = listpackStart(words, (leaf & PTR_SEGMENT_MASK) << 1)
   if (nodeWord(arena, leaf, ListLeafWord.References) === 0) {
     return leaves.append(chain, VALUE.set(bytes, start, totalBytes(bytes, start)))
   }
@@ -79,6 +80,6 @@ function copyLeaf(leaves: ListLeaves, leaf: Ptr, chain: Chain): void {
       readEntry(bytes, at, ENTRY)
       ENTRY.textInto(ELEMENT)
     }
-    leaves.push(chain, ELEMENT)
+    leaves.pushLast(chain, ELEMENT)
   }
 }

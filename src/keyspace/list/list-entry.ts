@@ -21,7 +21,7 @@ import type { PackedEntry } from '../packed/packed.ts'
 import { LeafWord, RootWord } from '../root.ts'
 
 /** Words of a list's leaf besides those of root.ts. */
-export const ListLeafWord = { References: LeafWord.Kind } as const
+export const ListLeafWord = { References: LeafWord.Kind, Start: LeafWord.Kind + 1 } as const
 /** Words of a list's root besides those of root.ts. */
 export const ListRootWord = { References: RootWord.Type } as const
 
@@ -41,6 +41,11 @@ export const ListTuning = {
 /** For tests: elements of `length` bytes and more lie in spans from now on; 0: as usual. */
 export function setSpanLength(length: number): void {
   ListTuning.spanLength = length === 0 ? SPAN_LENGTH_MIN : Math.min(length, SPAN_LENGTH_MIN)
+}
+
+/** Where the listpack of a leaf starts, which itself starts at `words[at]` of its segment. */
+export function listpackStart(words: Uint32Array, at: number): number {
+  return at * 4 + words[at + ListLeafWord.Start]!
 }
 
 export function isReference(bytes: Uint8Array, at: number): boolean {

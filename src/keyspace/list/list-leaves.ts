@@ -1,10 +1,4 @@
-// Lists that lie in leaves: a `LeafTree` by rank, each leaf a listpack behind its header.
-//
-//    0             20           24            32         38
-//    +-------------+------------+-------------+----------+-------- … --+------+----------
-//    | leaf header | references | unused      | listpack | entries     | 0xff | free
-//    | of root.ts  |            |             | header   |             |      |
-//    +-------------+------------+-------------+----------+-------- … --+------+----------
+// Lists that lie in leaves: a `LeafTree` by rank, each leaf a listpack (list-leaf.ts).
 //
 // A leaf has one page while elements are small. One that must take an element of more than a
 // quarter of it grows, page by page as it is filled, to a size of which the element is a quarter;
@@ -15,65 +9,40 @@
 // quarter join a neighbour.
 //
 // Invariants: no leaf is empty · its listpack counts as its header does · leaves and the root have
-// as many references as they say. ARENA_FULL: no element has come or gone, though a leaf may have been split or grown.
-// Owner: the engine. One instance serves all lists of a keyspace.
+// as many references as they say. ARENA_FULL: no element has come or gone, though a leaf may have
+// been split or grown. Owner: the engine. One instance serves all lists of a keyspace.
 
 import { assert } from '../../base/assert.ts'
-import { type ByteRange, copySlice, type Slice, scratchSlice } from '../../base/slice.ts'
+import { type ByteRange, copySlice, type Slice } from '../../base/slice.ts'
 import type { Arena } from '../../memory/arena.ts'
-import {
-  NULL,
-  PAGE_BYTES,
-  PTR_SEGMENT_MASK,
-  PTR_SEGMENT_SHIFT,
-  type Ptr,
-} from '../../memory/layout.ts'
-import { RUN_PAGES_MAX } from '../../memory/size-class.ts'
+import { NULL, PAGE_BYTES, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import { LeafTree, NO_ORDER } from '../leaf-tree.ts'
-import {
-  EMPTY_BYTES,
-  END,
-  endOf,
-  entryBytes,
-  equalsEntry,
-  firstEntry,
-  HEADER_BYTES,
-  headerCount,
-  seek,
-  totalBytes,
-} from '../packed/listpack.ts'
+import { EMPTY_BYTES, END, entryBytes, headerCount, lastEntry } from '../packed/listpack.ts'
 import {
   addCount,
+  appendEntry,
+  dropFirst,
+  dropLast,
   encodedLength,
   encodeEntry,
   insertEntry,
-  removeEntries,
+  prependEntry,
   replaceEntry,
   setCount,
   spliceWithin,
-  writeEmpty,
 } from '../packed/listpack-edit.ts'
-import {
-  type Chain,
-  LEAF_HEADER_BYTES,
-  LeafWord,
-  nodeWord,
-  RootWord,
-  setNodeWord,
-} from '../root.ts'
+import { type Chain, LEAF_HEADER_BYTES, RootWord } from '../root.ts'
 import {
   isReference,
-  ListLeafWord,
   ListRootWord,
   ListTuning,
   makeElementSpan,
   REFERENCE_BYTES,
-  readReference,
-  referenceSpan,
   writeReference,
 } from './list-entry.ts'
-import { countMatches, equalBytes, removeMatches } from './list-matches.ts'
+import { ListLeaf, pagesFor, pagesSuiting, totalOf } from './list-leaf.ts'
+import { removeMatches } from './list-matches.ts'
 
 /** Word of a root that counts references, from that of its chain. */
 export const REFERENCES_IN_CHAIN = ListRootWord.References - RootWord.Chain
@@ -92,93 +61,123 @@ interface Part {
 
 export class ListLeaves {
   readonly tree: LeafTree
-  readonly #collections: Collections
+  /** The leaf that was gone to last: valid until leaves come or go. */
+  readonly leaf: ListLeaf
   readonly arena: Arena
-  readonly #source = scratchSlice()
-  readonly #element = scratchSlice()
-  /** The current leaf's listpack: valid until leaves come or go. */
-  bytes: Uint8Array = NO_BYTES
-  start = 0
-  /** Whether the current leaf has references. */
-  hasReferences = false
+  readonly #collections: Collections
 
   constructor(collections: Collections) {
     this.#collections = collections
     this.arena = collections.arena
     this.tree = new LeafTree(collections, NO_ORDER)
+    this.leaf = new ListLeaf(collections.arena)
   }
 
   /** Goes to element `index` < count; returns the place of its entry. */
   seek(chain: Chain, index: number): number {
-    this.#load(this.tree.seekRank(chain, index))
-    return this.#entryAt(index - this.tree.base)
+    this.leaf.load(this.tree.seekRank(chain, index))
+    return this.leaf.placeOf(index - this.tree.base)
   }
 
   /** Goes to the leaf behind, to its first entry; END: there is none. */
   next(): number {
-    const leaf = this.tree.moveNext()
-    if (leaf === NULL) return END
-    this.#load(leaf)
-    return firstEntry(this.bytes, this.start)
+    const node = this.tree.moveNext()
+    return node === NULL ? END : this.leaf.load(node).first
   }
 
   /** Goes to the leaf before, to the place behind its last entry; END: there is none. */
   previous(): number {
-    const leaf = this.tree.movePrevious()
-    if (leaf === NULL) return END
-    this.#load(leaf)
-    return endOf(this.bytes, this.start)
+    const node = this.tree.movePrevious()
+    return node === NULL ? END : this.leaf.load(node).end
   }
 
   /** Goes to the first leaf; returns the place of its first entry. */
   seekFirst(chain: Chain): number {
-    this.#load(this.tree.seekFirst(chain))
-    return this.start + HEADER_BYTES
+    return this.leaf.load(this.tree.seekFirst(chain)).first
   }
 
   /** Goes to the last leaf; returns the place behind its last entry. */
   seekLast(chain: Chain): number {
-    this.#load(this.tree.seekLast(chain))
-    return endOf(this.bytes, this.start)
+    return this.leaf.load(this.tree.seekLast(chain)).end
   }
 
   /** Makes a packed value, which has no references, the last leaf. ARENA_FULL: nothing changed. */
   append(chain: Chain, packed: ByteRange): void {
     const count = headerCount(packed.bytes, packed.start)
     assert(count > 0, 'an empty list is none')
-    this.tree.seekLast(chain)
-    this.#openLeaf(chain, this.tree.insertAfter(chain, pagesFor(packed.length), 0))
-    copySlice(packed, this.bytes, this.start)
-    this.tree.addCount(chain, count)
+    const { tree, leaf } = this
+    tree.seekLast(chain)
+    leaf.open(tree.insertAfter(chain, pagesFor(packed.length), 0), LEAF_HEADER_BYTES)
+    copySlice(packed, leaf.bytes, leaf.start)
+    tree.addCount(chain, count)
+  }
+
+  /** Adds an element before the first; the chain may be empty. */
+  pushFirst(chain: Chain, element: Slice): void {
+    const { leaf } = this
+    const node = chain.first
+    if (node !== NULL && element.length < ListTuning.spanLength) {
+      leaf.load(node)
+      if (leaf.roomBefore >= element.length + ENTRY_OVERHEAD_MAX) {
+        this.arena.touch(node)
+        leaf.setStart(prependEntry(leaf.bytes, leaf.start, element))
+        this.tree.addFirst(chain, 1)
+        return
+      }
+    }
+    this.#insertSlowly(chain, node === NULL ? 0 : this.seekFirst(chain), element)
+  }
+
+  /** Adds an element behind the last; the chain may be empty. */
+  pushLast(chain: Chain, element: Slice): void {
+    const { leaf } = this
+    const node = chain.last
+    if (node !== NULL && element.length < ListTuning.spanLength) {
+      leaf.load(node)
+      if (leaf.roomBehind >= element.length + ENTRY_OVERHEAD_MAX) {
+        this.arena.touch(node)
+        appendEntry(leaf.bytes, leaf.start, element)
+        this.tree.addLast(chain, 1)
+        return
+      }
+    }
+    this.#insertSlowly(chain, node === NULL ? 0 : this.seekLast(chain), element)
   }
 
   /** Inserts before the entry at `at` of the current leaf, or at its end. */
   insertAt(chain: Chain, at: number, element: Slice): void {
-    const leaf = this.tree.leaf
-    if (leaf !== NULL && element.length < ListTuning.spanLength) {
-      const total = totalBytes(this.bytes, this.start)
-      if (total + element.length + ENTRY_OVERHEAD_MAX <= this.#capacity(leaf)) {
-        this.arena.touch(leaf)
-        insertEntry(this.bytes, this.start, at, element)
-        this.tree.addCount(chain, 1)
-        return
-      }
+    const { leaf } = this
+    const isShort = element.length < ListTuning.spanLength
+    if (!isShort || leaf.roomBehind < element.length + ENTRY_OVERHEAD_MAX) {
+      return this.#insertSlowly(chain, at, element)
     }
-    this.#insertSlowly(chain, at, element)
+    this.arena.touch(leaf.node)
+    insertEntry(leaf.bytes, leaf.start, at, element)
+    this.tree.addCount(chain, 1)
   }
 
-  /** Adds an element behind the last; the chain may be empty. */
-  push(chain: Chain, element: Slice): void {
-    if (this.tree.seekLast(chain) === NULL) return this.#insertSlowly(chain, 0, element)
-    this.#load(this.tree.leaf)
-    this.insertAt(chain, endOf(this.bytes, this.start), element)
+  /** Removes the first element; another is left. Never fails. */
+  popFirst(chain: Chain): void {
+    const leaf = this.leaf.load(chain.first)
+    if (leaf.hasReferences || leaf.count === 1) {
+      return this.#removeEnd(chain, this.seekFirst(chain))
+    }
+    this.arena.touch(leaf.node)
+    leaf.setStart(dropFirst(leaf.bytes, leaf.start, 1))
+    this.tree.addFirst(chain, -1)
   }
 
-  /** Removes the entry at `at`, the first or last one of the list. Never fails. */
-  removeEnd(chain: Chain, at: number): void {
-    const leaf = this.tree.leaf
-    if (nodeWord(this.arena, leaf, LeafWord.Count) === 1) this.#dropLeaf(chain)
-    else this.#removeEntries(chain, at, 1)
+  /** Removes the last element; another is left. Never fails. */
+  popLast(chain: Chain): void {
+    const leaf = this.leaf.load(chain.last)
+    const at = lastEntry(leaf.bytes, leaf.start)
+    if (leaf.hasReferences || leaf.count === 1) {
+      this.seekLast(chain)
+      return this.#removeEnd(chain, at)
+    }
+    this.arena.touch(leaf.node)
+    dropLast(leaf.bytes, leaf.start, at)
+    this.tree.addLast(chain, -1)
   }
 
   /** Removes `count` elements from `index` on; some must be left. Never fails. O(leaves). */
@@ -187,9 +186,8 @@ export class ListLeaves {
     let left = count
     while (left > 0) {
       const at = this.seek(chain, index)
-      const { tree } = this
-      const entries = nodeWord(this.arena, tree.leaf, LeafWord.Count)
-      const removed = Math.min(left, entries - (index - tree.base))
+      const entries = this.leaf.count
+      const removed = Math.min(left, entries - (index - this.tree.base))
       if (removed === entries) this.#dropLeaf(chain)
       else this.#removeEntries(chain, at, removed)
       left -= removed
@@ -200,14 +198,15 @@ export class ListLeaves {
 
   /** Puts another element into the place of element `index`. */
   replace(chain: Chain, index: number, element: Slice): void {
-    const at = this.seek(chain, index)
-    const isOut = element.length >= ListTuning.spanLength
-    if (!isOut && !(this.hasReferences && isReference(this.bytes, at))) {
-      const change = encodedLength(element) - entryBytes(this.bytes, at)
-      const { leaf } = this.tree
-      if (totalBytes(this.bytes, this.start) + change <= this.#capacity(leaf)) {
-        this.arena.touch(leaf)
-        replaceEntry(this.bytes, this.start, at, element)
+    const { leaf } = this
+    let at = this.seek(chain, index)
+    const wasOut = leaf.hasReferences && isReference(leaf.bytes, at)
+    if (!wasOut && element.length < ListTuning.spanLength) {
+      const change = encodedLength(element) - entryBytes(leaf.bytes, at)
+      if (leaf.total + change <= leaf.capacity) {
+        at = leaf.slide(at, change)
+        this.arena.touch(leaf.node)
+        replaceEntry(leaf.bytes, leaf.start, at, element)
         return
       }
     }
@@ -220,22 +219,22 @@ export class ListLeaves {
    * chain may be empty then. Never fails.
    */
   removeFirst(chain: Chain, wanted: Slice, limit: number): number {
+    const { tree, leaf } = this
     let removed = 0
     let isSparse = false
-    let leaf = this.tree.seekFirst(chain)
-    while (leaf !== NULL && removed < limit) {
-      this.#load(leaf)
-      const matches = this.#countMatches(wanted)
-      const gone = Math.min(matches, limit - removed)
-      removed += gone
-      if (gone === nodeWord(this.arena, leaf, LeafWord.Count)) {
-        leaf = this.#dropLeaf(chain)
+    let node = tree.seekFirst(chain)
+    while (node !== NULL && removed < limit) {
+      const count = Math.min(leaf.load(node).countMatches(wanted), limit - removed)
+      removed += count
+      if (count === leaf.count) {
+        node = this.#dropLeaf(chain)
         continue
       }
-      if (gone > 0) {
-        isSparse = this.#removeMatches(chain, wanted, { spared: 0, count: gone }) || isSparse
+      if (count > 0) {
+        const isShrunk = this.#removeMatches(chain, wanted, { spared: 0, count })
+        isSparse = isSparse || isShrunk
       }
-      leaf = this.tree.moveNext()
+      node = tree.moveNext()
     }
     if (isSparse && chain.count > 0) this.#joinAll(chain)
     return removed
@@ -243,81 +242,38 @@ export class ListLeaves {
 
   /** `removeFirst`, from the last element on. */
   removeLast(chain: Chain, wanted: Slice, limit: number): number {
+    const { tree, leaf } = this
     let removed = 0
     let isSparse = false
-    let leaf = this.tree.seekLast(chain)
-    while (leaf !== NULL && removed < limit) {
-      this.#load(leaf)
-      const matches = this.#countMatches(wanted)
-      const gone = Math.min(matches, limit - removed)
-      removed += gone
-      if (gone === nodeWord(this.arena, leaf, LeafWord.Count)) {
-        leaf = this.#dropLeaf(chain) === NULL ? this.tree.seekLast(chain) : this.tree.movePrevious()
+    let node = tree.seekLast(chain)
+    while (node !== NULL && removed < limit) {
+      const matches = leaf.load(node).countMatches(wanted)
+      const count = Math.min(matches, limit - removed)
+      removed += count
+      if (count === leaf.count) {
+        node = this.#dropLeaf(chain) === NULL ? tree.seekLast(chain) : tree.movePrevious()
         continue
       }
-      if (gone > 0) {
-        const part = { spared: matches - gone, count: gone }
-        isSparse = this.#removeMatches(chain, wanted, part) || isSparse
+      if (count > 0) {
+        const isShrunk = this.#removeMatches(chain, wanted, { spared: matches - count, count })
+        isSparse = isSparse || isShrunk
       }
-      leaf = this.tree.movePrevious()
+      node = tree.movePrevious()
     }
     if (isSparse && chain.count > 0) this.#joinAll(chain)
     return removed
   }
 
-  /** Whether the entry at `at` of the current leaf is `wanted`. */
-  isEqual(at: number, wanted: ByteRange): boolean {
-    if (!this.hasReferences || !isReference(this.bytes, at)) {
-      return equalsEntry(this.bytes, at, wanted)
-    }
-    const element = this.#element
-    readReference(this.arena, this.bytes, at, element)
-    return equalBytes(element, wanted)
-  }
-
   /** Frees the leaves of a chain that could not be made whole. */
   clear(chain: Chain): void {
     while (this.tree.seekFirst(chain) !== NULL) {
-      this.#load(this.tree.leaf)
+      this.leaf.load(this.tree.leaf)
       this.#dropLeaf(chain)
     }
   }
 
-  #load(leaf: Ptr): void {
-    const segment = leaf >>> PTR_SEGMENT_SHIFT
-    const at = (leaf & PTR_SEGMENT_MASK) << 1
-    this.bytes = this.arena.u8[segment]!
-    this.start = at * 4 + LEAF_HEADER_BYTES
-    this.hasReferences = this.arena.u32[segment]![at + ListLeafWord.References]! !== 0
-  }
-
-  #entryAt(index: number): number {
-    const at = seek(this.bytes, this.start, index)
-    assert(at !== END, 'a leaf has the entries that it counts')
-    return at
-  }
-
-  #capacity(leaf: Ptr): number {
-    return this.arena.nodePages(leaf) * PAGE_BYTES - LEAF_HEADER_BYTES
-  }
-
-  #references(leaf: Ptr): number {
-    return nodeWord(this.arena, leaf, ListLeafWord.References)
-  }
-
-  /** Counts references that came into the touched leaf or went; not in the list as a whole. */
-  #shiftReferences(leaf: Ptr, change: number): void {
-    setNodeWord(this.arena, leaf, ListLeafWord.References, this.#references(leaf) + change)
-  }
-
-  /** Counts references that came into the list or went. */
-  #countInRoot(chain: Chain, change: number): void {
-    chain.touch(this.arena)
-    const at = chain.at + REFERENCES_IN_CHAIN
-    chain.words[at] = chain.words[at]! + change
-  }
-
   #insertSlowly(chain: Chain, at: number, element: Slice): void {
+    const { leaf } = this
     const isOut = element.length >= ListTuning.spanLength
     const length = isOut ? REFERENCE_BYTES : encodedLength(element)
     const span = isOut ? makeElementSpan(this.#collections, chain.number, element) : NULL
@@ -328,68 +284,70 @@ export class ListLeaves {
       if (isOut) this.arena.freeSpan(span)
       throw error
     }
-    const { leaf } = this.tree
-    this.arena.touch(leaf)
-    spliceWithin(this.bytes, this.start, place, length)
-    addCount(this.bytes, this.start, 1)
+    this.arena.touch(leaf.node)
+    spliceWithin(leaf.bytes, leaf.start, place, length)
+    addCount(leaf.bytes, leaf.start, 1)
     if (isOut) {
-      writeReference(this.bytes, place, { span, length: element.length })
-      this.#shiftReferences(leaf, 1)
+      writeReference(leaf.bytes, place, { span, length: element.length })
+      leaf.addReferences(1)
       this.#countInRoot(chain, 1)
-    } else encodeEntry(element, this.bytes, place)
+    } else encodeEntry(element, leaf.bytes, place)
     this.tree.addCount(chain, 1)
   }
 
-  /** Goes to a place with room for an entry of `length` bytes that is as good as `at`. */
+  /**
+   * Goes to a place that is as good as `at`, in a leaf with room for an entry of `length` bytes
+   * behind its listpack.
+   */
   #makeRoom(chain: Chain, at: number, length: number): number {
-    if (chain.leaves === 0) return this.#openLeaf(chain, this.tree.insertAfter(chain, 1, 0))
+    const { leaf, tree } = this
+    if (chain.leaves === 0) {
+      tree.seekFirst(chain)
+      return this.#openLeaf(tree.insertAfter(chain, pagesFor(EMPTY_BYTES + length), 0))
+    }
     for (;;) {
-      const { leaf } = this.tree
-      const needed = totalBytes(this.bytes, this.start) + length
-      const capacity = this.#capacity(leaf)
-      if (needed <= capacity) return at
+      const needed = leaf.total + length
+      if (needed <= leaf.capacity) return leaf.slide(at, length)
       const pages = pagesFor(needed)
       if (pages <= pagesSuiting(length)) {
-        const offset = at - this.start
-        this.#load(this.tree.replaceLeaf(chain, pages))
-        return this.start + offset
+        const offset = at - leaf.start
+        leaf.load(tree.replaceLeaf(chain, pages))
+        return leaf.slide(leaf.start + offset, length)
       }
-      if (at === this.start + HEADER_BYTES) return this.#makeRoomBefore(chain, length)
-      if (at === endOf(this.bytes, this.start)) return this.#makeRoomBehind(chain, length)
+      if (at === leaf.first) return this.#makeRoomBefore(chain, length)
+      if (at === leaf.end) return this.#makeRoomBehind(chain, length)
       at = this.#split(chain, at)
     }
   }
 
   #makeRoomBefore(chain: Chain, length: number): number {
-    const { tree } = this
+    const { leaf, tree } = this
     const previous = tree.previousLeaf(tree.leaf)
-    if (previous !== NULL && this.#hasRoom(previous, length)) return this.previous()
-    return this.#openLeaf(chain, tree.insertBefore(chain, pagesFor(EMPTY_BYTES + length), 0))
+    if (previous !== NULL && this.#hasRoom(previous, length)) {
+      return leaf.slide(this.previous(), length)
+    }
+    // What comes at the front goes on coming there: the room is kept before it.
+    const pages = pagesFor(EMPTY_BYTES + length)
+    leaf.open(tree.insertBefore(chain, pages, 0), pages * PAGE_BYTES - EMPTY_BYTES - length)
+    return leaf.first
   }
 
   #makeRoomBehind(chain: Chain, length: number): number {
-    const { tree } = this
+    const { leaf, tree } = this
     const next = tree.nextLeaf(tree.leaf)
-    if (next !== NULL && this.#hasRoom(next, length)) return this.next()
-    return this.#openLeaf(chain, tree.insertAfter(chain, pagesFor(EMPTY_BYTES + length), 0))
+    if (next !== NULL && this.#hasRoom(next, length)) return leaf.slide(this.next(), length)
+    return this.#openLeaf(tree.insertAfter(chain, pagesFor(EMPTY_BYTES + length), 0))
   }
 
-  #hasRoom(leaf: Ptr, length: number): boolean {
-    return this.#totalOf(leaf) + length <= this.#capacity(leaf)
+  #hasRoom(node: Ptr, length: number): boolean {
+    const bytes = this.arena.nodePages(node) * PAGE_BYTES
+    return totalOf(this.arena, node) + length <= bytes - LEAF_HEADER_BYTES
   }
 
-  #totalOf(leaf: Ptr): number {
-    const bytes = this.arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
-    return totalBytes(bytes, ((leaf & PTR_SEGMENT_MASK) << 3) + LEAF_HEADER_BYTES)
-  }
-
-  /** Makes a new leaf an empty listpack; returns the place of its first entry. */
-  #openLeaf(chain: Chain, leaf: Ptr): number {
-    assert(chain.leaves > 0, 'the leaf is in its chain')
-    setNodeWord(this.arena, leaf, ListLeafWord.References, 0)
-    this.#load(leaf)
-    writeEmpty(this.bytes, this.start)
-    return this.start + HEADER_BYTES
+  /** Goes to a new leaf, to be filled from the front; returns the place of its first entry. */
+  #openLeaf(node: Ptr): number {
+    this.leaf.open(node, LEAF_HEADER_BYTES)
+    return this.leaf.first
   }
 
   /**
@@ -397,194 +355,143 @@ export class ListLeaves {
    * neither the first entry nor the end, is now.
    */
   #split(chain: Chain, at: number): number {
-    const { bytes, start, tree } = this
-    const limit = endOf(bytes, start)
-    const half = start + HEADER_BYTES + ((limit - start) >>> 1)
-    const count = headerCount(bytes, start)
-    let place = start + HEADER_BYTES
+    const { leaf, tree } = this
+    const { bytes, start, end, count, first } = leaf
+    const half = first + ((end - first) >>> 1)
+    let place = first
     let kept = 0
     do {
       place += entryBytes(bytes, place)
       kept++
     } while (place < half && kept + 1 < count)
     const moved = count - kept
-    assert(moved > 0 && place < limit, 'a split leaves entries on both sides')
-    const references = this.hasReferences ? this.#countReferences(place, moved) : 0
-    const left = tree.leaf
-    const right = tree.insertAfter(chain, pagesFor(EMPTY_BYTES + limit - place), 0)
-    this.#openLeaf(chain, right)
-    this.#append(bytes, place, limit)
-    setCount(this.bytes, this.start, moved)
-    this.#shiftReferences(right, references)
+    assert(moved > 0 && place < end, 'a split leaves entries on both sides')
+    const references = leaf.hasReferences ? leaf.countReferences(place, moved) : 0
+    const left = leaf.node
+    this.#openLeaf(tree.insertAfter(chain, pagesFor(EMPTY_BYTES + end - place), 0))
+    leaf.appendBytes(bytes, place, end)
+    setCount(leaf.bytes, leaf.start, moved)
+    leaf.addReferences(references)
     tree.addCount(chain, moved)
-    const isRight = at > place
-    const offset = at - place
     tree.movePrevious()
     tree.addCount(chain, -moved)
+    leaf.load(left)
     this.arena.touch(left)
-    spliceWithin(bytes, start, limit, place - limit)
+    spliceWithin(bytes, start, end, place - end)
     setCount(bytes, start, kept)
-    this.#shiftReferences(left, -references)
-    if (isRight) return this.next() + offset
-    this.#load(left)
-    return at
+    leaf.addReferences(-references)
+    return at > place ? this.next() + at - place : at
   }
 
-  /** Appends the bytes of entries to the current leaf; the count is left as it is. */
-  #append(bytes: Uint8Array, from: number, limit: number): void {
-    const length = limit - from
-    const place = endOf(this.bytes, this.start)
-    spliceWithin(this.bytes, this.start, place, length)
-    copySlice(this.#source.set(bytes, from, length), this.bytes, place)
+  /** Counts references that came into the list or went. */
+  #countInRoot(chain: Chain, change: number): void {
+    chain.touch(this.arena)
+    const at = chain.at + REFERENCES_IN_CHAIN
+    chain.words[at] = chain.words[at]! + change
   }
 
-  /** References among `count` entries from `at` on. */
-  #countReferences(at: number, count: number): number {
-    let references = 0
-    for (let i = 0; i < count; i++) {
-      if (isReference(this.bytes, at)) references++
-      at += entryBytes(this.bytes, at)
-    }
-    return references
+  /** Removes the entry at `at`, the first or last one of the list. */
+  #removeEnd(chain: Chain, at: number): void {
+    if (this.leaf.count === 1) this.#dropLeaf(chain)
+    else this.#removeEntries(chain, at, 1)
   }
 
-  /** Removes some but not all entries of the current leaf. */
-  #removeEntries(chain: Chain, at: number, count: number): void {
-    const { leaf } = this.tree
-    this.arena.touch(leaf)
-    if (this.hasReferences) {
-      const freed = this.#freeReferences(at, count)
-      this.#shiftReferences(leaf, -freed)
+  /** Removes some but not all entries of the current leaf; returns the place of the next one. */
+  #removeEntries(chain: Chain, at: number, count: number): number {
+    const { leaf } = this
+    this.arena.touch(leaf.node)
+    if (leaf.hasReferences) {
+      const freed = leaf.freeReferences(at, count)
+      leaf.addReferences(-freed)
       this.#countInRoot(chain, -freed)
     }
-    removeEntries(this.bytes, this.start, at, count)
     this.tree.addCount(chain, -count)
+    return leaf.removeEntries(at, count)
   }
 
   /** Frees the current leaf with its elements; the next one, which is returned, is current. */
   #dropLeaf(chain: Chain): Ptr {
-    if (this.hasReferences) {
-      const count = headerCount(this.bytes, this.start)
-      this.#countInRoot(chain, -this.#freeReferences(this.start + HEADER_BYTES, count))
+    const { leaf } = this
+    if (leaf.hasReferences) {
+      this.#countInRoot(chain, -leaf.freeReferences(leaf.first, leaf.count))
     }
     return this.tree.remove(chain)
   }
 
-  /** Frees the spans of references among `count` entries from `at` on; returns how many. */
-  #freeReferences(at: number, count: number): number {
-    let freed = 0
-    for (let i = 0; i < count; i++) {
-      if (isReference(this.bytes, at)) {
-        this.arena.freeSpan(referenceSpan(this.bytes, at))
-        freed++
-      }
-      at += entryBytes(this.bytes, at)
-    }
-    return freed
-  }
-
-  /** Entries of the current leaf that equal `wanted`. */
-  #countMatches(wanted: Slice): number {
-    const { bytes, start } = this
-    if (!this.hasReferences) return countMatches(bytes, start, wanted)
-    const limit = endOf(bytes, start)
-    let matches = 0
-    for (let at = start + HEADER_BYTES; at < limit; at += entryBytes(bytes, at)) {
-      if (this.isEqual(at, wanted)) matches++
-    }
-    return matches
-  }
-
   /** Removes some of the current leaf's matches, not all its entries; whether it is sparse then. */
   #removeMatches(chain: Chain, wanted: Slice, part: Part): boolean {
-    const { bytes, start, tree } = this
-    if (this.hasReferences) this.#removeOneByOne(chain, wanted, part)
+    const { leaf, tree } = this
+    if (leaf.hasReferences) this.#removeOneByOne(chain, wanted, part)
     else {
-      this.arena.touch(tree.leaf)
-      removeMatches(bytes, start, wanted, part)
+      this.arena.touch(leaf.node)
+      removeMatches(leaf.bytes, leaf.start, wanted, part)
       tree.addCount(chain, -part.count)
     }
-    return totalBytes(bytes, start) < SPARSE_BYTES
+    return leaf.total < SPARSE_BYTES
   }
 
   #removeOneByOne(chain: Chain, wanted: Slice, { spared, count }: Part): void {
-    let at = this.start + HEADER_BYTES
+    const { leaf } = this
+    let at = leaf.first
     let matches = 0
     for (let left = count; left > 0; ) {
-      if (this.isEqual(at, wanted) && matches++ >= spared) {
-        this.#removeEntries(chain, at, 1)
+      if (leaf.isEqual(at, wanted) && matches++ >= spared) {
+        at = this.#removeEntries(chain, at, 1)
         left--
-      } else at += entryBytes(this.bytes, at)
+      } else at += entryBytes(leaf.bytes, at)
     }
   }
 
   /** Joins the current leaf, if it is sparse, with one of its neighbours. */
   #joinSparse(chain: Chain): void {
-    const { tree } = this
-    const { leaf } = tree
-    const total = totalBytes(this.bytes, this.start)
-    if (total >= SPARSE_BYTES) return
-    const next = tree.nextLeaf(leaf)
-    if (next !== NULL && this.#suits(leaf, next)) return this.#joinNext(chain)
-    const previous = tree.previousLeaf(leaf)
-    if (previous === NULL || !this.#suits(previous, leaf)) return
+    const { leaf, tree } = this
+    if (leaf.total >= SPARSE_BYTES) return
+    const { node } = leaf
+    const next = tree.nextLeaf(node)
+    if (next !== NULL && this.#suits(node, next)) return this.#joinNext(chain)
+    const previous = tree.previousLeaf(node)
+    if (previous === NULL || !this.#suits(previous, node)) return
     this.previous()
     this.#joinNext(chain)
   }
 
   /** Joins leaves from the first to the last, as far as two make a good one. */
   #joinAll(chain: Chain): void {
-    const { tree } = this
+    const { tree, arena } = this
     this.seekFirst(chain)
     for (;;) {
-      const next = tree.nextLeaf(tree.leaf)
+      const { leaf } = tree
+      const next = tree.nextLeaf(leaf)
       if (next === NULL) return
-      const isSparse = this.#totalOf(tree.leaf) < SPARSE_BYTES || this.#totalOf(next) < SPARSE_BYTES
-      if (isSparse && this.#suits(tree.leaf, next)) this.#joinNext(chain)
+      const isSparse = totalOf(arena, leaf) < SPARSE_BYTES || totalOf(arena, next) < SPARSE_BYTES
+      if (isSparse && this.#suits(leaf, next)) this.#joinNext(chain)
       else this.next()
     }
   }
 
   /** Whether the entries of `right` fit behind those of `left`. */
   #suits(left: Ptr, right: Ptr): boolean {
-    const total = this.#totalOf(left) + this.#totalOf(right) - EMPTY_BYTES
-    return total <= JOINED_BYTES_MAX && total <= this.#capacity(left)
+    const length = totalOf(this.arena, right) - EMPTY_BYTES
+    const total = totalOf(this.arena, left) + length
+    return total <= JOINED_BYTES_MAX && this.#hasRoom(left, length)
   }
 
   /** Takes the entries of the next leaf, which suits, into the current one. */
   #joinNext(chain: Chain): void {
-    const { tree, bytes, start, hasReferences } = this
-    const { leaf } = tree
-    const base = tree.base
-    this.arena.touch(leaf)
+    const { leaf, tree } = this
+    const { node } = leaf
+    const { base } = tree
     this.next()
-    const right = tree.leaf
-    const from = firstEntry(this.bytes, this.start)
-    const limit = endOf(this.bytes, this.start)
-    const moved = headerCount(this.bytes, this.start)
-    const references = this.#references(right)
-    const source = this.bytes
-    this.bytes = bytes
-    this.start = start
-    this.#append(source, from, limit)
-    addCount(bytes, start, moved)
-    this.#shiftReferences(leaf, references)
-    this.hasReferences = hasReferences || references > 0
+    const { bytes, first, end, count, references } = leaf
+    leaf.load(node)
+    this.arena.touch(node)
+    leaf.slide(leaf.end, end - first)
+    leaf.appendBytes(bytes, first, end)
+    addCount(leaf.bytes, leaf.start, count)
+    leaf.addReferences(references)
     tree.remove(chain)
     tree.seekRank(chain, base)
-    assert(tree.leaf === leaf, 'the joined leaf has its rank')
-    tree.addCount(chain, moved)
+    assert(tree.leaf === node, 'the joined leaf has its rank')
+    tree.addCount(chain, count)
   }
-}
-
-const NO_BYTES = new Uint8Array(0)
-
-/** Pages of a leaf for a listpack of `total` bytes. */
-function pagesFor(total: number): number {
-  return Math.ceil((LEAF_HEADER_BYTES + total) / PAGE_BYTES)
-}
-
-/** Pages of a leaf of which an entry of `length` bytes is a quarter. */
-function pagesSuiting(length: number): number {
-  return Math.min(Math.max(1, pagesFor(length * 4)), RUN_PAGES_MAX)
 }

@@ -7,8 +7,8 @@ import type { Collections } from '../collections.ts'
 import type { Releaser } from '../lazy-free.ts'
 import { releaseChain } from '../leaf-tree.ts'
 import { endOf, entryBytes, HEADER_BYTES } from '../packed/listpack.ts'
-import { Chain, LEAF_HEADER_BYTES, nodeWord, RootWord } from '../root.ts'
-import { isReference, ListLeafWord, referenceSpan } from './list-entry.ts'
+import { Chain, nodeWord, RootWord } from '../root.ts'
+import { isReference, ListLeafWord, listpackStart, referenceSpan } from './list-entry.ts'
 
 const CHAIN = new Chain()
 
@@ -24,7 +24,8 @@ function freeSpans(collections: Collections, leaf: Ptr): number {
   const references = nodeWord(arena, leaf, ListLeafWord.References)
   if (references === 0) return 0
   const bytes = arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
-  const start = ((leaf & PTR_SEGMENT_MASK) << 3) + LEAF_HEADER_BYTES
+  const words = arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+  const start = listpackStart(words, (leaf & PTR_SEGMENT_MASK) << 1)
   const limit = endOf(bytes, start)
   for (let at = start + HEADER_BYTES; at < limit; at += entryBytes(bytes, at)) {
     if (isReference(bytes, at)) arena.freeSpan(referenceSpan(bytes, at))

@@ -1,7 +1,8 @@
 // Lists. Front door of `list/`.
 //
 //   list.ts          one list, packed or in leaves, as a cursor: what commands use
-//   list-leaves.ts   large lists            list-entry.ts    elements too large for a leaf
+//   list-leaves.ts   large lists            list-leaf.ts     one of their leaves
+//   list-entry.ts    elements too large for a leaf
 //   list-matches.ts  elements that equal a text              list-limits.ts  when a list is packed
 //   list-release.ts  frees                                list-copy.ts     copies
 //   list-check.ts    asserts, in tests, that all is well
@@ -140,10 +141,7 @@ export class List {
     if (this.#isPacked) {
       if (this.#insertPacked(HEADER_BYTES, element, limits)) return
     }
-    const { chain } = this.#root
-    const leaves = this.#leaves
-    if (chain.leaves === 0) leaves.push(chain, element)
-    else leaves.insertAt(chain, leaves.seekFirst(chain), element)
+    this.#leaves.pushFirst(this.#root.chain, element)
   }
 
   /** Adds an element behind the last. */
@@ -152,7 +150,7 @@ export class List {
       const end = totalBytes(this.#bytes, this.#start) - 1
       if (this.#insertPacked(end, element, limits)) return
     }
-    this.#leaves.push(this.#root.chain, element)
+    this.#leaves.pushLast(this.#root.chain, element)
   }
 
   /** Adds an element before element `index`. */
@@ -189,9 +187,7 @@ export class List {
   removeFirst(): void {
     if (this.count === 1) return this.#removeKey()
     if (this.#isPacked) return this.#removePacked(0, 1)
-    const { chain } = this.#root
-    const leaves = this.#leaves
-    leaves.removeEnd(chain, leaves.seekFirst(chain))
+    this.#leaves.popFirst(this.#root.chain)
   }
 
   /** Removes the last element, and the key with it if it was the only one. */
@@ -199,10 +195,7 @@ export class List {
     const { count } = this
     if (count === 1) return this.#removeKey()
     if (this.#isPacked) return this.#removePacked(count - 1, 1)
-    const { chain } = this.#root
-    const leaves = this.#leaves
-    const end = leaves.seekLast(chain)
-    leaves.removeEnd(chain, previousEntry(leaves.bytes, leaves.start, end))
+    this.#leaves.popLast(this.#root.chain)
   }
 
   /**
@@ -236,8 +229,7 @@ export class List {
   /** Moves the first element behind the last. */
   rotateLeft(limits: EncodingLimits): void {
     if (!this.#isPacked) {
-      this.seek(0)
-      this.readNext()
+      this.readFirst()
       this.pushLast(this.#kept(), limits)
       return this.removeFirst()
     }
@@ -254,8 +246,7 @@ export class List {
   /** Moves the last element before the first. */
   rotateRight(limits: EncodingLimits): void {
     if (!this.#isPacked) {
-      this.seekLast()
-      this.readPrevious()
+      this.readLast()
       this.pushFirst(this.#kept(), limits)
       return this.removeLast()
     }
@@ -268,6 +259,24 @@ export class List {
     copySlice(MOVED.set(bytes, last, length), PACKED, 0)
     moveWithin(bytes, first + length, first, last)
     copySlice(MOVED.set(PACKED, 0, length), bytes, first)
+  }
+
+  /** Reads the first element alone: nothing is the next to be read then. */
+  readFirst(): void {
+    if (!this.#isPacked) {
+      this.#leaves.leaf.load(this.#root.chain.first)
+      this.#enter()
+    }
+    this.#readAlone(this.#start + HEADER_BYTES)
+  }
+
+  /** Reads the last element alone: nothing is the next to be read then. */
+  readLast(): void {
+    if (!this.#isPacked) {
+      this.#leaves.leaf.load(this.#root.chain.last)
+      this.#enter()
+    }
+    this.#readAlone(lastEntry(this.#bytes, this.#start))
   }
 
   /** Makes element `index` the next to be read. O(log n). */
@@ -374,10 +383,10 @@ export class List {
 
   /** Takes the leaf that the leaves have gone to. */
   #enter(): void {
-    const leaves = this.#leaves
-    this.#bytes = leaves.bytes
-    this.#start = leaves.start
-    this.#hasReferences = leaves.hasReferences
+    const { leaf } = this.#leaves
+    this.#bytes = leaf.bytes
+    this.#start = leaf.start
+    this.#hasReferences = leaf.hasReferences
   }
 
   #enterNext(): boolean {
@@ -397,6 +406,12 @@ export class List {
     return true
   }
 
+  #readAlone(at: number): void {
+    this.#at = END
+    readEntry(this.#bytes, at, this.element)
+    if (this.#hasReferences) this.#follow(at)
+  }
+
   #follow(at: number): void {
     if (!isReference(this.#bytes, at)) return
     readReference(this.#leaves.arena, this.#bytes, at, this.element)
@@ -404,7 +419,7 @@ export class List {
 
   #isEqual(at: number, wanted: Slice): boolean {
     if (!this.#hasReferences) return equalsEntry(this.#bytes, at, wanted)
-    return this.#leaves.isEqual(at, wanted)
+    return this.#leaves.leaf.isEqual(at, wanted)
   }
 
   /** The element that was read last, where a change of its leaf leaves it. */

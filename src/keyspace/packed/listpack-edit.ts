@@ -118,6 +118,35 @@ export function insertEntry(bytes: Uint8Array, start: number, at: number, text: 
   return total
 }
 
+/** Adds the text behind the last entry. Returns the new total. */
+export function appendEntry(bytes: Uint8Array, start: number, text: ByteRange): number {
+  const at = start + totalBytes(bytes, start) - 1
+  const isInteger = SCRATCH.parse(text.bytes, text.start, text.length)
+  const limit = isInteger ? writeInt64(SCRATCH, bytes, at) : writeString(text, bytes, at)
+  const total = limit + 1 - start
+  assert(total <= LISTPACK_BYTES_MAX, 'a listpack stays below its limit')
+  bytes[limit] = LAST
+  writeU32(bytes, start, total)
+  addCount(bytes, start, 1)
+  return total
+}
+
+/**
+ * Adds the text before the first entry without a move of any other: the listpack grows towards the
+ * front, where the room is the caller's. Returns the new start.
+ */
+export function prependEntry(bytes: Uint8Array, start: number, text: ByteRange): number {
+  const isInteger = SCRATCH.parse(text.bytes, text.start, text.length)
+  const length = isInteger ? int64Length(SCRATCH) : stringLength(text.length)
+  const made = start - length
+  moveHeader(bytes, start, made)
+  const at = made + HEADER_BYTES
+  const limit = isInteger ? writeInt64(SCRATCH, bytes, at) : writeString(text, bytes, at)
+  assert(limit === start + HEADER_BYTES, 'an entry fills its gap')
+  addCount(bytes, made, 1)
+  return made
+}
+
 /** Puts the text in the place of the entry at `at`. Returns the new total. */
 export function replaceEntry(
   bytes: Uint8Array,
@@ -148,7 +177,39 @@ export function removeEntries(
   return total
 }
 
+/**
+ * Removes the first `removed` entries, all of them there, without a move of any other: the listpack
+ * shrinks from the front. Returns the new start.
+ */
+export function dropFirst(bytes: Uint8Array, start: number, removed: number): number {
+  const made = skipEntries(bytes, start + HEADER_BYTES, removed) - HEADER_BYTES
+  moveHeader(bytes, start, made)
+  addCount(bytes, made, -removed)
+  return made
+}
+
+/** Removes the last entry, which is at `at`. Returns the new total. */
+export function dropLast(bytes: Uint8Array, start: number, at: number): number {
+  const total = at + 1 - start
+  assert(total >= EMPTY_BYTES && bytes[at]! !== LAST, 'the last entry is there')
+  bytes[at] = LAST
+  writeU32(bytes, start, total)
+  addCount(bytes, start, -1)
+  return total
+}
+
 const SCRATCH = new Int64()
+
+/** Writes the header anew at `made`, which is where the listpack starts now. */
+function moveHeader(bytes: Uint8Array, start: number, made: number): void {
+  assert(made >= 0, 'there is room before the listpack')
+  const total = totalBytes(bytes, start) + start - made
+  const count = headerCount(bytes, start)
+  assert(total >= EMPTY_BYTES && total <= LISTPACK_BYTES_MAX, 'what is left is a listpack')
+  writeU32(bytes, made, total)
+  bytes[made + 4] = count
+  bytes[made + 5] = count >>> 8
+}
 
 function int64Length(value: Int64): number {
   const low = value.low

@@ -13,6 +13,7 @@ import { List } from '../../../keyspace/list/list.ts'
 import {
   isReference,
   ListRootWord,
+  listpackStart,
   referenceLength,
   referenceSpan,
 } from '../../../keyspace/list/list-entry.ts'
@@ -25,7 +26,7 @@ import {
 } from '../../../keyspace/packed/listpack.ts'
 import { scratchEntry } from '../../../keyspace/packed/packed.ts'
 import { Type } from '../../../keyspace/record.ts'
-import { ChainWord, LEAF_HEADER_BYTES, RootWord } from '../../../keyspace/root.ts'
+import { ChainWord, RootWord } from '../../../keyspace/root.ts'
 import { NULL, type Ptr } from '../../../memory/layout.ts'
 import { PackedReader, QuicklistForm } from '../packed-reader.ts'
 import { PackedKind } from '../packed-walker.ts'
@@ -73,7 +74,7 @@ function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): vo
   writer.length(root[RootWord.Chain + ChainWord.Leaves]!)
   const leaves = openLeaves(value, root)
   while (leaves.next()) {
-    const start = leaves.start + LEAF_HEADER_BYTES
+    const start = listpackStart(leaves.words, leaves.start / 4)
     writer.length(NODE_PACKED)
     writer.string(leaves.bytes, start, totalBytes(leaves.bytes, start))
   }
@@ -84,7 +85,7 @@ function writeElements(writer: RdbWriter, value: ValueView, root: Uint32Array): 
   const leaves = openLeaves(value, root)
   while (leaves.next()) {
     const { bytes } = leaves
-    const start = leaves.start + LEAF_HEADER_BYTES
+    const start = listpackStart(leaves.words, leaves.start / 4)
     const limit = endOf(bytes, start)
     for (let at = start + HEADER_BYTES; at < limit; at += entryBytes(bytes, at)) {
       if (isReference(bytes, at)) {
