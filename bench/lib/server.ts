@@ -15,6 +15,8 @@ import { machineMs, sleep, within } from './time.ts'
 
 const PROBE_MS = 2
 const STOP_LIMIT_MS = 10_000
+/** Lines of the log that tell why a server ended: enough for a report with its stack. */
+const LOG_LINES = 25
 
 export interface ServerOptions {
   /** Program and leading arguments, separated by spaces. */
@@ -51,6 +53,13 @@ export class RunningServer {
     return join(this.directory, 'dump.rdb')
   }
 
+  /** How the server ended and what it said last, or null while it runs. */
+  get epitaph(): string | null {
+    const { exitCode, signalCode } = this.#child
+    if (exitCode === null && signalCode === null) return null
+    return `the server ended (${exitCode ?? signalCode}):\n${lastLines(logPathIn(this.directory))}`
+  }
+
   /** Ends the server without saving and removes its directory. Idempotent. */
   async stop(): Promise<void> {
     const ended = exitOf(this.#child)
@@ -79,7 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   words.push('--dir', directory, '--dbfilename', 'dump.rdb', '--appendonly', 'no')
   words.push(...(options.directives ?? []))
 
-  const logPath = join(directory, 'server.log')
+  const logPath = logPathIn(directory)
   const log = openSync(logPath, 'w')
   const startMs = machineMs()
   const child = spawnChild(program, words, { stdio: ['ignore', log, log] })
@@ -110,6 +119,10 @@ export async function withServer<T>(
   const server = await startServer(options)
   try {
     return await use(server)
+  } catch (error) {
+    // What failed first is often only the consequence.
+    if (server.epitaph === null) throw error
+    throw new Error(server.epitaph, { cause: error })
   } finally {
     await server.stop()
   }
@@ -148,9 +161,13 @@ function freePort(): Promise<number> {
   })
 }
 
+function logPathIn(directory: string): string {
+  return join(directory, 'server.log')
+}
+
 function lastLines(path: string): string {
   try {
-    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-10).join('\n')
+    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-LOG_LINES).join('\n')
   } catch {
     return '(no log)'
   }
