@@ -155,6 +155,12 @@ export class Words {
     return this.of([score, `(${score}`, '-inf', '+inf', `${this.below(8)}`], ['x', '((1', '(nan'])
   }
 
+  /** Mostly anywhere: what is equally far away comes in any order. */
+  degrees(known: readonly string[], most: number, wrong: readonly string[]): string {
+    if (this.chance(10)) return this.of(known, wrong)
+    return ((this.random.float() * 2 - 1) * most).toFixed(this.pick([4, 5, 12]))
+  }
+
   bitfieldType(): string {
     return this.of(['u8', 'i8', 'u4', 'i16', 'u1', 'i64', 'u63', 'i5'], ['u64', 'i65', 'x', 'u0'])
   }
@@ -200,8 +206,8 @@ const KINDS: Readonly<Record<string, (words: Words) => string>> = {
   atms: (words) => words.of([`${4_000_000_000_000 + words.below(1000)}`], ['1', '-1', 'x']),
   timeout: (words) => words.of(['0.01', '0.001'], ['-1', 'x']),
   db: (words) => words.of(['0', '1'], ['-1', 'x', '16', '99999999999']),
-  longitude: (words) => words.of(LONGITUDES, ['181', 'x', '-180.1']),
-  latitude: (words) => words.of(LATITUDES, ['86', 'x', '-85.06']),
+  longitude: (words) => words.degrees(LONGITUDES, 180, ['181', 'x', '-180.1']),
+  latitude: (words) => words.degrees(LATITUDES, 85, ['86', 'x', '-85.06']),
   radius: (words) => words.of(['200', '1000', '20000', '0', '1.5'], ['-1', 'x', 'nan']),
   unit: (words) => words.of(['m', 'km', 'mi', 'ft'], ['x', '']),
   newid: (words) => words.entryId(),
