@@ -174,6 +174,31 @@ export class InnerNodes {
     words[at] = words[at]! + delta
   }
 
+  /** Counts entries of the first leaf below a node, on all levels. */
+  addFirst(top: Ptr, delta: number): void {
+    let node = top
+    for (;;) {
+      const words = this.#words(node)
+      const at = slotIndex(node, 0)
+      words[at + Slot.Count] = words[at + Slot.Count]! + delta
+      if (words[wordIndex(node)]! >>> LEVEL_SHIFT === 0) return
+      node = words[at + Slot.Child]!
+    }
+  }
+
+  /** Counts entries of the last leaf below a node, on all levels. */
+  addLast(top: Ptr, delta: number): void {
+    let node = top
+    for (;;) {
+      const words = this.#words(node)
+      const head = words[wordIndex(node)]!
+      const at = slotIndex(node, (head & SLOTS_MASK) - 1)
+      words[at + Slot.Count] = words[at + Slot.Count]! + delta
+      if (head >>> LEVEL_SHIFT === 0) return
+      node = words[at + Slot.Child]!
+    }
+  }
+
   /** Takes a slot away. */
   removeSlot(node: Ptr, slot: number): void {
     const slots = this.slotsOf(node)

@@ -119,25 +119,12 @@ export class LeafIndex {
 
   /** Counts entries of the first leaf on all levels; the path is left as it is. */
   addFirst(index: Ptr, delta: number): void {
-    const inner = this.#inner
-    let node = index
-    for (let level = inner.levelOf(node); level > 0; level--) {
-      inner.addCount(node, 0, delta)
-      node = inner.childAt(node, 0)
-    }
-    inner.addCount(node, 0, delta)
+    this.#inner.addFirst(index, delta)
   }
 
   /** `addFirst`, of the last leaf. */
   addLast(index: Ptr, delta: number): void {
-    const inner = this.#inner
-    let node = index
-    for (let level = inner.levelOf(node); level > 0; level--) {
-      const slot = inner.slotsOf(node) - 1
-      inner.addCount(node, slot, delta)
-      node = inner.childAt(node, slot)
-    }
-    inner.addCount(node, inner.slotsOf(node) - 1, delta)
+    this.#inner.addLast(index, delta)
   }
 
   setKey(key: number): void {
