@@ -95,7 +95,7 @@ function pickMany(context: Context, args: Args, reply: Reply): void {
   SET.open(db, record)
   if (wanted < 0) {
     reply.array(-wanted)
-    for (let i = 0; i < -wanted; i++) {
+    for (let i = 0; i < -wanted && !reply.isRefused; i++) {
       SET.pickRandom(keyspace.random)
       replyPicked(reply)
     }

@@ -63,6 +63,8 @@ export class Reply {
   errorCount = 0
   /** Code word of the last of them. */
   lastErrorCode = ''
+  /** Nobody will get the rest: who has a very long reply to write may leave it at that. */
+  isRefused = false
 
   readonly #sink: Sink
   readonly #range = scratchSlice()

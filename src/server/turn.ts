@@ -153,6 +153,7 @@ export class Turn implements BlockingHost {
     const { pushes, keyspace } = this.#server
     this.#client = client
     this.reply.version = client.version
+    this.reply.isRefused = false
     client.lastActiveMs = this.context.nowMs
     pushes.serve(client, this.reply)
     this.context.enter(client, this.context.nowMs)
@@ -267,7 +268,9 @@ export class Turn implements BlockingHost {
     if (hardBytes === 0 || this.#isRetry) return client.socket.write(bytes, start, length)
     this.#held.add(bytes, start, length)
     // The rest of the turn would only make it worse.
-    if (this.#held.length + client.socket.pendingBytes > hardBytes) client.isClosing = true
+    if (this.#held.length + client.socket.pendingBytes <= hardBytes) return
+    client.isClosing = true
+    this.reply.isRefused = true
   }
 
   /** Sends what a hard limit held back, unless it is more than the limit: then closes. */
