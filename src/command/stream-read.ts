@@ -34,6 +34,7 @@ const COUNT = word('count')
 const STREAMS = word('streams')
 const GROUP = word('group')
 const NOACK = word('noack')
+const LAST_OF_ALL = word('18446744073709551615-18446744073709551615')
 const DOLLAR = 0x24
 const GREATER = 0x3e
 const PLUS = 0x2b
@@ -122,7 +123,9 @@ export function xreadgroup(context: Context, args: Args, reply: Reply): void {
     const streams = openGroup(context, args, i)
     if (streams === null) continue
     const { groups } = streams
-    const isHistory = !isByte(args, OPTIONS.keysAt + OPTIONS.streams + i, GREATER)
+    const at = OPTIONS.keysAt + OPTIONS.streams + i
+    // The last ID of all says `>` in Redis, too.
+    const isHistory = !isByte(args, at, GREATER) && !args.is(at, LAST_OF_ALL)
     groups.groupId(FROM)
     const hasNews = streams.lastLiveId(LAST_ID) && LAST_ID.compare(FROM) > 0
     if (!isHistory && !hasNews) continue
@@ -133,7 +136,6 @@ export function xreadgroup(context: Context, args: Args, reply: Reply): void {
       key: OPTIONS.keysAt + i,
     })
     if (isHistory) {
-      // The last ID of all has none behind it, and is not incremented.
       FROM.setTo(IDS[i]!).increment()
       replyHistory(context, streams, reply)
     } else {
