@@ -3,7 +3,7 @@
 
 import type { Value } from '../lib/resp.ts'
 import type { Row } from './row.ts'
-import { nearMs, nearSeconds, sameSize, scanned, unordered, unsorted } from './same.ts'
+import { nearMs, nearSeconds, sameKind, sameSize, scanned, unordered, unsorted } from './same.ts'
 
 export const KEY_ROWS: readonly Row[] = [
   { form: 'DEL key+' },
@@ -26,7 +26,7 @@ export const KEY_ROWS: readonly Row[] = [
   { form: 'PERSIST key' },
   { form: 'OBJECT ENCODING key', weight: 4 },
   { form: 'OBJECT FREQ key' },
-  { form: 'OBJECT IDLETIME key', same: nearSeconds },
+  { form: 'OBJECT IDLETIME key', same: sameKind },
   { form: 'DUMP key', isDump: true, isAlone: true, weight: 2 },
   { form: 'KEYS pattern', same: unordered },
   {

@@ -40,6 +40,11 @@ export function sameSize(ours: Value, theirs: Value): boolean {
   return ours.kind === theirs.kind && ours.items.length === theirs.items.length
 }
 
+/** Any reply of the same kind: IDLETIME of a number that Redis shares is that of all its keys. */
+export function sameKind(ours: Value, theirs: Value): boolean {
+  return ours.kind === 'error' ? exact(ours, theirs) : ours.kind === theirs.kind
+}
+
 /** Milliseconds, up to what the commands between take; negative numbers exactly. */
 export function nearMs(ours: Value, theirs: Value): boolean {
   return near(ours, theirs, TOLERATED_MS)

@@ -99,7 +99,7 @@ export class Words {
       case 1:
         return this.member()
       case 2:
-        return String.fromCharCode(this.below(256), this.below(256), 13, 10, 0)
+        return String.fromCharCode(1 + this.below(255), this.below(256), 13, 10, 0)
       case 3:
         return 'v'.repeat(this.below(this.chance(20) ? max : Math.min(max, 100)))
       default:
