@@ -14,6 +14,7 @@
 
 import { assert } from '../../../base/assert.ts'
 import { type I64, toI64 } from '../../../base/i64.ts'
+import { Int64 } from '../../../keyspace/packed/int64.ts'
 import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
 import { checkListpack, DAMAGED } from '../../../keyspace/stream/entry-check.ts'
 import { EntryCursor, LISTPACK_START, SPAN_WORD } from '../../../keyspace/stream/entry-leaf.ts'
@@ -231,6 +232,7 @@ function writeTime(writer: RdbWriter, words: Uint32Array, at: number): void {
 }
 
 const STRING = new RdbString()
+const TIME = new Int64()
 const ID = new StreamId()
 const LAST_ID = new StreamId()
 const DELETED_ID = new StreamId()
@@ -324,7 +326,7 @@ function readGroup(input: RdbInput, form: StreamForm, stream: StreamTarget | nul
 function readPending(input: RdbInput, stream: StreamTarget | null): void {
   const position = input.position
   readRawId(input, ID)
-  const timeMs = input.int64('time of a delivery')
+  const timeMs = readTime(input, 'time of a delivery')
   const deliveries = input.length('count of deliveries')
   const isNew = stream?.onPending(ID, timeMs, deliveries) ?? true
   if (!isNew) throw input.corrupt('pending entry', position, `${ID} twice`, 'each ID once')
@@ -334,7 +336,7 @@ function readConsumer(input: RdbInput, form: StreamForm, stream: StreamTarget | 
   const position = input.position
   input.string(STRING, 'name of a consumer')
   const name = copyOf(STRING)
-  const seenMs = input.int64('time of a consumer')
+  const seenMs = readTime(input, 'time of a consumer')
   if (form === StreamForm.Active) input.int64('time of a consumer')
   const isNew = stream?.onConsumer(name, seenMs) ?? true
   if (!isNew) {
@@ -359,6 +361,20 @@ function readId(input: RdbInput, out: StreamId, what: string): void {
 function readRawId(input: RdbInput, out: StreamId): void {
   for (let i = 0; i < ID_BYTES; i++) SCRATCH[i] = input.byte('ID of a stream entry')
   out.setBytes(SCRATCH, 0)
+}
+
+/** A time as it is: a damaged one may be any of 64 bits. */
+function readTime(input: RdbInput, what: string): I64 {
+  for (let i = 0; i < TIME_BYTES; i++) SCRATCH[i] = input.byte(what)
+  TIME.low = wordAt(0)
+  TIME.high = wordAt(4)
+  return TIME.value
+}
+
+/** The little-endian word in the scratch bytes. */
+function wordAt(at: number): number {
+  const upper = (SCRATCH[at + 3]! << 24) | (SCRATCH[at + 2]! << 16)
+  return upper | (SCRATCH[at + 1]! << 8) | SCRATCH[at]!
 }
 
 function signed(value: bigint): I64 {
