@@ -9,7 +9,7 @@ export const NO_SCRIPTS = 'there are no scripts and functions yet'
 export const NO_ACL = 'there are no access control lists yet; use requirepass'
 export const NO_EVICTION = 'keys are not evicted yet; writes are refused when maxmemory is reached'
 export const NO_LATENCY_MONITOR = 'there is no latency monitor yet'
-export const NO_TYPES = 'there are only strings yet'
+export const NO_LIST_COMPRESSION = 'the leaves of lists are not compressed'
 export const NO_CLIENT_EVICTION = 'clients are not evicted yet'
 export const NO_MODULES =
   'modules are native code for another server and cannot be loaded by Tidemark'

@@ -11,9 +11,9 @@ import {
   NO_DEFRAG,
   NO_EVICTION,
   NO_JEMALLOC,
+  NO_LIST_COMPRESSION,
   NO_REHASH,
   NO_SANITIZE,
-  NO_TYPES,
 } from './config-notices.ts'
 import {
   boolean,
@@ -129,47 +129,42 @@ export const defragRows = {
 export const encodingRows = {
   'hash-max-listpack-entries': integer({
     default: 512, min: 0, max: I64_MAX, alias: 'hash-max-ziplist-entries', mutable: true,
-    notice: NO_TYPES,
     doc: 'Fields up to which a hash is kept packed.',
   }),
   'hash-max-listpack-value': bytes({
     default: 64, min: 0, max: I64_MAX, alias: 'hash-max-ziplist-value', mutable: true,
-    notice: NO_TYPES,
     doc: 'Size of the largest field or value in a packed hash.',
   }),
   'list-max-listpack-size': integer({
     default: -2, min: INT_MIN, max: INT_MAX, alias: 'list-max-ziplist-size', mutable: true,
-    notice: NO_TYPES,
-    doc: 'Elements per chunk of a list; -1 to -5 mean 4, 8, 16, 32, 64 KiB per chunk.',
+    doc: 'Size up to which a list is kept in its record: elements, or -1 to -5: 4 to 64 KiB.',
   }),
   'list-compress-depth': integer({
-    default: 0, min: 0, max: INT_MAX, mutable: true, notice: NO_TYPES,
+    default: 0, min: 0, max: INT_MAX, mutable: true, notice: NO_LIST_COMPRESSION,
     doc: 'Chunks at both ends of a list that are not compressed; 0 compresses none.',
   }),
   'set-max-intset-entries': integer({
-    default: 512, min: 0, max: I64_MAX, mutable: true, notice: NO_TYPES,
+    default: 512, min: 0, max: I64_MAX, mutable: true,
     doc: 'Integers up to which a set is kept as a sorted array.',
   }),
   'zset-max-listpack-entries': integer({
     default: 128, min: 0, max: I64_MAX, alias: 'zset-max-ziplist-entries', mutable: true,
-    notice: NO_TYPES,
     doc: 'Members up to which a sorted set is kept packed.',
   }),
   'zset-max-listpack-value': bytes({
     default: 64, min: 0, max: I64_MAX, alias: 'zset-max-ziplist-value', mutable: true,
-    notice: NO_TYPES,
     doc: 'Size of the largest member in a packed sorted set.',
   }),
   'hll-sparse-max-bytes': bytes({
-    default: 3000, min: 0, max: I64_MAX, mutable: true, notice: NO_TYPES,
+    default: 3000, min: 0, max: I64_MAX, mutable: true,
     doc: 'Size up to which a HyperLogLog is kept sparse.',
   }),
   'stream-node-max-bytes': bytes({
-    default: 4 * KIB, min: 0, max: I64_MAX, mutable: true, notice: NO_TYPES,
+    default: 4 * KIB, min: 0, max: I64_MAX, mutable: true,
     doc: 'Size of a chunk of a stream; 0 is no limit.',
   }),
   'stream-node-max-entries': integer({
-    default: 100, min: 0, max: I64_MAX, mutable: true, notice: NO_TYPES,
+    default: 100, min: 0, max: I64_MAX, mutable: true,
     doc: 'Entries of a chunk of a stream; 0 is no limit.',
   }),
 } as const
