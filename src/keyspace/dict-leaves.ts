@@ -22,7 +22,6 @@ import type { Collections } from './collections.ts'
 import {
   addPair,
   DEPTH_MAX,
-  DictRootWord,
   depthOf,
   doubleDirectory,
   leadTo,
@@ -53,6 +52,7 @@ import {
   withGarbage,
   withOut,
 } from './dict-leaf.ts'
+import { DictSurvey } from './dict-survey.ts'
 import type { KeyHash } from './key-hash.ts'
 import { linkFirstLeaf, unlinkLeaf } from './leaf-chain.ts'
 import { ChainWord, LeafWord, type Root, RootWord } from './root.ts'
@@ -79,6 +79,7 @@ export class DictLeaves {
   /** Of the key that the dict works with. */
   readonly hash: KeyHash
   readonly hasValues: boolean
+  readonly survey = new DictSurvey()
   readonly #entry = new LeafEntry()
   readonly #key = scratchSlice()
 
@@ -100,6 +101,7 @@ export class DictLeaves {
       collections.release(number)
       throw error
     }
+    this.survey.forget(number)
     root.fill(0)
     root[RootWord.Number] = number
     root[RootWord.Chain + ChainWord.First] = leaf
@@ -166,8 +168,7 @@ export class DictLeaves {
   /** Some leaf has `count` entries. */
   noteCount(root: Root, count: number): void {
     root.chain.touch(this.arena)
-    const { words, at } = root
-    if (count > words[at + DictRootWord.Most]!) words[at + DictRootWord.Most] = count
+    this.survey.note(root, count)
   }
 
   #isSplittable(root: Root, leaf: Ptr): boolean {

@@ -121,6 +121,7 @@ export class LeafDict {
   /** Fills scratch words with the root of a copy. ARENA_FULL: there is none. O(bytes). */
   clone(source: Root, target: Uint32Array): void {
     cloneDict(this, source, target)
+    this.#leaves.survey.forget(target[RootWord.Number]!)
   }
 
   /** Walks all invariants. O(n). */
@@ -200,7 +201,9 @@ export class LeafDict {
     this.#slot = slotAt - at - SLOTS_WORD
     this.#leaves.noteCount(root, count + 1)
     addCount(root, 1)
-    if (deadlineMs !== 0) this.#addDeadlines(root, 1)
+    if (deadlineMs === 0) return
+    this.#addDeadlines(root, 1)
+    this.#noteSet(root, deadlineMs)
   }
 
   /**
@@ -241,7 +244,8 @@ export class LeafDict {
     if (entry.hasDeadline) {
       this.arena.touch(this.#leaf)
       writeTime(entry.bytes, entry.valueStart - DEADLINE_BYTES, deadlineMs)
-      return this.#noteDeadline(this.#leaf, deadlineMs)
+      this.#noteDeadline(this.#leaf, deadlineMs)
+      return this.#noteSet(root, deadlineMs)
     }
     // The entry moves: what lies in it is copied first, what lies outside stays.
     const value = entry.valueInto(this.arena, KEPT)
@@ -301,7 +305,10 @@ export class LeafDict {
         if (i > 0 && directory[at + i - 1] === leaf) continue
       }
       const slot = random.below(most)
-      if (slot >= this.#words(leaf)[wordIndex(leaf) + LeafWord.Count]!) continue
+      if (slot >= this.#words(leaf)[wordIndex(leaf) + LeafWord.Count]!) {
+        this.#leaves.survey.step(arena, root)
+        continue
+      }
       this.#leaf = leaf
       this.#slot = slot
       return
@@ -390,6 +397,7 @@ export class LeafDict {
     this.#dropBytes(leaf, offset, size)
     const change = (this.#deadlineMs !== 0 ? 1 : 0) - (hasDeadline ? 1 : 0)
     if (change !== 0) this.#addDeadlines(root, change)
+    if (this.#deadlineMs !== 0) this.#noteSet(root, this.#deadlineMs)
   }
 
   /** Decides what of a new entry lies out of line, and how many bytes it has then. */
@@ -535,6 +543,15 @@ export class LeafDict {
     const words = this.#words(leaf)
     const at = wordIndex(leaf) + DictLeafWord.Deadline
     words[at] = earlierOf(words[at]!, leafDeadline(deadlineMs))
+  }
+
+  /** Notes what a pass of expiry that has been in the leaf does not know. */
+  #noteSet(root: Root, deadlineMs: number): void {
+    const word = leafDeadline(deadlineMs)
+    const at = root.at + DictRootWord.Set
+    if (earlierOf(root.words[at]!, word) === root.words[at]) return
+    root.chain.touch(this.arena)
+    root.words[at] = word
   }
 
   /** There are `change` entries more with a deadline. */
