@@ -124,7 +124,9 @@ export class MemberIndex {
   /** The member lies in another leaf from now on. O(1). */
   move(root: Root, tag: number, leaves: { readonly from: Ptr; readonly to: Ptr }): void {
     if (leaves.from === leaves.to) return
-    this.#words[this.#get(root, tag, leaves.from) + BUCKET_ENTRIES] = leaves.to
+    // First the place: looking for it makes another segment current.
+    const at = this.#get(root, tag, leaves.from)
+    this.#words[at + BUCKET_ENTRIES] = leaves.to
   }
 
   /**
