@@ -41,7 +41,9 @@ function checkLeaf({ arena }: ListLeaves, leaf: Ptr): number {
   const total = totalBytes(bytes, start)
   const first = (leaf & PTR_SEGMENT_MASK) << 3
   assert(start >= first + LEAF_HEADER_BYTES, 'a listpack leaves the header alone')
-  const limit = first + arena.nodePages(leaf) * PAGE_BYTES
+  const pages = arena.nodePages(leaf)
+  assert(nodeWord(arena, leaf, ListLeafWord.Pages) === pages, 'a leaf knows its size')
+  const limit = first + pages * PAGE_BYTES
   assert(start + total <= limit, 'a listpack lies in its leaf')
   assert(validate(bytes, start, total), 'a leaf is a whole listpack')
   const count = headerCount(bytes, start)

@@ -21,7 +21,11 @@ import type { PackedEntry } from '../packed/packed.ts'
 import { LeafWord, RootWord } from '../root.ts'
 
 /** Words of a list's leaf besides those of root.ts. */
-export const ListLeafWord = { References: LeafWord.Kind, Start: LeafWord.Kind + 1 } as const
+export const ListLeafWord = {
+  References: LeafWord.Kind,
+  Start: LeafWord.Kind + 1,
+  Pages: LeafWord.Kind + 2,
+} as const
 /** Words of a list's root besides those of root.ts. */
 export const ListRootWord = { References: RootWord.Type } as const
 

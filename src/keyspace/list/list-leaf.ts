@@ -1,10 +1,10 @@
 // One leaf of a list, as a cursor: a listpack somewhere behind the leaf's header.
 //
-//    0             20           24      28       32     start
-//    +-------------+------------+-------+--------+------+----------+---- … --+------+------
-//    | leaf header | references | start | unused | free | listpack | entries | 0xff | free
-//    | of root.ts  |            |       |        |      | header   |         |      |
-//    +-------------+------------+-------+--------+------+----------+---- … --+------+------
+//    0             20           24      28      32     start
+//    +-------------+------------+-------+-------+------+----------+---- … --+------+------
+//    | leaf header | references | start | pages | free | listpack | entries | 0xff | free
+//    | of root.ts  |            |       |       |      | header   |         |      |
+//    +-------------+------------+-------+-------+------+----------+---- … --+------+------
 //
 // There is room on both sides, so that elements come and go at either end without a move of the
 // others. Where the room lies on the other side only, the listpack slides to the middle of the
@@ -55,6 +55,8 @@ export class ListLeaf {
   /** The listpack is `bytes[start…]`. */
   bytes: Uint8Array = NO_BYTES
   start = 0
+  /** Where the leaf ends. */
+  limit = 0
   hasReferences = false
 
   constructor(arena: Arena) {
@@ -68,7 +70,8 @@ export class ListLeaf {
     const at = (node & PTR_SEGMENT_MASK) << 1
     this.node = node
     this.bytes = this.arena.u8[segment]!
-    this.start = listpackStart(words, at)
+    this.start = at * 4 + words[at + ListLeafWord.Start]!
+    this.limit = at * 4 + words[at + ListLeafWord.Pages]! * PAGE_BYTES
     this.hasReferences = words[at + ListLeafWord.References]! !== 0
     return this
   }
@@ -77,8 +80,15 @@ export class ListLeaf {
   open(node: Ptr, offset: number): void {
     setNodeWord(this.arena, node, ListLeafWord.References, 0)
     setNodeWord(this.arena, node, ListLeafWord.Start, offset)
+    setNodeWord(this.arena, node, ListLeafWord.Pages, this.arena.nodePages(node))
     this.load(node)
     writeEmpty(this.bytes, this.start)
+  }
+
+  /** Takes a leaf that has been given another number of pages. */
+  reopen(node: Ptr): void {
+    setNodeWord(this.arena, node, ListLeafWord.Pages, this.arena.nodePages(node))
+    this.load(node)
   }
 
   /** Place of the first entry. */
@@ -102,7 +112,7 @@ export class ListLeaf {
 
   /** Bytes that the listpack may have. */
   get capacity(): number {
-    return this.arena.nodePages(this.node) * PAGE_BYTES - LEAF_HEADER_BYTES
+    return this.limit - firstByte(this.node)
   }
 
   /** Free bytes before the listpack. */
@@ -112,7 +122,7 @@ export class ListLeaf {
 
   /** Free bytes behind the listpack. */
   get roomBehind(): number {
-    return firstByte(this.node) + this.capacity - this.start - this.total
+    return this.limit - this.start - this.total
   }
 
   /** Place of an entry that is there. */

@@ -311,7 +311,7 @@ export class ListLeaves {
       const pages = pagesFor(needed)
       if (pages <= pagesSuiting(length)) {
         const offset = at - leaf.start
-        leaf.load(tree.replaceLeaf(chain, pages))
+        leaf.reopen(tree.replaceLeaf(chain, pages))
         return leaf.slide(leaf.start + offset, length)
       }
       if (at === leaf.first) return this.#makeRoomBefore(chain, length)
