@@ -20,6 +20,7 @@ import type { Blocker, Command, Context, Wait } from './command.ts'
 import { databaseCommands } from './database.ts'
 import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
+import { hashExpireCommands } from './hash-expire.ts'
 import { hyperloglogCommands } from './hyperloglog.ts'
 import { keyCommands } from './key.ts'
 import type { KeyEvent, KeyObserver } from './key-event.ts'
@@ -133,6 +134,7 @@ export class Harness {
       listCommands,
       setCommands,
       hashCommands,
+      hashExpireCommands,
       zsetCommands,
       geoCommands,
       streamCommands,

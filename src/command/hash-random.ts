@@ -1,6 +1,7 @@
 // HRANDFIELD. Each field, and each selection of fields, is as likely as any other: a few are drawn
 // one by one until they differ, many in one walk through the hash.
 
+import { assert } from '../base/assert.ts'
 import { scratchSlice } from '../base/slice.ts'
 import { HashValue } from '../keyspace/hash/hash-value.ts'
 import { HashWalk } from '../keyspace/hash/hash-walk.ts'
@@ -17,6 +18,8 @@ const OUT_OF_RANGE = replyError('ERR value is out of range')
 /** With values the reply has twice as many elements, which a 64-bit integer must count. */
 const COUNT_MAX = 2 ** 62
 
+/** Fields picked before all are looked through for one that is not overdue. */
+const PICKS_MAX = 32
 /** From this share of the hash on, a selection is drawn in one walk through the hash. */
 const WALK_SHARE = 1 / 3
 
@@ -29,12 +32,13 @@ const DRAWN = new Set<number>()
 
 /** HRANDFIELD key [count [WITHVALUES]]: random fields; O(count), with a large count O(N). */
 export function hrandfield(context: Context, args: Args, reply: Reply): void {
-  const { db, keyspace } = context
+  const { db } = context
   if (args.count > 2) return pickMany(context, args, reply)
   const record = db.find(keyArgument(context, args, 1))
   if (record === NULL) return reply.nil()
   if (db.typeOf(record) !== Type.Hash) return reply.error(WRONG_TYPE)
-  HASH.open(db, record).pickRandom(keyspace.random)
+  if (WALK.countOf(db, HASH.open(db, record)) === 0) return reply.nil()
+  pickLive(context)
   HASH.readField(FIELD)
   reply.bulk(FIELD.bytes, FIELD.start, FIELD.length)
 }
@@ -50,13 +54,14 @@ function pickMany(context: Context, args: Args, reply: Reply): void {
   if (record === NULL) return reply.array(0)
   if (db.typeOf(record) !== Type.Hash) return reply.error(WRONG_TYPE)
   HASH.open(db, record)
-  const size = HASH.count
+  const size = WALK.countOf(db, HASH)
+  if (size === 0) return reply.array(0)
   const count = wanted < 0 ? -wanted : Math.min(wanted, size)
   const isFlat = hasValues && reply.version === 2
   reply.array(isFlat ? count * 2 : count)
   if (wanted < 0) replyAny(context, { count, hasValues }, reply)
-  else if (!HASH.isHashed || count > size * WALK_SHARE) {
-    replySelection(context, { count, hasValues }, reply)
+  else if (!HASH.isHashed || HASH.mayHide || count > size * WALK_SHARE) {
+    replySelection(context, { count, hasValues, size }, reply)
   } else replyDistinct(context, { count, hasValues }, reply)
 }
 
@@ -66,18 +71,22 @@ interface Wanted {
 }
 
 /** Draws anew for each field. */
-function replyAny({ keyspace }: Context, { count, hasValues }: Wanted, reply: Reply): void {
-  for (let i = 0; i < count; i++) {
-    HASH.pickRandom(keyspace.random)
+function replyAny(context: Context, { count, hasValues }: Wanted, reply: Reply): void {
+  for (let i = 0; i < count && !reply.isRefused; i++) {
+    pickLive(context)
     replyPicked(hasValues, reply)
   }
 }
 
 /** Draws in one walk: each field with the share of those wanted among those left. */
-function replySelection(context: Context, { count, hasValues }: Wanted, reply: Reply): void {
+function replySelection(
+  context: Context,
+  { count, hasValues, size }: Wanted & { readonly size: number },
+  reply: Reply,
+): void {
   const { random } = context.keyspace
   const { field, value } = WALK
-  let left = HASH.count
+  let left = size
   let wanted = count
   WALK.open(context.db, HASH.record)
   while (wanted > 0 && WALK.next()) {
@@ -99,6 +108,21 @@ function replyDistinct({ keyspace }: Context, { count, hasValues }: Wanted, repl
     replyPicked(hasValues, reply)
   }
   DRAWN.clear()
+}
+
+/** Points HASH at a random field that is not overdue; there is one. */
+function pickLive({ db, keyspace }: Context): void {
+  const { random } = keyspace
+  for (let turn = 0; turn < PICKS_MAX; turn++) {
+    HASH.pickRandom(random)
+    if (!HASH.isOverdue) return
+  }
+  // Nearly all are overdue: one of the others by its rank.
+  let rank = random.below(WALK.countOf(db, HASH))
+  WALK.open(db, HASH.record)
+  while (WALK.next() && rank > 0) rank--
+  const isThere = HASH.find(WALK.field)
+  assert(isThere, 'what a walk finds is there')
 }
 
 function replyPicked(hasValues: boolean, reply: Reply): void {

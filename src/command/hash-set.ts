@@ -111,12 +111,16 @@ export function hdel(context: Context, args: Args, reply: Reply): void {
   if (db.typeOf(record) !== Type.Hash) return reply.error(WRONG_TYPE)
   HASH.open(db, record)
   let removed = 0
+  let expired = 0
   for (let i = 2; i < args.count && HASH.count > 0; i++) {
     if (HASH.remove(fieldArgument(args, i))) removed++
+    else if (HASH.isOverdue) expired++
   }
+  const isEmpty = HASH.count === 0
+  // Fields that were overdue have not been there for the client.
+  if (expired > 0) db.noteExpiredFields(HASH.record, expired, isEmpty && removed === 0)
+  if (isEmpty) db.remove(HASH.record)
   if (removed > 0) {
-    const isEmpty = HASH.count === 0
-    if (isEmpty) db.remove(HASH.record)
     noteChange(context, key, HDEL)
     context.keyspace.dirty += removed - 1
     if (isEmpty) noteEvent(context, key, DEL)

@@ -57,7 +57,7 @@ export function hgetall(context: Context, args: Args, reply: Reply): void {
   const record = db.find(keyArgument(context, args, 1))
   if (record === NULL) return reply.map(0)
   if (db.typeOf(record) !== Type.Hash) return reply.error(WRONG_TYPE)
-  reply.map(HASH.open(db, record).count)
+  reply.map(WALK.countOf(db, HASH.open(db, record)))
   WALK.open(db, record)
   const { field, value } = WALK
   while (WALK.next()) {
@@ -87,14 +87,14 @@ function openWalk(context: Context, args: Args, reply: Reply): boolean {
   if (record === NULL) reply.array(0)
   else if (db.typeOf(record) !== Type.Hash) reply.error(WRONG_TYPE)
   else {
-    reply.array(HASH.open(db, record).count)
+    reply.array(WALK.countOf(db, HASH.open(db, record)))
     WALK.open(db, record)
     return true
   }
   return false
 }
 
-/** HLEN key: the number of fields. O(1). */
+/** HLEN key: the number of fields, those included that are overdue, as in Redis 7.4. O(1). */
 export function hlen(context: Context, args: Args, reply: Reply): void {
   const { db } = context
   const record = db.find(keyArgument(context, args, 1))

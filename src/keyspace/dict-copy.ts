@@ -16,9 +16,20 @@ export function copySet(source: Database, record: Ptr, target: Database, key: Sl
   return copyValue(source, record, { dict: source.memberDict, target, key })
 }
 
-/** Gives `key` of `target` a copy of the hash in `record`, without a deadline. O(bytes). */
+/**
+ * Gives `key` of `target` a copy of the hash in `record`, without a deadline but with those of its
+ * fields. O(bytes).
+ */
 export function copyHash(source: Database, record: Ptr, target: Database, key: Slice): Ptr {
-  return copyValue(source, record, { dict: source.fieldDict, target, key })
+  const deadlineMs = source.fieldDeadlineOf(record)
+  const made = copyValue(source, record, { dict: source.fieldDict, target, key })
+  if (deadlineMs === 0) return made
+  try {
+    return target.setFieldDeadline(made, deadlineMs)
+  } catch (error) {
+    target.remove(made)
+    throw error
+  }
 }
 
 function copyValue(

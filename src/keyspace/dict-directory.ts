@@ -5,7 +5,8 @@
 //
 // Words of the root: depth of the directory · *pairs*, the leaves as deep as the directory, two by
 // two: without any the directory is halved · *most*: no leaf has more entries · *deadlines*: how
-// many entries have one.
+// many entries have one · *set*: the earliest deadline that was set since expiry went through the
+// first leaf, as the header of a leaf has it.
 
 import { assert } from '../base/assert.ts'
 import { ARENA_FULL, type Arena } from '../memory/arena.ts'
@@ -14,7 +15,13 @@ import { DictLeafWord, depthOfShape } from './dict-leaf.ts'
 import { ChainWord, nodeWord, type Root, RootWord } from './root.ts'
 
 /** Words of the root. */
-export const DictRootWord = { Depth: RootWord.Type, Pairs: 7, Most: 8, Deadlines: 9 } as const
+export const DictRootWord = {
+  Depth: RootWord.Type,
+  Pairs: 7,
+  Most: 8,
+  Deadlines: 9,
+  Set: 10,
+} as const
 
 /** A directory stays below 64 MiB. */
 export const DEPTH_MAX = 23

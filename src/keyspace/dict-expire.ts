@@ -4,7 +4,7 @@
 
 import { assert } from '../base/assert.ts'
 import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
-import { leafAt } from './dict-directory.ts'
+import { DictRootWord, leafAt } from './dict-directory.ts'
 import { DictLeafWord, depthOfShape, earlierOf, leafDeadline, leafDeadlineMs } from './dict-leaf.ts'
 import type { LeafDict } from './leaf-dict.ts'
 import { LeafWord, nodeWord, type Root } from './root.ts'
@@ -29,6 +29,10 @@ export interface Expiry {
 export function expireLeaf(dict: LeafDict, root: Root, position: number, expiry: Expiry): number {
   assert(position >= 0 && position < HASH_LIMIT, 'a position is a hash')
   const { arena } = dict
+  if (position === 0) {
+    root.chain.touch(arena)
+    root.words[root.at + DictRootWord.Set] = 0
+  }
   const leaf = leafAt(arena, root, position)
   const depth = depthOfShape(nodeWord(arena, leaf, DictLeafWord.Shape))
   const next = nodeWord(arena, leaf, DictLeafWord.Prefix) + 2 ** (32 - depth)
@@ -60,4 +64,10 @@ function expireEntries(dict: LeafDict, root: Root, leaf: Ptr, expiry: Expiry): v
   const at = ((leaf & PTR_SEGMENT_MASK) << 1) + DictLeafWord.Deadline
   words[at] = earliestMs === 0 ? 0 : leafDeadline(earliestMs)
   dict.mend(root, leaf)
+}
+
+/** The earliest deadline that was set since a pass has begun, or a time before it; 0: none. */
+export function earliestSetMs({ words, at }: Root): number {
+  const word = words[at + DictRootWord.Set]!
+  return word === 0 ? 0 : leafDeadlineMs(word)
 }

@@ -4,10 +4,12 @@
 // of a sample had expired, within a time budget. `effort` 1 to 10 (active-expire-effort) raises the
 // sample size and the budget and lowers the tolerance, by Redis's documented steps:
 //   keys per sample 20 + 5 per step, CPU share 25 % + 2 % per step, stale share 10 % − 1 % per
-// step. Work between two looks at the time is one sample. Owner: the engine.
+// step. Work between two looks at the time is one sample. Fields of hashes (field-expire.ts) get what
+// the keys have left of the budget, and a quarter of it in any case. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 import type { Database } from './database.ts'
+import { FieldExpireCycle } from './field-expire.ts'
 import type { Keyspace } from './keyspace.ts'
 
 const SAMPLE_BASE = 20
@@ -15,6 +17,8 @@ const SAMPLE_STEP = 5
 const CPU_PERCENT_BASE = 25
 const CPU_PERCENT_STEP = 2
 const STALE_PERCENT_BASE = 10
+/** Share of the budget that fields of hashes get, however many keys expire. */
+const FIELD_SHARE = 1 / 4
 /** Weight of the last cycle in the running estimate of stale keys. */
 const STALE_WEIGHT = 0.05
 
@@ -38,9 +42,11 @@ export class ExpireCycle {
   readonly #keyspace: Keyspace
   /** The database to begin with, so that a full budget does not starve the later ones. */
   #next = 0
+  readonly #fields: FieldExpireCycle
 
   constructor(keyspace: Keyspace) {
     this.#keyspace = keyspace
+    this.#fields = new FieldExpireCycle(keyspace)
   }
 
   /** One cycle over all databases; returns the keys removed. */
@@ -50,17 +56,23 @@ export class ExpireCycle {
     assert(options.hz > 0, 'cycles have a rate')
     const effort = options.effort - 1
     const share = (CPU_PERCENT_BASE + CPU_PERCENT_STEP * effort) / 100
-    const limitUs = options.monotonicUs() + (1_000_000 / options.hz) * share
+    const budgetUs = (1_000_000 / options.hz) * share
+    const limitUs = options.monotonicUs() + budgetUs
+    let isUp = false
     const tally: Tally = { sampled: 0, expired: 0 }
     for (let i = 0; i < databases.length; i++) {
       const database = databases[this.#next % databases.length]!
       this.#next++
       if (database.deadlines.count === 0) continue
       if (!this.#runOn(database, { ...options, limitUs }, tally)) {
-        stats.timeCapReached++
+        isUp = true
         break
       }
     }
+    const { nowMs, monotonicUs } = options
+    const fieldLimitUs = Math.max(limitUs, monotonicUs() + budgetUs * FIELD_SHARE)
+    if (!this.#fields.run({ nowMs, limitUs: fieldLimitUs, monotonicUs })) isUp = true
+    if (isUp) stats.timeCapReached++
     const stale = tally.sampled === 0 ? 0 : tally.expired / tally.sampled
     stats.staleShare = stale * STALE_WEIGHT + stats.staleShare * (1 - STALE_WEIGHT)
     return tally.expired

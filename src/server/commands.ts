@@ -7,6 +7,7 @@ import type { Command, Context } from '../command/command.ts'
 import { databaseCommands } from '../command/database.ts'
 import { geoCommands } from '../command/geo.ts'
 import { hashCommands } from '../command/hash.ts'
+import { hashExpireCommands } from '../command/hash-expire.ts'
 import { hyperloglogCommands } from '../command/hyperloglog.ts'
 import { keyCommands } from '../command/key.ts'
 import { listCommands } from '../command/list.ts'
@@ -37,6 +38,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   listCommands,
   setCommands,
   hashCommands,
+  hashExpireCommands,
   zsetCommands,
   geoCommands,
   streamCommands,

@@ -1,18 +1,21 @@
 // A hash that is being made and has no key yet: hashes that are loaded, and hashes that change
 // their form. Packed in memory of its own until it is too large for that; then in leaves, with its
-// root in scratch words. It becomes a value by `put`, `insert` or `putOn`, or is discarded.
+// root in scratch words. With the first field that has a deadline a packed draft becomes one of
+// field, value and deadline in turn. It becomes a value by `put`, `insert` or `putOn`, or is discarded.
 //
 // Owner: whoever made the draft; one at a time. ARENA_FULL leaves the draft as it was.
 
 import { assert } from '../../base/assert.ts'
-import { type ByteRange, copySlice, type Slice, scratchSlice } from '../../base/slice.ts'
+import { INTEGER_LENGTH_MAX, writeInteger } from '../../base/bytes.ts'
+import { type ByteRange, copySlice, Slice, scratchSlice } from '../../base/slice.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Database } from '../database.ts'
+import { earlierOf } from '../dict-leaf.ts'
 import type { EncodingLimits } from '../encoding-limits.ts'
 import type { LeafDict } from '../leaf-dict.ts'
 import * as listpack from '../packed/listpack.ts'
 import * as edit from '../packed/listpack-edit.ts'
-import { scratchEntry } from '../packed/packed.ts'
+import { type PackedEntry, scratchEntry } from '../packed/packed.ts'
 import { Encoding, Type } from '../record.ts'
 import { ROOT_WORDS, Root } from '../root.ts'
 
@@ -23,13 +26,20 @@ import { ROOT_WORDS, Root } from '../root.ts'
 export const PACKING = { bytesMax: 8192, listpackEntriesMax: 512, hashtableEntriesMax: 128 }
 
 export const LISTPACK_HEAD = { type: Type.Hash, encoding: Encoding.Listpack } as const
+export const LISTPACK_EX_HEAD = { type: Type.Hash, encoding: Encoding.ListpackEx } as const
 export const HASHTABLE_HEAD = { type: Type.Hash, encoding: Encoding.Hashtable } as const
 
 /** A listpack whose next field may be longer than that belongs into leaves. */
 const OWN_BYTES = PACKING.bytesMax
+/** A packed entry of 0. */
+const NO_DEADLINE_BYTES = 2
+const SOURCE = new Uint8Array(OWN_BYTES)
 const CHANGE = { removed: 0, inserted: 0 }
 const FIELD_ENTRY = scratchEntry()
 const VALUE_ENTRY = scratchEntry()
+const DEADLINE_ENTRY = scratchEntry()
+const DEADLINE_DIGITS = new Uint8Array(INTEGER_LENGTH_MAX)
+const DEADLINE_TEXT = new Slice()
 const FIELD = scratchSlice()
 const VALUE = scratchSlice()
 
@@ -48,81 +58,100 @@ export function nameFor(
 /** Whether a hash of that name is packed with so many fields and bytes. */
 export function isPackable(encoding: Encoding, count: number, bytes: number): boolean {
   if (bytes > PACKING.bytesMax) return false
-  if (encoding === Encoding.Listpack) return count <= PACKING.listpackEntriesMax
-  return count <= PACKING.hashtableEntriesMax
+  if (encoding === Encoding.Hashtable) return count <= PACKING.hashtableEntriesMax
+  return count <= PACKING.listpackEntriesMax
+}
+
+/** A deadline (unix ms; 0: none) as the text of a packed entry; valid until the next call. */
+export function deadlineText(deadlineMs: number): Slice {
+  return DEADLINE_TEXT.set(DEADLINE_DIGITS, 0, writeInteger(DEADLINE_DIGITS, 0, deadlineMs))
+}
+
+/** The deadline that a packed entry is. */
+export function deadlineOf(entry: PackedEntry): number {
+  const { integer } = entry
+  assert(typeof integer === 'number' && integer >= 0, 'a deadline is unix time')
+  return integer
 }
 
 export class HashDraft {
   #dict: LeafDict | null = null
   #isPacked = true
   #encoding: Encoding = Encoding.Listpack
+  /** Packed entries of one field: two, or three with a deadline. */
+  #stride = 2
+  /** The earliest deadline, unix ms; 0: none. */
+  #earliestMs = 0
   readonly #bytes = new Uint8Array(OWN_BYTES)
   readonly #packed = scratchSlice()
   readonly #words = new Uint32Array(ROOT_WORDS)
   readonly #root = new Root()
 
-  /** Begins an empty hash, which is called listpack or hashtable as `encoding` says. */
+  /** Begins an empty hash, which is called as `encoding` says. */
   begin(db: Database, encoding: Encoding = Encoding.Listpack): void {
     this.#dict = db.fieldDict
     this.#isPacked = true
     this.#encoding = encoding
+    this.#stride = encoding === Encoding.ListpackEx ? 3 : 2
+    this.#earliestMs = 0
     edit.writeEmpty(this.#bytes, 0)
   }
 
   get count(): number {
-    return this.#isPacked ? listpack.count(this.#bytes, 0) / 2 : this.#root.count
+    return this.#isPacked ? listpack.count(this.#bytes, 0) / this.#stride : this.#root.count
   }
 
   has(field: ByteRange): boolean {
     if (!this.#isPacked) return this.#fields().find(this.#root, field)
     const first = listpack.firstEntry(this.#bytes, 0)
-    return listpack.find(this.#bytes, first, field, 1) !== listpack.END
+    return listpack.find(this.#bytes, first, field, this.#stride - 1) !== listpack.END
   }
 
-  /** Adds a field; false: it was there, and nothing has changed. */
-  add(field: ByteRange, value: ByteRange, limits: EncodingLimits): boolean {
+  /** Adds a field; false: it was there, and nothing has changed. A deadline of 0 is none. */
+  add(field: ByteRange, value: ByteRange, limits: EncodingLimits, deadlineMs = 0): boolean {
     if (this.has(field)) return false
-    this.addNew(field, value, limits)
+    this.addNew(field, value, limits, deadlineMs)
     return true
   }
 
   /** Adds a field that is not there. */
-  addNew(field: ByteRange, value: ByteRange, limits: EncodingLimits): void {
-    const count = this.count + 1
-    const name =
-      this.#encoding === Encoding.Listpack
-        ? nameFor(field, value, count, limits)
-        : Encoding.Hashtable
+  addNew(field: ByteRange, value: ByteRange, limits: EncodingLimits, deadlineMs = 0): void {
+    const name = this.#nameWith(nameFor(field, value, this.count + 1, limits), deadlineMs)
     if (this.#isPacked) {
-      const bytes = this.#bytes
-      const added = edit.encodedLength(field) + edit.encodedLength(value)
-      if (isPackable(name, count, listpack.totalBytes(bytes, 0) + added)) {
-        edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), field)
-        edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), value)
-        this.#encoding = name
-        return
+      const stride = name === Encoding.ListpackEx ? 3 : 2
+      // What is called hashtable has deadlines in leaves only.
+      const isSuited = name === Encoding.Hashtable ? deadlineMs === 0 : true
+      if (isSuited && stride >= this.#stride && this.#hasRoom(field, value, name)) {
+        if (stride > this.#stride) this.#addDeadlines()
+        this.#append(field, value, deadlineMs)
+        return this.#rename(name, deadlineMs)
       }
       this.#toDict()
     }
     const dict = this.#fields()
     dict.hashKey(field)
-    dict.insert(this.#root, field, value)
-    this.#encoding = name
+    dict.insert(this.#root, field, value, deadlineMs)
+    this.#rename(name, deadlineMs)
   }
 
   /** Makes the hash the value of a key, whatever that held before; no deadline. Ends the draft. */
   put(db: Database, key: Slice): Ptr {
-    if (!this.#isPacked) return this.#placed(db.putRoot(key, this.#words, this.#head()))
-    return db.putPacked(key, this.#value(), this.#head())
+    const record = this.#isPacked
+      ? db.putPacked(key, this.#value(), this.#head())
+      : this.#placed(db.putRoot(key, this.#words, this.#head()))
+    return this.#withDeadline(db, record)
   }
 
   /** `put` under a key that the last lookup, of this key, did not find. */
   insert(db: Database, key: Slice): Ptr {
     if (!this.#isPacked) return this.put(db, key)
-    return db.insert(key, this.#value(), this.#head())
+    return this.#withDeadline(db, db.insert(key, this.#value(), this.#head()))
   }
 
-  /** Makes the hash the value of a record in the place of a packed one. Ends the draft. */
+  /**
+   * Makes the hash the value of a record in the place of a packed one. The earliest deadline of the
+   * record stays. Ends the draft.
+   */
   putOn(db: Database, record: Ptr): Ptr {
     if (!this.#isPacked) return this.#placed(db.setRoot(record, this.#words, this.#encoding))
     const value = this.#value()
@@ -150,7 +179,68 @@ export class HashDraft {
     return record
   }
 
-  #head(): typeof LISTPACK_HEAD | typeof HASHTABLE_HEAD {
+  /** Notes the earliest deadline in a new record. Returns it; ARENA_FULL: it is gone. */
+  #withDeadline(db: Database, record: Ptr): Ptr {
+    if (this.#earliestMs === 0) return record
+    try {
+      return db.setFieldDeadline(record, this.#earliestMs)
+    } catch (error) {
+      db.remove(record)
+      throw error
+    }
+  }
+
+  /** What the hash is called with one more field of such a name and deadline. */
+  #nameWith(name: Encoding, deadlineMs: number): Encoding {
+    const old = this.#encoding
+    if (old === Encoding.Hashtable || name === Encoding.Hashtable) return Encoding.Hashtable
+    return deadlineMs !== 0 || old === Encoding.ListpackEx ? Encoding.ListpackEx : old
+  }
+
+  #rename(name: Encoding, deadlineMs: number): void {
+    this.#encoding = name
+    this.#earliestMs = earlierOf(this.#earliestMs, deadlineMs)
+  }
+
+  /** Whether the packed hash stays packed with one more field, under that name. */
+  #hasRoom(field: ByteRange, value: ByteRange, name: Encoding): boolean {
+    const count = this.count + 1
+    let bytes = listpack.totalBytes(this.#bytes, 0)
+    bytes += edit.encodedLength(field) + edit.encodedLength(value)
+    if (name === Encoding.ListpackEx) bytes += edit.INTEGER_ENTRY_BYTES_MAX
+    if (name === Encoding.ListpackEx && this.#stride === 2) bytes += NO_DEADLINE_BYTES * count
+    return isPackable(name, count, bytes)
+  }
+
+  #append(field: ByteRange, value: ByteRange, deadlineMs: number): void {
+    const bytes = this.#bytes
+    edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), field)
+    edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), value)
+    if (this.#stride === 2) return
+    edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), deadlineText(deadlineMs))
+  }
+
+  /** Makes triples of the packed pairs: each gets a deadline of none. */
+  #addDeadlines(): void {
+    const bytes = this.#bytes
+    const { count } = this
+    const end = listpack.totalBytes(bytes, 0)
+    SOURCE.set(bytes.subarray(0, end))
+    edit.spliceWithin(bytes, 0, listpack.endOf(bytes, 0), NO_DEADLINE_BYTES * count)
+    edit.setCount(bytes, 0, 3 * count)
+    let to = listpack.firstEntry(bytes, 0)
+    let from = listpack.firstEntry(SOURCE, 0)
+    for (let i = 0; i < count; i++) {
+      const next = listpack.skipEntries(SOURCE, from, 2)
+      copySlice(this.#packed.set(SOURCE, from, next - from), bytes, to)
+      to = edit.encodeInteger(0, bytes, to + next - from)
+      from = next
+    }
+    this.#stride = 3
+  }
+
+  #head(): typeof LISTPACK_HEAD | typeof LISTPACK_EX_HEAD | typeof HASHTABLE_HEAD {
+    if (this.#encoding === Encoding.ListpackEx) return LISTPACK_EX_HEAD
     return this.#encoding === Encoding.Listpack ? LISTPACK_HEAD : HASHTABLE_HEAD
   }
 
@@ -173,8 +263,13 @@ export class HashDraft {
       while (at !== listpack.END) {
         at = listpack.readEntry(this.#bytes, at, FIELD_ENTRY)
         at = listpack.readEntry(this.#bytes, at, VALUE_ENTRY)
+        let deadlineMs = 0
+        if (this.#stride === 3) {
+          at = listpack.readEntry(this.#bytes, at, DEADLINE_ENTRY)
+          deadlineMs = deadlineOf(DEADLINE_ENTRY)
+        }
         dict.hashKey(FIELD_ENTRY.textInto(FIELD))
-        dict.insert(this.#root, FIELD, VALUE_ENTRY.textInto(VALUE))
+        dict.insert(this.#root, FIELD, VALUE_ENTRY.textInto(VALUE), deadlineMs)
       }
     } catch (error) {
       dict.discard(this.#words)
