@@ -198,16 +198,17 @@ export class EntryCursor {
     const { bytes } = this
     this.at = at
     if (bytes[at]! === LAST) return false
-    at = readEntry(bytes, at, NUMBER)
-    this.flags = NUMBER.int64.low
-    at = readEntry(bytes, at, NUMBER)
-    addDifference(this.master, this.id, 0, NUMBER)
-    at = readEntry(bytes, at, NUMBER)
-    addDifference(this.master, this.id, 2, NUMBER)
+    at = readNumber(bytes, at)
+    this.flags = low
+    const { master, id } = this
+    at = readNumber(bytes, at)
+    addDifference(master.words, id.words, 0)
+    at = readNumber(bytes, at)
+    addDifference(master.words, id.words, 2)
     this.fields = this.masterFields
     if (!this.hasMasterFields) {
-      at = readEntry(bytes, at, NUMBER)
-      this.fields = NUMBER.int64.low
+      at = readNumber(bytes, at)
+      this.fields = low
     }
     this.contentAt = at
     return true
@@ -225,17 +226,35 @@ export class EntryCursor {
   }
 }
 
-/** id[word] = master[word] + difference, over two words, modulo 2^64. */
-function addDifference(
-  master: StreamId,
-  id: StreamId,
-  word: number,
-  difference: PackedEntry,
-): void {
-  const { low, high } = difference.int64
-  const sum = master.words[word + 1]! + (low >>> 0)
-  id.words[word + 1] = sum
-  id.words[word] = master.words[word]! + high + (sum >= TWO_32 ? 1 : 0)
+/** The number that `readNumber` read, as int32 words. */
+let low = 0
+let high = 0
+
+/** Reads an integer element; returns the offset behind it. Nearly all have one byte or two. */
+function readNumber(bytes: Uint8Array, at: number): number {
+  const head = bytes[at]!
+  if (head < 0x80) {
+    low = head
+    high = 0
+    return at + 2
+  }
+  if (head >= 0xc0 && head < 0xe0) {
+    // Thirteen bits, moved to the top of a word and back for their sign.
+    low = (((head & 0x1f) << 27) | (bytes[at + 1]! << 19)) >> 19
+    high = low >> 31
+    return at + 3
+  }
+  const next = readEntry(bytes, at, NUMBER)
+  low = NUMBER.int64.low
+  high = NUMBER.int64.high
+  return next
+}
+
+/** id[word] = master[word] + the number read, over two words, modulo 2^64. */
+function addDifference(master: Uint32Array, id: Uint32Array, word: number): void {
+  const sum = master[word + 1]! + (low >>> 0)
+  id[word + 1] = sum
+  id[word] = master[word]! + high + (sum >= TWO_32 ? 1 : 0)
 }
 
 /** out = id[word] − master[word], over two words, modulo 2^64. */

@@ -63,6 +63,7 @@ export class WordTree {
 
   /** Leads to the entry with the key at `key[from]`, or to its place; whether it is there. */
   seek(chain: Chain, key: Uint32Array, from: number): boolean {
+    if (this.#isBehindAll(chain, key, from)) return false
     const coarse = this.#order.seeking(key, from)
     this.leaf = this.#tree.seekKey(chain, coarse)
     this.index = 0
@@ -163,6 +164,19 @@ export class WordTree {
       leaf = this.leaf
       before = this.at
     }
+  }
+
+  /** Leads behind the last entry if the key belongs there, as most new ones do. */
+  #isBehindAll(chain: Chain, key: Uint32Array, from: number): boolean {
+    const { last } = chain
+    if (last === NULL) return false
+    const count = nodeWord(this.#arena, last, LeafWord.Count)
+    const at = payloadOf(last) + (count - 1) * this.#entryWords
+    const words = this.#arena.u32[last >>> PTR_SEGMENT_SHIFT]!
+    if (this.#order.compare(words, at, key, from) >= 0) return false
+    this.leaf = this.#tree.seekLast(chain)
+    this.index = count
+    return true
   }
 
   /** Moves the words `[from, limit)` of the current leaf, which is writable. */
