@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { Random } from '../../src/base/random.ts'
 import { REFERENCE, TestServer } from '../lib/server.ts'
 import { type Difference, Pair } from './pair.ts'
-import { FAMILIES } from './rows.ts'
+import { FAMILIES, type ParsedRow } from './rows.ts'
 import { makeScript, type Script, showScript, showStep, THRESHOLDS } from './script.ts'
 import { shrink } from './shrink.ts'
 
@@ -46,9 +46,11 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
   const pair = await startPair(options.server)
   try {
     const known = await pair.commandNames()
-    const used = new Set(Object.values(FAMILIES).flatMap((rows) => rows.map(({ name }) => name)))
+    const rows = Object.values(FAMILIES).flatMap((family) => family.filter(isShared))
+    const used = new Set(rows.map(({ name }) => name))
     const missing = [...used].filter((name) => !known.has(name)).sort()
-    const isChosen = ({ name }: { name: string }) => known.has(name) && (only?.(name) ?? true)
+    const isChosen = (row: ParsedRow) =>
+      isShared(row) && known.has(row.name) && (only?.(row.name) ?? true)
     const failures: string[] = []
     const times = new Map<string, number>()
     for (let round = 0; round < options.rounds; round++) {
@@ -69,6 +71,10 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
   } finally {
     await pair.stop()
   }
+}
+
+function isShared({ isNewer }: ParsedRow): boolean {
+  return isNewer !== true
 }
 
 /** The server under test, or that program, and the reference. */

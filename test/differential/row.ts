@@ -25,6 +25,8 @@ export interface Row {
   readonly hasOwnChanges?: boolean
   /** No word is left out, added or replaced: 7.0 knows fewer options, or does any thing. */
   readonly isFirm?: boolean
+  /** 7.0 has no such command: only this server is compared with itself. */
+  readonly isNewer?: boolean
   /** Not in transactions. */
   readonly isAlone?: boolean
 }

@@ -53,6 +53,25 @@ export const HASH_ROWS: readonly Row[] = [
   { form: 'HRANDFIELD hash int WITHVALUES', same: sameSize, isAlone: true, witness: pairExists },
 ]
 
+const NEWER = { isNewer: true } as const
+const CONDITION = '[NX|XX|GT|LT]'
+
+/** Commands of 7.4. */
+export const NEWER_ROWS: readonly Row[] = [
+  { ...NEWER, form: 'HSET hash {field value}+', weight: 2 },
+  { ...NEWER, form: `HEXPIRE hash ttl ${CONDITION} FIELDS field#`, weight: 2 },
+  { ...NEWER, form: `HPEXPIRE hash ttl ${CONDITION} FIELDS field#`, weight: 2 },
+  { ...NEWER, form: `HEXPIREAT hash at ${CONDITION} FIELDS field#` },
+  { ...NEWER, form: `HPEXPIREAT hash atms ${CONDITION} FIELDS field#` },
+  { ...NEWER, form: 'HPERSIST hash FIELDS field#' },
+  { ...NEWER, form: 'HTTL hash FIELDS field#' },
+  { ...NEWER, form: 'HPTTL hash FIELDS field#' },
+  { ...NEWER, form: 'HEXPIRETIME hash FIELDS field#' },
+  { ...NEWER, form: 'HPEXPIRETIME hash FIELDS field#' },
+  { ...NEWER, form: 'HSCAN hash 0 NOVALUES COUNT 100000', same: scanned },
+  { ...NEWER, form: 'ZRANK zset member [WITHSCORE]' },
+]
+
 export const SET_ROWS: readonly Row[] = [
   { form: 'SADD set member+', weight: 3 },
   { form: 'SADD set number+', weight: 2 },

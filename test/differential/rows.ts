@@ -3,7 +3,7 @@
 
 import { type Form, parseForm } from './form.ts'
 import type { Row } from './row.ts'
-import { HASH_ROWS, LIST_ROWS, SET_ROWS } from './rows-collections.ts'
+import { HASH_ROWS, LIST_ROWS, NEWER_ROWS, SET_ROWS } from './rows-collections.ts'
 import { KEY_ROWS, SORT_ROWS, STRING_ROWS } from './rows-keys.ts'
 import { GEO_ROWS, STREAM_ROWS, ZSET_ROWS } from './rows-ordered.ts'
 
@@ -25,6 +25,7 @@ export const FAMILIES: Readonly<Record<string, readonly ParsedRow[]>> = {
   geo: GEO_ROWS.map(parse),
   stream: STREAM_ROWS.map(parse),
   sort: SORT_ROWS.map(parse),
+  newer: NEWER_ROWS.map(parse),
 }
 
 function parse(row: Row): ParsedRow {

@@ -14,4 +14,11 @@ for (const variant of VARIANTS) {
       compareVariant(variantScript(seed, COMMANDS), variant, seed)
     }
   })
+
+  const todo = 'payloads of hashes do not hold the deadlines of fields yet'
+  test(`${variant.name}, with commands of 7.4`, { todo }, () => {
+    for (let seed = SEED; seed < SEED + ROUNDS; seed++) {
+      compareVariant(variantScript(seed, COMMANDS, true), variant, seed)
+    }
+  })
 }

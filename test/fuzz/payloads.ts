@@ -3,6 +3,7 @@
 // here.
 
 import { Random } from '../../src/base/random.ts'
+import type { ParsedRow } from '../differential/rows.ts'
 import { makeScript, THRESHOLDS } from '../differential/script.ts'
 import { REFERENCE, TestServer } from '../lib/server.ts'
 
@@ -55,8 +56,8 @@ async function dumpedPayloads(seed: number): Promise<Payload[]> {
 }
 
 /** Rows that neither wait nor save. */
-function isQuick({ name, isBlocking }: { name: string; isBlocking?: boolean }): boolean {
-  return isBlocking !== true && name !== 'debug' && name !== 'select'
+function isQuick({ name, isBlocking, isNewer }: ParsedRow): boolean {
+  return isBlocking !== true && isNewer !== true && name !== 'debug' && name !== 'select'
 }
 
 type Part = number | string | Buffer
