@@ -335,8 +335,7 @@ function completeLimit({ limits }: Context, isAdding: boolean): ReplyError | nul
 /** Makes ID that of the new entry; an error: it cannot be. */
 function chooseId(streams: Streams, nowMs: number): ReplyError | null {
   const last = streams.lastId(LAST_ID)
-  OTHER_ID.setMax()
-  if (last.compare(OTHER_ID) === 0) return ID_EXHAUSTED
+  if (last.isLast) return ID_EXHAUSTED
   if (OPTIONS.idForm === -1) {
     ID.setMs(nowMs)
     ID.setSequence(0)

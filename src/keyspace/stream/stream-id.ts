@@ -120,6 +120,11 @@ export class StreamId {
     return (words[0]! | words[1]! | words[2]! | words[3]!) === 0
   }
 
+  get isLast(): boolean {
+    const words = this.words
+    return (words[0]! & words[1]! & words[2]! & words[3]!) === -1
+  }
+
   compare(other: StreamId): number {
     return compareIds(this.words, 0, other.words, 0)
   }
