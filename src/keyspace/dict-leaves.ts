@@ -8,7 +8,7 @@
 // Whatever can fail fails before the first change. Removing never fails. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
-import { copySlice, scratchSlice } from '../base/slice.ts'
+import { type ByteRange, copySlice, scratchSlice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
 import {
   NULL,
@@ -68,6 +68,9 @@ const MERGED_SHARE_MAX = 0.4
 const MOVED_SHARE_MAX = 0.7
 /** This many entries fit into any leaf, unless it is of the largest size. */
 const ENTRIES_MIN = 4
+
+/** Longest entry that a loop copies faster. */
+const LOOP_COPY_MAX = 32
 
 /** Where a leaf is compacted. */
 const SCRATCH = new Uint8Array(RUN_PAGES_MAX * PAGE_BYTES)
@@ -278,7 +281,7 @@ export class DictLeaves {
     const used = words[at + LeafWord.Used]! + size
     const offset = pagesOfShape(words[at + DictLeafWord.Shape]!) * PAGE_BYTES - used
     assert((SLOTS_WORD + words[at + LeafWord.Count]!) * 4 <= offset, 'there is room in the leaf')
-    copySlice(MOVED.set(source, from, size), this.#bytes(leaf), at * 4 + offset)
+    copyEntry(MOVED.set(source, from, size), this.#bytes(leaf), at * 4 + offset)
     words[at + LeafWord.Used] = used
     return offset
   }
@@ -299,7 +302,7 @@ export class DictLeaves {
       const from = slot & OFFSET_MASK
       const size = entryBytes(SCRATCH, from, this.hasValues)
       offset -= size
-      copySlice(MOVED.set(SCRATCH, from, size), bytes, at * 4 + offset)
+      copyEntry(MOVED.set(SCRATCH, from, size), bytes, at * 4 + offset)
       words[i] = (slot & ~OFFSET_MASK) | offset
     }
     words[at + LeafWord.Used] = length - offset
@@ -413,6 +416,16 @@ export class DictLeaves {
 /** Index of a node's first word in its segment. */
 function wordIndex(ptr: Ptr): number {
   return (ptr & PTR_SEGMENT_MASK) << 1
+}
+
+/**
+ * Copies an entry to where it does not overlap itself, which `copySlice` cannot know of two leaves
+ * of one segment: the loop takes a fifth of the time for a short one.
+ */
+function copyEntry(entry: ByteRange, target: Uint8Array, at: number): void {
+  const { bytes, start, length } = entry
+  if (length > LOOP_COPY_MAX) return copySlice(entry, target, at)
+  for (let i = 0; i < length; i++) target[at + i] = bytes[start + i]!
 }
 
 /** Moves `count` slots from `first` on up by `shift`. */
