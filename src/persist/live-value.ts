@@ -50,6 +50,7 @@ class LiveLeaves implements LeafReader {
 export class LiveValue implements ValueView {
   type: Type = Type.String
   encoding: Encoding = Encoding.Raw
+  fieldDeadlineMs = 0
   root: Uint32Array | null = null
   bytes: Uint8Array = NO_BYTES
   start = 0
@@ -63,6 +64,7 @@ export class LiveValue implements ValueView {
   open(db: Database, record: Ptr): this {
     this.type = db.typeOf(record)
     this.encoding = db.encodingOf(record)
+    this.fieldDeadlineMs = db.fieldDeadlineOf(record)
     this.#arena = db.collections.arena
     for (const reader of this.#readers) reader.arena = this.#arena
     this.root = null

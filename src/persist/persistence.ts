@@ -25,6 +25,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import { Cut, type CutFigures } from '../memory/cut.ts'
 import { PAGE_BYTES } from '../memory/layout.ts'
 import { RdbLoader } from './loader.ts'
+import { FIELD_DEADLINE_VERSION, RDB_VERSION } from './rdb/rdb-format.ts'
 import { FileSink, type FileSinkOptions } from './snapshot/file-sink.ts'
 import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
 import { openScan, type SharedScanSource, shareScan } from './snapshot/scan-source.ts'
@@ -393,7 +394,9 @@ export class Persistence {
     const { keyspace, settings, clock } = this.#options
     const nowSeconds = Math.floor(clock.nowMs() / 1000)
     const form = keyspace.clock.isLfu ? ClockForm.Frequency : ClockForm.Idle
+    const hasDeadlines = keyspace.databases.some(({ fieldDeadlines }) => fieldDeadlines.count > 0)
     return {
+      rdbVersion: hasDeadlines ? FIELD_DEADLINE_VERSION : RDB_VERSION,
       databaseOfSpace: keyspace.databaseOfSpace(),
       databases: keyspace.databases
         .filter((database) => database.size > 0)

@@ -6,6 +6,8 @@
 export const RDB_VERSION = 10
 /** Newest version that can be written, and read. */
 export const RDB_VERSION_MAX = 12
+/** What a file or payload must say with a hash in it that has deadlines of fields. */
+export const FIELD_DEADLINE_VERSION = 12
 /** From this version on, a checksum follows the end. */
 export const CHECKSUM_VERSION = 5
 export const VALKEY_VERSION = 80
@@ -41,10 +43,18 @@ export const StringEncoding = {
   Lzf: 3,
 } as const
 
-/** The value types that are written. */
+/** The value types that are written by more than one place. */
 export const ValueType = {
   String: 0,
+  HashWithDeadlines: 24,
+  HashListpackEx: 25,
 } as const
+
+/** The oldest version that has a value type which is written here. */
+export function versionOf(type: number): number {
+  const hasDeadlines = type === ValueType.HashWithDeadlines || type === ValueType.HashListpackEx
+  return hasDeadlines ? FIELD_DEADLINE_VERSION : RDB_VERSION
+}
 
 /** Version and checksum at the end of a DUMP payload. */
 export const PAYLOAD_FOOTER_BYTES = 10

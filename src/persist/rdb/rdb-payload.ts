@@ -10,7 +10,7 @@ import { EMPTY_BYTES } from '../../base/bytes.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
 import type { ByteRange } from '../../base/slice.ts'
 import { Kernels } from './kernels.ts'
-import { PAYLOAD_FOOTER_BYTES, RDB_VERSION_MAX, VALKEY_VERSION } from './rdb-format.ts'
+import { PAYLOAD_FOOTER_BYTES, RDB_VERSION_MAX, VALKEY_VERSION, versionOf } from './rdb-format.ts'
 import { BytesFile, RdbInput } from './rdb-input.ts'
 import type { RdbEntry, RdbTarget } from './rdb-target.ts'
 import { rdbTypes } from './rdb-types.ts'
@@ -42,7 +42,8 @@ export class RdbPayload {
   begin(type: number, compress: boolean): RdbWriter {
     this.release()
     this.#isEnding = false
-    this.#writer.beginPayload({ sink: this.#sink, compress, checksum: true })
+    const version = versionOf(type)
+    this.#writer.beginPayload({ sink: this.#sink, compress, checksum: true, version })
     this.#writer.type(type)
     return this.#writer
   }

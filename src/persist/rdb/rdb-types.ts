@@ -3,7 +3,14 @@
 
 import type { RdbInput } from './rdb-input.ts'
 import type { RdbEntry, RdbTarget } from './rdb-target.ts'
-import { readHash, readHashListpack, readHashZiplist, readHashZipmap } from './values/hash.ts'
+import {
+  readHash,
+  readHashListpack,
+  readHashListpackEx,
+  readHashWithDeadlines,
+  readHashZiplist,
+  readHashZipmap,
+} from './values/hash.ts'
 import { readList, readQuicklist, readQuicklist2, readZiplistList } from './values/list.ts'
 import { readSet, readSetIntset, readSetListpack } from './values/set.ts'
 import { StreamForm, streamReader } from './values/stream.ts'
@@ -40,8 +47,8 @@ export const rdbTypes: ReadonlyMap<number, RdbType> = new Map([
   [21, { name: 'stream, third form', read: streamReader(StreamForm.Active) }],
   [22, { name: 'hash with field expiry of a preview release', read: null }],
   [23, { name: 'hash with field expiry as listpack of a preview release', read: null }],
-  [24, { name: 'hash with field expiry', read: null }],
-  [25, { name: 'hash with field expiry as listpack', read: null }],
+  [24, { name: 'hash with field expiry', read: readHashWithDeadlines }],
+  [25, { name: 'hash with field expiry as listpack', read: readHashListpackEx }],
 ])
 
 function readString(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {

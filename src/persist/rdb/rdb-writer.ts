@@ -174,11 +174,17 @@ export class RdbWriter {
 
   /** The next key's deadline, unix ms. */
   expireMs(deadlineMs: number): void {
-    assert(Number.isSafeInteger(deadlineMs), 'deadline')
     this.#room(HEAD_MAX)
     this.#byte(Opcode.ExpireTimeMs)
-    this.#view.setUint32(this.#at, deadlineMs >>> 0, true)
-    this.#view.setInt32(this.#at + 4, Math.floor(deadlineMs / TWO_32), true)
+    this.time(deadlineMs)
+  }
+
+  /** Unix ms in eight bytes. */
+  time(ms: number): void {
+    assert(Number.isSafeInteger(ms), 'a time is whole milliseconds')
+    this.#room(HEAD_MAX)
+    this.#view.setUint32(this.#at, ms >>> 0, true)
+    this.#view.setInt32(this.#at + 4, Math.floor(ms / TWO_32), true)
     this.#at += 8
   }
 

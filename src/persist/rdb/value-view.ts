@@ -34,6 +34,8 @@ export interface LeafReader {
 export interface ValueView {
   readonly type: Type
   readonly encoding: Encoding
+  /** The earliest deadline of a hash's fields or a time before it, unix ms; 0: none has one. */
+  readonly fieldDeadlineMs: number
   /** Null: the value is packed. */
   readonly root: Uint32Array | null
   readonly bytes: Uint8Array

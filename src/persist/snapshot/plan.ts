@@ -13,6 +13,8 @@ export interface DatabaseCounts {
 }
 
 export interface SnapshotPlan {
+  /** RDB version: what the values of the cut need. */
+  readonly rdbVersion: number
   /** Database number of each space of the arena; -1 where the records are gone already. */
   readonly databaseOfSpace: Int32Array
   readonly databases: readonly DatabaseCounts[]

@@ -28,6 +28,7 @@ import {
   keyRefWord,
   RecordFlag,
   readDeadline,
+  readFieldDeadline,
   rootWord,
   Type,
   typeOfWord,
@@ -70,6 +71,7 @@ interface Pending {
   readonly encoding: Encoding
   readonly database: number
   readonly deadlineMs: number
+  readonly fieldDeadlineMs: number
   readonly clock: number
   readonly key: Uint8Array | null
   readonly keySpan: Ptr
@@ -84,6 +86,7 @@ interface Pending {
 class FrozenValue implements ValueView {
   type: Type = Type.String
   encoding: Encoding = Encoding.Raw
+  fieldDeadlineMs = 0
   root: Uint32Array | null = null
   bytes: Uint8Array = NO_BYTES
   start = 0
@@ -317,6 +320,7 @@ export class Scanner {
       return
     }
     const encoder = this.#openValue(type, encodingOfWord(words[at]!), null)
+    this.#value.fieldDeadlineMs = fieldDeadlineAt(words, at)
     this.#value.bytes = this.#bytes
     this.#value.start = start + keyLength
     this.#value.length = length
@@ -350,6 +354,7 @@ export class Scanner {
       encoding: encodingOfWord(words[at]!),
       database,
       deadlineMs: (flags & RecordFlag.Deadline) !== 0 ? readDeadline(words, at) : 0,
+      fieldDeadlineMs: fieldDeadlineAt(words, at),
       clock: clockOfWord(words[at]!),
       key: isKeyOut ? null : this.#bytes.slice(start, keyEnd),
       keySpan: isKeyOut ? words[keyWord]! : 0,
@@ -386,6 +391,7 @@ export class Scanner {
       return
     }
     const encoder = this.#openValue(entry.type, entry.encoding, entry.root)
+    this.#value.fieldDeadlineMs = entry.fieldDeadlineMs
     this.#value.bytes = entry.value ?? NO_BYTES
     this.#value.start = 0
     this.#value.length = entry.valueLength
@@ -433,4 +439,10 @@ export class Scanner {
     } else if (this.#plan.clockForm === ClockForm.Frequency) this.#writer.freq(clock & 0xff)
     this.progress.keys++
   }
+}
+
+/** The earliest deadline of a hash's fields in the record at `words[at]`; 0: none. */
+function fieldDeadlineAt(words: Uint32Array, at: number): number {
+  const hasDeadline = (flagsOf(words[at + 1]!) & RecordFlag.FieldDeadline) !== 0
+  return hasDeadline ? readFieldDeadline(words, at) : 0
 }

@@ -64,7 +64,8 @@ export class SnapshotEncoder {
   /** Begins the stream of a cut. `step` then writes it; the caller ends the cut in any case. */
   begin(source: ScanSource, plan: SnapshotPlan, options: EncodeOptions): void {
     const writer = this.#writer
-    writer.begin({ sink: options.sink, compress: plan.compress, checksum: plan.checksum })
+    const { compress, checksum, rdbVersion: version } = plan
+    writer.begin({ sink: options.sink, compress, checksum, version })
     for (const [name, value] of plan.aux) writer.aux(name, value)
     for (const { id, keys, expires } of plan.databases) {
       writer.selectDb(id)

@@ -1,13 +1,22 @@
 // Hashes in RDB streams. Written: what is called listpack and is one as its blob (type 16), any
 // other as a count and its fields with values (type 4). Read besides: zipmaps (type 9) and ziplists
 // (type 13) of older versions.
+//
+// A hash with deadlines of fields has types of Redis 7.4, which begin with the earliest of them, or
+// a time before it, in eight bytes:
+//
+//    type 24   count; per field a length that is 0 without a deadline, else its distance from the
+//              earliest and one more; field; value
+//    type 25   blob of a listpack: field, value, deadline (0: none) in turn, the earliest first,
+//              those without one last
 
 import { assert } from '../../../base/assert.ts'
+import type { I64 } from '../../../base/i64.ts'
 import { type ByteRange, Slice } from '../../../base/slice.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import { LeafEntry, OFFSET_MASK, SLOTS_WORD } from '../../../keyspace/dict-leaf.ts'
 import { defaultEncodingLimits, type EncodingLimits } from '../../../keyspace/encoding-limits.ts'
-import { HashDraft } from '../../../keyspace/hash/hash-draft.ts'
+import { deadlineOf, HashDraft } from '../../../keyspace/hash/hash-draft.ts'
 import * as listpack from '../../../keyspace/packed/listpack.ts'
 import { PackedEntry } from '../../../keyspace/packed/packed.ts'
 import { Encoding, Type } from '../../../keyspace/record.ts'
@@ -15,6 +24,7 @@ import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
 import { NULL, type Ptr } from '../../../memory/layout.ts'
 import { PackedReader } from '../packed-reader.ts'
 import { PackedKind } from '../packed-walker.ts'
+import { ValueType } from '../rdb-format.ts'
 import { type RdbInput, RdbString } from '../rdb-input.ts'
 import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
@@ -24,37 +34,88 @@ import { writeLeafKey, writePacked } from './set.ts'
 
 const RDB_HASH = 4
 const RDB_HASH_LISTPACK = 16
+/** Fields of a packed hash are less. */
+const PACKED_FIELDS_MAX = 2048
 
 const ENTRY = new PackedEntry()
 const VALUE_ENTRY = new PackedEntry()
+const DEADLINE_ENTRY = new PackedEntry()
 const LEAF_ENTRY = new LeafEntry()
 const STRING = new RdbString()
 const FIELD = new Slice()
 const VALUE = new Slice()
 const READER = new PackedReader()
 
+/** Fields of a packed hash: places, deadlines, and their order in the file. */
+const PLACES = new Uint32Array(PACKED_FIELDS_MAX + 1)
+const DEADLINES = new Float64Array(PACKED_FIELDS_MAX)
+const ORDER = new Uint16Array(PACKED_FIELDS_MAX)
+const SORTED = new Slice()
+
 export const hashEncoder: ValueEncoder = {
-  rdbType(value) {
-    const isListpack = value.root === null && value.encoding === Encoding.Listpack
-    return isListpack ? RDB_HASH_LISTPACK : RDB_HASH
+  rdbType({ root, encoding, fieldDeadlineMs }) {
+    if (root === null) {
+      if (encoding === Encoding.Listpack) return RDB_HASH_LISTPACK
+      const isEx = encoding === Encoding.ListpackEx && fieldDeadlineMs !== 0
+      return isEx ? ValueType.HashListpackEx : RDB_HASH
+    }
+    return fieldDeadlineMs === 0 ? RDB_HASH : ValueType.HashWithDeadlines
   },
 
   write(writer, value) {
-    const { root, bytes, start } = value
+    const { root, bytes, start, length } = value
     if (root !== null) writeLeaves(writer, value, root)
-    else if (value.encoding === Encoding.Listpack) writer.string(bytes, start, value.length)
+    else if (value.encoding === Encoding.Listpack) writer.string(bytes, start, length)
+    else if (value.encoding === Encoding.Hashtable) writePairs(writer, value, 2)
+    else if (value.fieldDeadlineMs === 0) writePairs(writer, value, 3)
     else {
-      writer.length(listpack.count(bytes, start) / 2)
-      let at = listpack.firstEntry(bytes, start)
-      while (at !== listpack.END) {
-        at = listpack.readEntry(bytes, at, ENTRY)
-        writePacked(writer, ENTRY)
-      }
+      writer.time(value.fieldDeadlineMs)
+      const sorted = sortedTriples(value)
+      writer.string(sorted.bytes, sorted.start, sorted.length)
     }
   },
 }
 
+/** Writes fields and values of a listpack of which each `stride` entries are a field. */
+function writePairs(writer: RdbWriter, { bytes, start }: ValueView, stride: 2 | 3): void {
+  writer.length(listpack.count(bytes, start) / stride)
+  let at = listpack.firstEntry(bytes, start)
+  while (at !== listpack.END) {
+    at = listpack.readEntry(bytes, at, ENTRY)
+    writePacked(writer, ENTRY)
+    at = listpack.readEntry(bytes, at, ENTRY)
+    writePacked(writer, ENTRY)
+    if (stride === 3) at = listpack.nextEntry(bytes, at)
+  }
+}
+
+/** The listpack with its fields in the order of their deadlines; valid until the next call. */
+function sortedTriples({ bytes, start, length }: ValueView): Slice {
+  let count = 0
+  for (let at = listpack.firstEntry(bytes, start); at !== listpack.END; count++) {
+    assert(count < PACKED_FIELDS_MAX, 'packed hashes are small')
+    PLACES[count] = at
+    ORDER[count] = count
+    at = listpack.readEntry(bytes, listpack.skipEntries(bytes, at, 2), DEADLINE_ENTRY)
+    DEADLINES[count] = deadlineOf(DEADLINE_ENTRY) || Number.POSITIVE_INFINITY
+  }
+  PLACES[count] = listpack.endOf(bytes, start)
+  ORDER.subarray(0, count).sort((a, b) => DEADLINES[a]! - DEADLINES[b]! || a - b)
+  const target = new Uint8Array(length)
+  target.set(bytes.subarray(start, start + length))
+  let to = listpack.HEADER_BYTES
+  for (let i = 0; i < count; i++) {
+    const from = PLACES[ORDER[i]!]!
+    const limit = PLACES[ORDER[i]! + 1]!
+    target.set(bytes.subarray(from, limit), to)
+    to += limit - from
+  }
+  return SORTED.set(target, 0, length)
+}
+
 function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+  const { fieldDeadlineMs } = value
+  if (fieldDeadlineMs !== 0) writer.time(fieldDeadlineMs)
   writer.length(root[RootWord.Chain + ChainWord.Count]!)
   const reader = value.reader(0)
   reader.open(root[RootWord.Chain + ChainWord.First]!, { isOrdered: false })
@@ -64,6 +125,10 @@ function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): vo
     const limit = first + words[start / 4 + LeafWord.Count]!
     for (let i = first; i < limit; i++) {
       const entry = LEAF_ENTRY.read(bytes, start + (words[i]! & OFFSET_MASK), true)
+      if (fieldDeadlineMs !== 0) {
+        const { deadlineMs } = entry
+        writer.length(deadlineMs === 0 ? 0 : deadlineMs - fieldDeadlineMs + 1)
+      }
       writeLeafKey(writer, value, entry)
       if (entry.isValueOut) value.writeElement(writer, entry.valueSpan, entry.valueLength)
       else writer.string(entry.bytes, entry.valueStart, entry.valueLength)
@@ -105,6 +170,61 @@ export function readHash(input: RdbInput, entry: RdbEntry, target: RdbTarget): v
   }
   KEPT.release()
   sink?.onCollectionEnd()
+}
+
+/** Type 24. */
+export function readHashWithDeadlines(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  const earliestMs = input.int64('earliest field deadline')
+  const count = input.length('hash field count')
+  if (count === 0) return
+  const sink = target.onCollection(entry, Type.Hash, count)
+  for (let i = 0; i < count; i++) {
+    const { position } = input
+    const distance = input.length('field deadline')
+    const deadlineMs = distance === 0 ? 0 : earliestMs + distance - 1
+    if (!isDeadline(deadlineMs) || (distance !== 0 && deadlineMs === 0)) {
+      throw input.corrupt('field deadline', position, `${deadlineMs}`, 'unix ms')
+    }
+    input.string(STRING, 'hash field')
+    if (sink !== null) KEPT.keep(STRING)
+    input.string(STRING, 'hash value')
+    sink?.onField(KEPT.slice, STRING, deadlineMs)
+  }
+  KEPT.release()
+  sink?.onCollectionEnd()
+}
+
+/** Type 25. The earliest deadline is found again among the fields. */
+export function readHashListpackEx(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
+  input.int64('earliest field deadline')
+  const { position } = input
+  READER.openValue(input, PackedKind.Listpack, 'hash')
+  const { count } = READER
+  if (count % 3 !== 0) {
+    throw input.corrupt('hash', position, `${count} elements`, 'fields with values and deadlines')
+  }
+  if (count > 0) {
+    const sink = target.onCollection(entry, Type.Hash, count / 3)
+    while (READER.next(ENTRY)) {
+      ENTRY.textInto(FIELD)
+      const hasValue = READER.next(VALUE_ENTRY)
+      const hasDeadline = READER.next(DEADLINE_ENTRY)
+      assert(hasValue && hasDeadline, 'elements come in threes')
+      const deadlineMs = DEADLINE_ENTRY.isInteger ? DEADLINE_ENTRY.integer : -1
+      if (!isDeadline(deadlineMs)) {
+        const found = DEADLINE_ENTRY.toLatin1()
+        throw input.corrupt('field deadline', position, found, 'unix ms')
+      }
+      sink?.onField(FIELD, VALUE_ENTRY.textInto(VALUE), deadlineMs)
+    }
+    sink?.onCollectionEnd()
+  }
+  READER.forget()
+}
+
+/** Whether it can be the deadline of a field; 0: none. */
+function isDeadline(value: I64): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 /** Type 9. */
@@ -164,10 +284,9 @@ export class HashBuilder implements ValueBuilder {
   }
 
   onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
-    assert(deadlineMs === 0, 'no form that is read has deadlines')
     if (this.#isDamaged) return
     try {
-      this.#isDamaged = !this.#draft.add(field, value, this.#limits)
+      this.#isDamaged = !this.#draft.add(field, value, this.#limits, deadlineMs)
     } catch (error) {
       this.#draft.discard()
       throw error
