@@ -16,6 +16,8 @@ import { serverContext } from './server.ts'
 import { trackingSubcommands } from './tracking-commands.ts'
 
 const ON = word('on')
+const LIB_NAME = word('lib-name')
+const LIB_VER = word('lib-ver')
 const OFF = word('off')
 const SKIP = word('skip')
 const ALL = word('all')
@@ -86,6 +88,27 @@ function clientsById(context: Context, args: Args): Connection[] | null {
 function setname(context: Context, args: Args, reply: Reply): void {
   if (!isValidName(args, 2)) return reply.error(INVALID_NAME)
   serverContext(context).client.name = args.text(2)
+  reply.ok()
+}
+
+const OPTION_LENGTH_MAX = 128
+const INVALID_LIB_NAME = replyError(
+  'ERR lib-name cannot contain spaces, newlines or special characters.',
+)
+const INVALID_LIB_VER = replyError(
+  'ERR lib-ver cannot contain spaces, newlines or special characters.',
+)
+
+/** CLIENT SETINFO LIB-NAME|LIB-VER text: OK; CLIENT LIST shows it (Redis 7.2). */
+function setinfo(context: Context, args: Args, reply: Reply): void {
+  const { client } = serverContext(context)
+  const isName = args.is(2, LIB_NAME)
+  if (!isName && !args.is(2, LIB_VER)) {
+    return reply.errorText(`ERR Unrecognized option '${args.head(2, OPTION_LENGTH_MAX)}'`)
+  }
+  if (!isValidName(args, 3)) return reply.error(isName ? INVALID_LIB_NAME : INVALID_LIB_VER)
+  if (isName) client.libraryName = args.text(3)
+  else client.libraryVersion = args.text(3)
   reply.ok()
 }
 
@@ -274,6 +297,8 @@ function help(_context: Context, _args: Args, reply: Reply): void {
     '    Hold all commands, or those that write, back for a while.',
     'REPLY (ON|OFF|SKIP)',
     '    Whether this connection is answered.',
+    'SETINFO (LIB-NAME|LIB-VER) <text>',
+    '    Tell the library that this connection is made by.',
     'SETNAME <name>',
     '    Name this connection.',
     'TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]',
@@ -350,6 +375,10 @@ export const clientCommands: readonly Command[] = [
       {
         ...PLAIN, name: 'reply', arity: 3, since: '3.2.0', run: replyMode,
         summary: 'Says whether the connection is answered',
+      },
+      {
+        ...PLAIN, name: 'setinfo', arity: 4, since: '7.2.0', run: setinfo,
+        summary: 'Tells the library that the connection is made by',
       },
       {
         ...PLAIN, name: 'setname', arity: 3, since: '2.6.9', run: setname,

@@ -69,6 +69,9 @@ export class Connection implements SocketHandler, Session, Caller {
   database = 0
   version: 2 | 3 = 2
   name = ''
+  /** What CLIENT SETINFO says of the client's library. */
+  libraryName = ''
+  libraryVersion = ''
   isAuthenticated = true
   replyMode: ReplyMode = ReplyMode.On
   /** Accesses leave the LRU clock alone. */
@@ -220,7 +223,7 @@ export class Connection implements SocketHandler, Session, Caller {
       `argv-mem=${this.#argumentBytes()} multi-mem=${this.#transactionBytes()} ` +
       `rbs=0 rbp=0 obl=0 oll=${output} omem=${pending} ` +
       `tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
-      `cmd=${command} user=default redir=${redirect} resp=${this.version}`
+      `cmd=${command} user=default redir=${redirect} resp=${this.version}${this.#library}`
     )
   }
 
@@ -237,6 +240,12 @@ export class Connection implements SocketHandler, Session, Caller {
   #inputBytes(): number {
     const { heldCapacity, queryFree } = this.reader
     return queryFree >= BIG_BULK ? heldCapacity - queryFree : heldCapacity
+  }
+
+  /** Shown where a library has told of itself: Redis 7.0 does not know these fields. */
+  get #library(): string {
+    if (this.libraryName === '' && this.libraryVersion === '') return ''
+    return ` lib-name=${this.libraryName} lib-ver=${this.libraryVersion}`
   }
 
   /** Arguments that are held: of a command that waits or is incomplete. */
