@@ -8,10 +8,12 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../base/random.ts'
 import { Slice } from '../base/slice.ts'
+import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import { FieldExpireCycle } from '../keyspace/field-expire.ts'
-import { PACKING } from '../keyspace/hash/hash-draft.ts'
 import { HashValue } from '../keyspace/hash/hash-value.ts'
-import { NULL } from '../memory/layout.ts'
+import { Keyspace } from '../keyspace/keyspace.ts'
+import { ARENA_FULL } from '../memory/arena.ts'
+import { NULL, PAGES_PER_SEGMENT } from '../memory/layout.ts'
 import { type Answer, Harness, line, runChanges } from './harness.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e9))
@@ -19,6 +21,7 @@ const TURNS = Number(process.env['TURNS'] ?? 1500)
 console.log(`SEED=${SEED}`)
 
 const FOREVER_US = 1e15
+const NOW_MS = 1_700_000_000_000
 
 /** Runs active expiry to its end. */
 function expireAll(harness: Harness): void {
@@ -63,7 +66,10 @@ test('what is wrong is refused, word for word', () => {
   harness.run('set', 's', 'v')
   const missing = '-ERR Mandatory argument FIELDS is missing or not at the right position'
   const rows: [string, string][] = [
-    ['hexpire s 10 fields 1 f', '-WRONGTYPE Operation against a key holding the wrong kind of value'],
+    [
+      'hexpire s 10 fields 1 f',
+      '-WRONGTYPE Operation against a key holding the wrong kind of value',
+    ],
     ['httl s fields 1 f', '-WRONGTYPE Operation against a key holding the wrong kind of value'],
     ['hpersist s fields 1 f', '-WRONGTYPE Operation against a key holding the wrong kind of value'],
     ['hexpire h x fields 1 f', '-ERR value is not an integer or out of range'],
@@ -338,7 +344,77 @@ function byName([a]: readonly [string, string], [b]: readonly [string, string]):
   return a < b ? -1 : 1
 }
 
-test('a full arena leaves each field as it was or as it was to be', () => {
-  const packed = PACKING.bytesMax
-  equal(packed, 8192, 'what is packed fits its bound')
+test('without memory a field keeps what it has, and a deadline can be taken', () => {
+  const random = new Random(SEED)
+  const keyspace = new Keyspace({
+    databaseCount: 1,
+    pageCapacity: PAGES_PER_SEGMENT,
+    hashSecret: new Uint32Array([SEED, 1]),
+    random,
+  })
+  keyspace.advance(NOW_MS)
+  const { arena } = keyspace
+  arena.allocateTable(PAGES_PER_SEGMENT - 24)
+  const db = keyspace.databases[0]!
+  const limits = { ...defaultEncodingLimits(), hashEntriesMax: 40 }
+  const hash = new HashValue()
+  const models = new Map<string, Map<string, Field>>()
+  let refused = 0
+  for (let turn = 0; turn < 20_000; turn++) {
+    const name = `k${random.below(4)}`
+    const key = Slice.ofText(name)
+    const field = Slice.ofText(`field:${random.below(name === 'k0' ? 4000 : 60)}`)
+    const value = Slice.ofText('v'.repeat(random.below(60)))
+    const text = field.toLatin1()
+    const model = models.get(name) ?? new Map<string, Field>()
+    models.set(name, model)
+    const old = model.get(text)
+    const deadlineMs = NOW_MS + 1 + random.below(1e6)
+    const choice = random.below(10)
+    try {
+      const record = db.findForWrite(key)
+      if (record === NULL) hash.make(db, key, { field, value }, limits)
+      else if (choice < 5) hash.open(db, record).set(field, value, limits)
+      else if (!hash.open(db, record).find(field)) continue
+      else if (choice < 9) hash.setDeadline(field, deadlineMs, limits)
+      else hash.clearDeadline(field)
+      const isSet = record === NULL || choice < 5
+      if (isSet) model.set(text, { value: value.toLatin1(), deadlineMs: 0 })
+      else old!.deadlineMs = choice < 9 ? deadlineMs : 0
+    } catch (error) {
+      equal(error, ARENA_FULL)
+      refused++
+      const record = db.peek(key)
+      if (record === NULL) continue
+      hash.open(db, record)
+      equal(hash.find(field), old !== undefined)
+      if (old !== undefined) {
+        equal(hash.readValue(new Slice()).toLatin1(), old.value)
+        equal(hash.deadlineMs, old.deadlineMs)
+      }
+      if (refused % 100 === 1) hash.check()
+      // Removing and taking deadlines work without memory.
+      if (old !== undefined && refused % 3 === 0) {
+        hash.remove(field)
+        model.delete(text)
+        if (hash.count === 0) db.remove(hash.record)
+      } else if (old !== undefined && refused % 3 === 1 && old.deadlineMs !== 0) {
+        hash.clearDeadline(field)
+        old.deadlineMs = 0
+      }
+    }
+  }
+  ok(refused > 100, `refused ${refused} times`)
+  for (const [name, model] of models) {
+    const record = db.peek(Slice.ofText(name))
+    equal(record === NULL ? 0 : hash.open(db, record).count, model.size)
+    if (record === NULL) continue
+    hash.check()
+    for (const [text, { value, deadlineMs }] of model) {
+      ok(hash.find(Slice.ofText(text)))
+      equal(hash.readValue(new Slice()).toLatin1(), value)
+      equal(hash.deadlineMs, deadlineMs)
+    }
+  }
+  keyspace.check()
 })

@@ -5,8 +5,8 @@
 //
 // Words of the root: depth of the directory · *pairs*, the leaves as deep as the directory, two by
 // two: without any the directory is halved · *most*: no leaf has more entries · *deadlines*: how
-// many entries have one · *set*: the earliest deadline that was set since expiry went through the
-// first leaf, as the header of a leaf has it.
+// many entries have one · *earliest set*: the earliest deadline that was set since expiry went
+// through the first leaf, as the header of a leaf has it.
 
 import { assert } from '../base/assert.ts'
 import { ARENA_FULL, type Arena } from '../memory/arena.ts'
@@ -20,7 +20,7 @@ export const DictRootWord = {
   Pairs: 7,
   Most: 8,
   Deadlines: 9,
-  Set: 10,
+  EarliestSet: 10,
 } as const
 
 /** A directory stays below 64 MiB. */

@@ -31,7 +31,7 @@ export function expireLeaf(dict: LeafDict, root: Root, position: number, expiry:
   const { arena } = dict
   if (position === 0) {
     root.chain.touch(arena)
-    root.words[root.at + DictRootWord.Set] = 0
+    root.words[root.at + DictRootWord.EarliestSet] = 0
   }
   const leaf = leafAt(arena, root, position)
   const depth = depthOfShape(nodeWord(arena, leaf, DictLeafWord.Shape))
@@ -68,6 +68,6 @@ function expireEntries(dict: LeafDict, root: Root, leaf: Ptr, expiry: Expiry): v
 
 /** The earliest deadline that was set since a pass has begun, or a time before it; 0: none. */
 export function earliestSetMs({ words, at }: Root): number {
-  const word = words[at + DictRootWord.Set]!
+  const word = words[at + DictRootWord.EarliestSet]!
   return word === 0 ? 0 : leafDeadlineMs(word)
 }

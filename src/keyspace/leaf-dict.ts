@@ -548,7 +548,7 @@ export class LeafDict {
   /** Notes what a pass of expiry that has been in the leaf does not know. */
   #noteSet(root: Root, deadlineMs: number): void {
     const word = leafDeadline(deadlineMs)
-    const at = root.at + DictRootWord.Set
+    const at = root.at + DictRootWord.EarliestSet
     if (earlierOf(root.words[at]!, word) === root.words[at]) return
     root.chain.touch(this.arena)
     root.words[at] = word

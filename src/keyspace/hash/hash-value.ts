@@ -220,6 +220,7 @@ export class HashValue {
 
   /** Takes the deadline of the field, at which the last `find` has put the cursor. Never fails. */
   clearDeadline(field: ByteRange): void {
+    if (this.deadlineMs === 0) return
     if (!this.#isPacked) this.#fields().setDeadline(this.#root, field, 0)
     else this.#replaceEntry(listpack.skipEntries(this.#packed.bytes, this.#at, 2), deadlineText(0))
     this.#mendDeadline()
