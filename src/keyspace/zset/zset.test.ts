@@ -19,7 +19,7 @@ const SEED = Number(process.env['SEED'] ?? 20240701)
 console.log(`SEED=${SEED}`)
 
 const LIMITS = { ...defaultEncodingLimits(), zsetEntriesMax: 16, zsetValueMax: 30 }
-const PAGES = 16384
+const PAGES = 2 * 16384
 const MEMBER = new Slice()
 
 function sliceOf(text: string): Slice {
@@ -215,6 +215,22 @@ test('random changes of a tree from the first member on, with members in spans',
   } finally {
     PACKING.bytesMax = bytesMax
   }
+})
+
+test('a set whose nodes and index lie in two segments', () => {
+  const bench = new Bench(SEED)
+  const { random } = bench
+  const { arena } = bench.keyspace
+  for (let left = PAGES / 2 - 60; left > 0; left -= 4096) arena.allocateTable(Math.min(left, 4096))
+  for (let round = 0; round < 8000; round++) {
+    const member = `member:${random.below(5000)}`
+    if (random.below(4) === 0 && bench.model.has(member)) bench.remove(member)
+    else bench.put(member, random.below(3000))
+    if (round % 1000 === 0) bench.compareSearch()
+  }
+  equal(arena.mappedBytes > 64 * 1024 * 1024, true)
+  bench.set.check()
+  bench.compare()
 })
 
 test('members with one score are ordered by their bytes, and found by them', () => {
