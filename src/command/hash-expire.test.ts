@@ -8,6 +8,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../base/random.ts'
 import { Slice } from '../base/slice.ts'
+import type { Database } from '../keyspace/database.ts'
 import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import { FieldExpireCycle } from '../keyspace/field-expire.ts'
 import { HashValue } from '../keyspace/hash/hash-value.ts'
@@ -405,16 +406,19 @@ test('without memory a field keeps what it has, and a deadline can be taken', ()
     }
   }
   ok(refused > 100, `refused ${refused} times`)
-  for (const [name, model] of models) {
-    const record = db.peek(Slice.ofText(name))
-    equal(record === NULL ? 0 : hash.open(db, record).count, model.size)
-    if (record === NULL) continue
-    hash.check()
-    for (const [text, { value, deadlineMs }] of model) {
-      ok(hash.find(Slice.ofText(text)))
-      equal(hash.readValue(new Slice()).toLatin1(), value)
-      equal(hash.deadlineMs, deadlineMs)
-    }
-  }
+  for (const [name, model] of models) compareFields(db, name, model)
   keyspace.check()
 })
+
+function compareFields(db: Database, name: string, model: Map<string, Field>): void {
+  const record = db.peek(Slice.ofText(name))
+  if (record === NULL) return equal(model.size, 0)
+  const hash = new HashValue().open(db, record)
+  equal(hash.count, model.size)
+  hash.check()
+  for (const [text, { value, deadlineMs }] of model) {
+    ok(hash.find(Slice.ofText(text)))
+    equal(hash.readValue(new Slice()).toLatin1(), value)
+    equal(hash.deadlineMs, deadlineMs)
+  }
+}

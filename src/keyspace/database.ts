@@ -406,7 +406,7 @@ export class Database {
     return readFieldDeadline(wordsOf(this.#commons.arena, record), wordOf(record))
   }
 
-  /** `setDeadline` for the earliest deadline of a hash's fields. Returns the record, maybe moved. */
+  /** `setDeadline` for the earliest deadline of a hash's fields. */
   setFieldDeadline(record: Ptr, deadlineMs: number): Ptr {
     assert(deadlineMs >= 0 && Number.isSafeInteger(deadlineMs), 'deadlines are whole milliseconds')
     return this.#entries.setFieldDeadline(record, deadlineMs)

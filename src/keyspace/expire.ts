@@ -4,8 +4,8 @@
 // of a sample had expired, within a time budget. `effort` 1 to 10 (active-expire-effort) raises the
 // sample size and the budget and lowers the tolerance, by Redis's documented steps:
 //   keys per sample 20 + 5 per step, CPU share 25 % + 2 % per step, stale share 10 % − 1 % per
-// step. Work between two looks at the time is one sample. Fields of hashes (field-expire.ts) get what
-// the keys have left of the budget, and a quarter of it in any case. Owner: the engine.
+// step. Work between two looks at the time is one sample. Fields of hashes (field-expire.ts) get
+// what the keys have left of the budget, and a quarter of it in any case. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 import type { Database } from './database.ts'

@@ -1,6 +1,6 @@
 // Goal: deadlines of fields survive DUMP and RESTORE, and files; the bytes are those of Redis 7.4's
-// types 24 and 25, in files and payloads of version 12, while hashes without deadlines stay as Redis
-// 7.0 reads them; a cut holds the deadlines of its instant, whatever expires or is set meanwhile.
+// types 24 and 25, in files and payloads of version 12, while hashes without deadlines stay as
+// Redis 7.0 reads them; a cut holds the deadlines of its instant, whatever expires or is set meanwhile.
 // Method: literal bytes; round trips in all forms; seeded random commands between the steps of a
 // snapshot in checking mode, its file loaded and compared with the state at the cut.
 

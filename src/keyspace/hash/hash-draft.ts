@@ -1,7 +1,8 @@
 // A hash that is being made and has no key yet: hashes that are loaded, and hashes that change
 // their form. Packed in memory of its own until it is too large for that; then in leaves, with its
 // root in scratch words. With the first field that has a deadline a packed draft becomes one of
-// field, value and deadline in turn. It becomes a value by `put`, `insert` or `putOn`, or is discarded.
+// field, value and deadline in turn. It becomes a value by `put`, `insert` or `putOn`, or is
+// discarded.
 //
 // Owner: whoever made the draft; one at a time. ARENA_FULL leaves the draft as it was.
 

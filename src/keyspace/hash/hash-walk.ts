@@ -1,5 +1,5 @@
-// Goes through the fields of a hash, whatever its form, but for those whose deadline has passed. The
-// hash must not change meanwhile. Made once, opened again and again; allocates nothing.
+// Goes through the fields of a hash, whatever its form, but for those whose deadline has passed.
+// The hash must not change meanwhile. Made once, opened again and again; allocates nothing.
 
 import { asScratch, Slice } from '../../base/slice.ts'
 import type { Ptr } from '../../memory/layout.ts'
