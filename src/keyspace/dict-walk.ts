@@ -1,6 +1,9 @@
 // Goes through the entries of a `LeafDict` (leaf-dict.ts), leaf by leaf: all of them, or those of a
 // step of a scan, which goes through the space of hashes, so that no split or merge between two
 // steps hides an entry that is there all the time. The dict must not change during a walk.
+//
+// Entries come in the order of their hashes: equal dicts of one keyspace in equal order, whatever
+// their history, also after a reload.
 
 import { asScratch, Slice } from '../base/slice.ts'
 import type { Arena } from '../memory/arena.ts'
@@ -8,7 +11,7 @@ import { NULL, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/l
 import { leafAt } from './dict-directory.ts'
 import { DictLeafWord, depthOfShape, LeafEntry, OFFSET_MASK, SLOTS_WORD } from './dict-leaf.ts'
 import type { LeafDict } from './leaf-dict.ts'
-import { LeafWord, nodeWord, type Root } from './root.ts'
+import { LeafWord, nodeWord, Root } from './root.ts'
 
 /** Hashes, and so cursors, are below this. */
 const HASH_LIMIT = 0x100000000
@@ -26,8 +29,9 @@ export class DictWalk {
   #leaf: Ptr = NULL
   #slot = 0
   #count = 0
-  /** Whether the walk ends with its leaf. */
-  #isLastLeaf = false
+  readonly #root = new Root()
+  /** Where the next leaf begins in the space of hashes; HASH_LIMIT: there is none. */
+  #position = HASH_LIMIT
 
   constructor() {
     asScratch(this)
@@ -35,21 +39,16 @@ export class DictWalk {
 
   /** Begins a walk through all entries. */
   open(dict: LeafDict, root: Root): void {
-    this.#begin(dict)
-    this.#enter(dict.arena, root.chain.first)
-    this.#isLastLeaf = false
+    this.#begin(dict, root)
+    this.#enter(dict.arena, 0)
   }
 
   /** Begins a walk through the leaf at a cursor; returns the next cursor, 0 after the last. */
   openLeaf(dict: LeafDict, root: Root, cursor: number): number {
-    const { arena } = dict
-    this.#begin(dict)
-    const position = cursor % HASH_LIMIT
-    const leaf = leafAt(arena, root, position)
-    this.#enter(arena, leaf)
-    this.#isLastLeaf = true
-    const depth = depthOfShape(nodeWord(arena, leaf, DictLeafWord.Shape))
-    const next = nodeWord(arena, leaf, DictLeafWord.Prefix) + 2 ** (32 - depth)
+    this.#begin(dict, root)
+    this.#enter(dict.arena, cursor % HASH_LIMIT)
+    const next = this.#position
+    this.#position = HASH_LIMIT
     return next === HASH_LIMIT ? 0 : next
   }
 
@@ -63,10 +62,8 @@ export class DictWalk {
     const arena = this.#arena
     if (arena === null) return false
     while (this.#slot === this.#count) {
-      if (this.#isLastLeaf) return false
-      const leaf = nodeWord(arena, this.#leaf, LeafWord.Next)
-      if (leaf === NULL) return false
-      this.#enter(arena, leaf)
+      if (this.#position === HASH_LIMIT) return false
+      this.#enter(arena, this.#position)
     }
     const segment = this.#leaf >>> PTR_SEGMENT_SHIFT
     const at = (this.#leaf & PTR_SEGMENT_MASK) << 1
@@ -86,16 +83,22 @@ export class DictWalk {
     this.key.forget()
     this.value.forget()
     this.#entry.forget()
+    this.#root.forget()
   }
 
-  #begin(dict: LeafDict): void {
+  #begin(dict: LeafDict, root: Root): void {
     this.#arena = dict.arena
+    this.#root.open(root.words, root.at, root.record)
     this.#hasValues = dict.hasValues
   }
 
-  #enter(arena: Arena, leaf: Ptr): void {
+  /** Enters the leaf for a hash, and notes where the next one begins. */
+  #enter(arena: Arena, hash: number): void {
+    const leaf = leafAt(arena, this.#root, hash)
     this.#leaf = leaf
     this.#slot = 0
     this.#count = nodeWord(arena, leaf, LeafWord.Count)
+    const depth = depthOfShape(nodeWord(arena, leaf, DictLeafWord.Shape))
+    this.#position = nodeWord(arena, leaf, DictLeafWord.Prefix) + 2 ** (32 - depth)
   }
 }
