@@ -15,13 +15,16 @@ import type { Result } from './lib/result.ts'
 const ROOT = resolve(import.meta.dirname, '..')
 const OWN_SERVER = 'bin/tidemark-server'
 const OWN_MAIN = 'src/main.ts'
-const RUN_LIMIT_MS = 50_000
+const RUN_LIMIT_MS = 120_000
 
 /** Measures that a server, or a machine, may not have. */
 const OPTIONAL = new Set([
   'V8 heap growth at twice the keys',
   'used_memory per key, filled by redis-benchmark',
 ])
+
+/** Sizes that a quick run of types-growth does not reach. */
+const LARGE = /, 10\^[4-7]$/
 
 const work = mkdtempSync(join(tmpdir(), 'tidemark-smoke-'))
 after(() => rmSync(work, { recursive: true, force: true }))
@@ -90,7 +93,7 @@ function checkRows(result: Result): void {
   for (const row of result.rows) {
     for (const role of ROLES) {
       const summary = row[role]
-      if (!summary && OPTIONAL.has(row.name)) continue
+      if (!summary && (OPTIONAL.has(row.name) || LARGE.test(row.name))) continue
       assert.ok(summary, `${row.name} has no value for the ${role}`)
       assert.ok(
         summary.rounds.every((value) => Number.isFinite(value) && value >= 0),

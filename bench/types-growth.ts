@@ -172,7 +172,7 @@ export const typesGrowth: Bench = {
   rounds: 2,
   measures: CASES.flatMap((each) => POWERS.map((power) => growthMeasure(each, power))),
   async run(setup) {
-    const largest = setup.keys(DEFAULT_MAX, 10_000)
+    const largest = setup.keys(DEFAULT_MAX, 1000)
     const powers = POWERS.filter((power) => 10 ** power <= largest)
     await setup.alternate((role) =>
       setup.withServer(role, async (server) => {
