@@ -2,6 +2,7 @@
 // read into one object; the list is searched from match to match, so that neither COUNT nor RANK
 // costs more than the elements that are compared.
 
+import { I64_MIN } from '../base/i64.ts'
 import { Type } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
@@ -86,7 +87,8 @@ function readOption(args: Args, i: number, reply: Reply): boolean {
     else if (value === 0) reply.error(RANK_ZERO)
     else {
       OPTIONS.isFromEnd = value < 0
-      OPTIONS.rank = Math.abs(Number(value))
+      // The one number without an opposite is as good as -1, in Redis too.
+      OPTIONS.rank = value === I64_MIN ? 1 : Math.abs(Number(value))
       return true
     }
   } else if (args.is(i, COUNT)) {
