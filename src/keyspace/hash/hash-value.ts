@@ -34,7 +34,8 @@ import type { LeafDict } from '../leaf-dict.ts'
 import * as listpack from '../packed/listpack.ts'
 import * as edit from '../packed/listpack-edit.ts'
 import { PackedEntry } from '../packed/packed.ts'
-import { Encoding } from '../record.ts'
+import { Encoding, encodingOfWord, flagsOf, RecordFlag } from '../record.ts'
+import { wordOf, wordsOf } from '../record-access.ts'
 import { Root } from '../root.ts'
 import { deadlineOf, deadlineText, HashDraft, isPackable, nameFor } from './hash-draft.ts'
 
@@ -74,9 +75,8 @@ export class HashValue {
     this.#db = db
     this.#dict = db.fieldDict
     this.record = record
-    this.#isExpiring = db.fieldDeadlineOf(record) !== 0
-    this.#dueMs = this.#isExpiring ? db.fieldsDueMs(record) : 0
     this.#read(db)
+    this.#dueMs = this.#isExpiring ? db.fieldsDueMs(record) : 0
     return this
   }
 
@@ -196,7 +196,6 @@ export class HashValue {
   setDeadline(field: ByteRange, deadlineMs: number, limits: EncodingLimits): void {
     const db = this.#database()
     const earliestMs = db.fieldDeadlineOf(this.record)
-    this.#isExpiring = true
     // The record first, so that it is never too late.
     if (earliestMs === 0 || deadlineMs < earliestMs) {
       this.record = db.setFieldDeadline(this.record, deadlineMs)
@@ -215,14 +214,14 @@ export class HashValue {
     if (!this.#isPackable(Encoding.ListpackEx, this.count, length + change)) {
       return this.#rebuild(field, null, limits, deadlineMs)
     }
-    this.#replaceEntry(at, text)
+    this.#replaceEntry(at, text, change)
   }
 
   /** Takes the deadline of the field, at which the last `find` has put the cursor. Never fails. */
   clearDeadline(field: ByteRange): void {
     if (this.deadlineMs === 0) return
     if (!this.#isPacked) this.#fields().setDeadline(this.#root, field, 0)
-    else this.#replaceEntry(listpack.skipEntries(this.#packed.bytes, this.#at, 2), deadlineText(0))
+    else this.#clearPacked()
     this.#mendDeadline()
   }
 
@@ -340,7 +339,12 @@ export class HashValue {
 
   /** Points at the value where it is now; the cursor stays at its field. */
   #read(db: Database): void {
-    this.#isPacked = !db.hasRoot(this.record)
+    const { arena } = db.collections
+    const words = wordsOf(arena, this.record)
+    const at = wordOf(this.record)
+    const flags = flagsOf(words[at + 1]!)
+    this.#isExpiring = (flags & RecordFlag.FieldDeadline) !== 0
+    this.#isPacked = (flags & RecordFlag.Root) === 0
     if (!this.#isPacked) {
       db.readRoot(this.record, this.#root)
       return
@@ -348,7 +352,7 @@ export class HashValue {
     const { start } = this.#packed
     db.readString(this.record, this.#packed)
     this.#at += this.#packed.start - start
-    this.#stride = db.encodingOf(this.record) === Encoding.ListpackEx ? 3 : 2
+    this.#stride = encodingOfWord(words[at]!) === Encoding.ListpackEx ? 3 : 2
   }
 
   /** Whether the field that the cursor is at is overdue, which is noted. */
@@ -406,21 +410,28 @@ export class HashValue {
       if (!this.#isPackable(name, this.count, length + change)) {
         this.#rebuild(field, value, limits, deadlineMs)
       } else {
-        this.#replaceEntry(valueAt, value)
+        this.#replaceEntry(valueAt, value, change)
         this.#rename(name)
-        if (isFreed) {
-          const deadlineAt = listpack.skipEntries(this.#packed.bytes, this.#at, 2)
-          this.#replaceEntry(deadlineAt, deadlineText(0))
-        }
+        if (isFreed) this.#clearPacked()
       }
     }
     if (isFreed) this.#mendDeadline()
   }
 
-  /** Puts a text in the place of the packed entry at `at`. What does not grow never fails. */
-  #replaceEntry(at: number, text: ByteRange): void {
-    const { bytes, start, length } = this.#packed
-    const change = edit.encodedLength(text) - listpack.entryBytes(bytes, at)
+  /** Takes the deadline of the packed field that the cursor is at. */
+  #clearPacked(): void {
+    const { bytes } = this.#packed
+    const at = listpack.skipEntries(bytes, this.#at, 2)
+    const text = deadlineText(0)
+    this.#replaceEntry(at, text, edit.encodedLength(text) - listpack.entryBytes(bytes, at))
+  }
+
+  /**
+   * Puts a text in the place of the packed entry at `at`, `change` bytes more. What does not grow
+   * never fails.
+   */
+  #replaceEntry(at: number, text: ByteRange, change: number): void {
+    const { start, length } = this.#packed
     if (change > 0) this.#resize(length, 0, change)
     else this.#database().touch(this.record)
     const packed = this.#packed
