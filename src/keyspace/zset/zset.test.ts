@@ -221,7 +221,7 @@ test('a set whose nodes and index lie in two segments', () => {
   const bench = new Bench(SEED)
   const { random } = bench
   const { arena } = bench.keyspace
-  for (let left = PAGES / 2 - 60; left > 0; left -= 4096) arena.allocateTable(Math.min(left, 4096))
+  for (let left = PAGES / 2 - 30; left > 0; left -= 4096) arena.allocateTable(Math.min(left, 4096))
   for (let round = 0; round < 8000; round++) {
     const member = `member:${random.below(5000)}`
     if (random.below(4) === 0 && bench.model.has(member)) bench.remove(member)
