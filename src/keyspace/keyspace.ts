@@ -3,7 +3,7 @@
 //   database.ts       one database: find, put, grow, rename, expire, scan
 //   dict.ts           its hash table          deadlines.ts  its list of expiring records
 //   record.ts         a record's layout       record-access.ts, record-store.ts  reading, writing
-//   access-clock.ts   LRU and LFU bits        expire.ts     the active expire cycle
+//   access-clock.ts   LRU and LFU bits        expire.ts, field-expire.ts  the active expire cycle
 //   bulk-load.ts      many keys at once       lazy-free.ts  large values, freed in steps
 //   collections.ts    large values and their records        root.ts  where their nodes are
 //   packed/           small collections       string/ list/ hash/ set/ zset/ stream/  the types

@@ -1,6 +1,7 @@
 // Goal: deadlines of fields survive DUMP and RESTORE, and files; the bytes are those of Redis 7.4's
 // types 24 and 25, in files and payloads of version 12, while hashes without deadlines stay as
-// Redis 7.0 reads them; a cut holds the deadlines of its instant, whatever expires or is set meanwhile.
+// Redis 7.0 reads them; a cut holds the deadlines of its instant, whatever expires or is set
+// meanwhile.
 // Method: literal bytes; round trips in all forms; seeded random commands between the steps of a
 // snapshot in checking mode, its file loaded and compared with the state at the cut.
 
@@ -101,10 +102,10 @@ test('damaged payloads are errors and change nothing', () => {
   const bad = [
     `19${EARLY}2c${LISTPACK.replace('0900', '0800')}`,
     // Two fields without the last deadline.
-    `19${EARLY}0d` + '0d0000000200' + '816102' + '0101' + '0001' + 'ff',
+    `19${EARLY}0d0d000000020081610201010001ff`,
     // A deadline that is a text, and one below 0.
-    `19${EARLY}0f` + '0f0000000300' + '816102' + '0101' + '817802' + 'ff',
-    `19${EARLY}0f` + '0f0000000300' + '816102' + '0101' + 'dfff02' + 'ff',
+    `19${EARLY}0f0f00000003008161020101817802ff`,
+    `19${EARLY}0f0f00000003008161020101dfff02ff`,
     // A field twice.
     `18${EARLY}02${'000161c00a'}${'010161c014'}`,
     // A deadline beyond what a number holds; one before 1970.
@@ -118,6 +119,27 @@ test('damaged payloads are errors and change nothing', () => {
   deepEqual(run(harness, 'hgetall k'), ['kept', '1'])
   equal(harness.keyspace.size, 1)
   equal(harness.context.db.fieldDeadlines.count, 0)
+})
+
+test('no flipped bit and no cut of a payload does more than fail', () => {
+  const harness = harnessOf()
+  let refused = 0
+  for (const hex of [`19${EARLY}2c${LISTPACK}`, `18${EARLY}02${'000161c00a'}${'010162c014'}`]) {
+    for (let at = 0; at < hex.length / 2; at++) {
+      for (let bit = 0; bit <= 8; bit++) {
+        const bytes = Buffer.from(hex, 'hex')
+        const damaged = bit === 8 ? bytes.subarray(0, at) : bytes
+        if (bit < 8) bytes[at] = bytes[at]! ^ (1 << bit)
+        const answer = restoreHex(harness, 'k', damaged.toString('hex'))
+        if (answer !== null && typeof answer === 'object' && 'line' in answer) {
+          if (answer.line !== '+OK') refused++
+        }
+        run(harness, 'hgetall k')
+      }
+    }
+    harness.keyspace.check()
+  }
+  ok(refused > 200)
 })
 
 test('DUMP and RESTORE, RENAME, MOVE and COPY keep deadlines, in every form', () => {
