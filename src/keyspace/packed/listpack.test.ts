@@ -280,3 +280,31 @@ test('damage is seen, and nothing outside of the range is read', () => {
     assert.equal(walked, found.length)
   }
 })
+
+test('what comes and goes at the ends moves nothing, and makes the same bytes', () => {
+  const random = new Random(SEED)
+  const bytes = new Uint8Array(40_000)
+  let start = 20_000
+  edit.writeEmpty(bytes, start)
+  const model: string[] = []
+  for (let i = 0; i < 2000; i++) {
+    const choice = model.length === 0 ? random.below(2) : random.below(4)
+    const text = random.below(2) === 0 ? String(random.u32()) : 'x'.repeat(random.below(150))
+    if (choice === 0) {
+      start = edit.prependEntry(bytes, start, sliceOf(text))
+      model.unshift(text)
+    } else if (choice === 1) {
+      edit.appendEntry(bytes, start, sliceOf(text))
+      model.push(text)
+    } else if (choice === 2) {
+      const count = Math.min(1 + random.below(3), model.length)
+      start = edit.dropFirst(bytes, start, count)
+      model.splice(0, count)
+    } else {
+      edit.dropLast(bytes, start, listpack.lastEntry(bytes, start))
+      model.pop()
+    }
+    const total = listpack.totalBytes(bytes, start)
+    assert.deepEqual(bytes.slice(start, start + total), listpackOf(model), `SEED=${SEED} step ${i}`)
+  }
+})
