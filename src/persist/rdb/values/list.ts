@@ -1,8 +1,8 @@
 // Lists in RDB streams.
 //
 // Written: a packed list is a quicklist of one node; a list in leaves has one node per leaf, each a
-// listpack as it lies (type 18). One that refers to elements too large for a leaf is written element
-// by element (type 1): how many nodes it would be stands nowhere, and must come first.
+// listpack as it lies (type 18). One that refers to elements too large for a leaf is written
+// element by element (type 1): how many nodes it would be stands nowhere, and must come first.
 // Read: all forms that Redis has written: 1, a count and strings; 10, a ziplist; 14 and 18,
 // quicklists of ziplists and of listpacks or single elements (packed-reader.ts).
 
