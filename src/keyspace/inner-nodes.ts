@@ -206,6 +206,16 @@ export class InnerNodes {
     this.setSlots(node, slots - 1)
   }
 
+  /** Entries below the slots before `slot`. */
+  sumBefore(node: Ptr, slot: number): number {
+    const words = this.#words(node)
+    const first = slotIndex(node, 0) + Slot.Count
+    const limit = first + slot * SLOT_WORDS
+    let sum = 0
+    for (let at = first; at < limit; at += SLOT_WORDS) sum += words[at]!
+    return sum
+  }
+
   /**
    * The slot that leads to entry `rank` of those from `base` to `limit` that are below the node;
    * `base` is that of the slot then.

@@ -37,7 +37,7 @@ export class LeafIndex {
   readonly #reserved = new Uint32Array(DEPTH_MAX + 2)
   #reservedCount = 0
   #reservedNext = 0
-  /** Entries before the leaf that `seekRank` or `seekKey` found. */
+  /** Entries before the leaf that `seekRank` found. */
   base = 0
 
   constructor(arena: Arena, order: LeafOrder) {
@@ -84,14 +84,20 @@ export class LeafIndex {
   /** The last leaf whose first entry is at or before the target, else the first. */
   seekKey(index: Ptr, key: number): Ptr {
     let node = index
-    this.base = 0
     this.#depth = this.#inner.levelOf(node) + 1
     for (let level = this.#depth - 1; level >= 0; level--) {
-      const slot = this.#slotOfKey(node, key)
-      for (let i = 0; i < slot; i++) this.base += this.#inner.countAt(node, i)
-      node = this.#step(level, node, slot)
+      node = this.#step(level, node, this.#slotOfKey(node, key))
     }
     return node
+  }
+
+  /** Entries before the leaf that the path leads to. O(slots of the path). */
+  baseOfPath(): number {
+    let base = 0
+    for (let level = 0; level < this.#depth; level++) {
+      base += this.#inner.sumBefore(this.#nodes[level]!, this.#slots[level]!)
+    }
+    return base
   }
 
   /** Leads the path to the next leaf, which exists; returns it. */

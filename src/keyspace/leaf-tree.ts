@@ -36,6 +36,8 @@ export const NO_ORDER: LeafOrder = { keyOf: () => 0, isAtOrBefore: () => true }
 /** Frees what the entries of a leaf own besides it; returns how much that was. */
 export type ElementFreer = (collections: Collections, leaf: Ptr) => number
 
+/** A base that no seek has needed. */
+const UNKNOWN = -1
 const SOURCE = scratchSlice()
 
 export class LeafTree {
@@ -43,6 +45,7 @@ export class LeafTree {
   readonly #arena: Arena
   readonly #index: LeafIndex
   #leaf: Ptr = NULL
+  /** Rank of the current leaf's first entry; UNKNOWN until somebody asks for it. */
   #base = 0
 
   constructor(collections: Collections, order: LeafOrder) {
@@ -58,6 +61,7 @@ export class LeafTree {
 
   /** Rank of the current leaf's first entry. */
   get base(): number {
+    if (this.#base === UNKNOWN) this.#base = this.#index.baseOfPath()
     return this.#base
   }
 
@@ -99,7 +103,7 @@ export class LeafTree {
     const { index } = chain
     if (index === NULL) return this.#seekOnly(chain)
     this.#leaf = this.#index.seekKey(index, key)
-    this.#base = this.#index.base
+    this.#base = UNKNOWN
     return this.#leaf
   }
 
@@ -117,7 +121,7 @@ export class LeafTree {
   moveNext(): Ptr {
     const next = this.#leafWord(this.#leaf, LeafWord.Next)
     if (next === NULL) return NULL
-    this.#base += this.#leafWord(this.#leaf, LeafWord.Count)
+    if (this.#base !== UNKNOWN) this.#base += this.#leafWord(this.#leaf, LeafWord.Count)
     this.#leaf = this.#index.moveNext()
     assert(this.#leaf === next, 'index and leaves agree')
     return next
@@ -129,7 +133,7 @@ export class LeafTree {
     if (previous === NULL) return NULL
     this.#leaf = this.#index.movePrevious()
     assert(this.#leaf === previous, 'index and leaves agree')
-    this.#base -= this.#leafWord(previous, LeafWord.Count)
+    if (this.#base !== UNKNOWN) this.#base -= this.#leafWord(previous, LeafWord.Count)
     return previous
   }
 
@@ -139,7 +143,8 @@ export class LeafTree {
    */
   insertAfter(chain: Chain, pageCount: number, key: number): Ptr {
     if (chain.leaves === 0) return this.#insertOnly(chain, pageCount)
-    const base = this.#base + this.#leafWord(this.#leaf, LeafWord.Count)
+    const isKnown = this.#base !== UNKNOWN
+    const base = isKnown ? this.#base + this.#leafWord(this.#leaf, LeafWord.Count) : UNKNOWN
     const leaf = this.#insert(chain, 1, { pageCount, key })
     this.#base = base
     return leaf
@@ -204,6 +209,8 @@ export class LeafTree {
   remove(chain: Chain): Ptr {
     const arena = this.#arena
     const leaf = this.#leaf
+    // The way to the next leaf, which the change of the index may bend.
+    const { base } = this
     const count = this.#leafWord(leaf, LeafWord.Count)
     if (count > 0) this.addCount(chain, -count)
     chain.touch(arena)
@@ -219,7 +226,7 @@ export class LeafTree {
       this.#leaf = NULL
       return NULL
     }
-    return this.#seekBase(chain, next)
+    return this.#seekBase(chain, next, base)
   }
 
   /** Walks the whole chain: links, counts, keys, levels. For tests. */
@@ -298,11 +305,11 @@ export class LeafTree {
     return leaf
   }
 
-  /** Leads the path to the leaf that starts at the base. */
-  #seekBase(chain: Chain, leaf: Ptr): Ptr {
+  /** Leads the path to the leaf that starts at `base`. */
+  #seekBase(chain: Chain, leaf: Ptr, base: number): Ptr {
     const count = this.#leafWord(leaf, LeafWord.Count)
     assert(count > 0, 'what stands behind a removed leaf has entries')
-    const found = this.seekRank(chain, this.#base)
+    const found = this.seekRank(chain, base)
     assert(found === leaf, 'index and leaves agree')
     return leaf
   }

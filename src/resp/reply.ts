@@ -14,6 +14,7 @@ import {
   DOUBLE_LENGTH_MAX,
   formatDouble,
   INTEGER_LENGTH_MAX,
+  integerLength,
   latin1,
   writeDouble,
   writeInteger,
@@ -176,14 +177,10 @@ export class Reply {
 
   /** A bulk that is the integer in ASCII. Allocates nothing for safe integers. */
   bulkInteger(value: I64): void {
+    if (typeof value === 'bigint') return this.bulkText(String(value))
     this.#ensure(HEADER_LENGTH_MAX * 2)
-    // One or two digits of length: written behind a gap for two, moved if one was too much.
-    const start = this.#length + 5
-    const end = writeInteger(this.#bytes, start, value)
-    const length = end - start
-    this.#header(DOLLAR, length)
-    if (this.#length < start) this.#bytes.copyWithin(this.#length, start, end)
-    this.#length += length
+    this.#header(DOLLAR, integerLength(value))
+    this.#length = writeInteger(this.#bytes, this.#length, value)
     this.#lineEnd()
   }
 
