@@ -21,6 +21,7 @@ import {
 import { distanceBetween } from './geo-shape.ts'
 import { fixedText } from './geo-text.ts'
 import { type Place, placeOfScore, scoreOfPlace, textOfPlace } from './geohash.ts'
+import { type KeySpec, keyAfter, oneKey } from './key-spec.ts'
 import { readZset, WRONG } from './zset-access.ts'
 import { addPlaced } from './zset-add.ts'
 
@@ -128,6 +129,12 @@ const FROM_MEMBER = '`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments'
 const FROM_MEMBER_STORED =
   '`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments'
 
+/** The key of the index, and those behind STORE and STOREDIST, which come after `from` arguments. */
+function radiusSpecs(from: number): readonly KeySpec[] {
+  const stored = ['STORE', 'STOREDIST'].map((name) => keyAfter(name, from, 'OW update'))
+  return [oneKey(1, 'RO access'), ...stored]
+}
+
 export const geoCommands: readonly Command[] = [
   {
     ...ROW,
@@ -176,6 +183,7 @@ export const geoCommands: readonly Command[] = [
     summary: 'Find members of a geospatial index within a distance of a place',
     complexity: SEARCH_COMPLEXITY,
     deprecated: { since: '6.2.0', replacedBy: BY_RADIUS_STORED },
+    keySpecs: radiusSpecs(6),
     findKeys: radiusKeys(6),
   },
   {
@@ -197,6 +205,7 @@ export const geoCommands: readonly Command[] = [
     summary: 'Find members of a geospatial index within a distance of a member',
     complexity: SEARCH_COMPLEXITY,
     deprecated: { since: '6.2.0', replacedBy: FROM_MEMBER_STORED },
+    keySpecs: radiusSpecs(5),
     findKeys: radiusKeys(5),
   },
   {

@@ -13,6 +13,7 @@ import type { Reply } from '../resp/reply.ts'
 import { keyArgument, valueArgument } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
 import { DEL, EventClass, keyEvent, noteChange, noteEvent, tellChange } from './key-event.ts'
+import { countedKeys } from './key-spec.ts'
 import { cursorArgument, ScanOptions } from './scan-arguments.ts'
 import {
   findSintercardKeys,
@@ -272,6 +273,7 @@ export const setCommands: readonly Command[] = [
     summary: 'Get the number of members that all sets have',
     complexity: INTER_COMPLEXITY,
     keyFlags: ['RO access'],
+    keySpecs: [countedKeys(1, 'RO access')],
     findKeys: findSintercardKeys,
   },
   {

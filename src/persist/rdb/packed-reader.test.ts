@@ -3,8 +3,6 @@
 // where it is laid out (`npm run tcl` fetches it), against what that suite expects of them.
 
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { StoreError } from '../../base/errors.ts'
 import { PackedEntry } from '../../keyspace/packed/packed.ts'
@@ -15,7 +13,6 @@ import { PackedKind } from './packed-walker.ts'
 import { Opcode } from './rdb-format.ts'
 import { BytesFile, RdbInput, RdbString } from './rdb-input.ts'
 
-const ASSETS = join(import.meta.dirname, '../../../.cache/tcl/redis-source/tests/assets')
 const BUFFER_BYTES = 4096
 const INPUT = new RdbInput(new Kernels(RdbInput.regionBytes(BUFFER_BYTES)), BUFFER_BYTES)
 const READER = new PackedReader()
@@ -94,35 +91,6 @@ test('a hash of Redis 2.4 and a list of Redis 4.0', () => {
   const quicklist =
     '524544495330303038 fe00 fb0200 0e 046c697374 01 0d 0d0000000a000000010000f8ff ff'
   assert.deepEqual(packedValuesOf(hex(quicklist)), { list: ['7'] })
-})
-
-test('the assets of the public suite', { skip: !existsSync(ASSETS) }, () => {
-  const pairs = ['f1', 'v1', 'f2', 'v2']
-  const letters = ['a', '1', 'b', '2', 'c', '3']
-  const rows: [string, Record<string, string[]>][] = [
-    ['hash-zipmap.rdb', { hash: pairs }],
-    ['hash-ziplist.rdb', { hash: pairs }],
-    ['zset-ziplist.rdb', { zset: ['one', '1', 'two', '2'] }],
-    ['list-quicklist.rdb', { list: ['7'] }],
-    [
-      'encodings.rdb',
-      {
-        hash_zipped: letters,
-        list_zipped: ['1', '2', '3', 'a', 'b', 'c', '100000', '6000000000'],
-        set_zipped_1: ['1', '2', '3', '4'],
-        set_zipped_2: ['100000', '200000', '300000', '400000'],
-        set_zipped_3: ['1000000000', '2000000000', '3000000000', '4000000000', '5000000000'].concat(
-          '6000000000',
-        ),
-        zset_zipped: letters,
-      },
-    ],
-  ]
-  for (const [name, expected] of rows) {
-    assert.deepEqual(packedValuesOf(readFileSync(join(ASSETS, name))), expected, name)
-  }
-  const damaged = readFileSync(join(ASSETS, 'corrupt_ziplist.rdb'))
-  assert.throws(() => packedValuesOf(damaged), StoreError)
 })
 
 /** A string with its length in front, shorter than 64 or in 14 bits. */
