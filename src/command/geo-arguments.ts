@@ -1,4 +1,5 @@
-// Arguments that are places and units of length.
+// Arguments that are places and units of length. Whoever gets no place or unit returns: the error
+// has been replied.
 
 import { type Args, word } from '../resp/args.ts'
 import { NOT_FLOAT, replyError } from '../resp/replies.ts'
@@ -15,7 +16,7 @@ const UNITS = [
 
 const BAD_UNIT = replyError('ERR unsupported unit provided. please use M, KM, FT, MI')
 
-/** Fills `out` with longitude and latitude, arguments `i` and the next; false after an error reply. */
+/** Fills `out` with longitude and latitude, argument `i` and the next; false: neither. */
 export function placeArgument(args: Args, i: number, out: Place, reply: Reply): boolean {
   const longitude = args.double(i)
   const latitude = args.double(i + 1)

@@ -1,4 +1,5 @@
-// Keys of commands that say how many there are: `numkeys key [key …]`.
+// Keys of commands that say how many there are: `numkeys key [key …]`. For COMMAND GETKEYS and all
+// who follow keys; the handlers read their arguments themselves.
 
 import type { Args } from '../resp/args.ts'
 

@@ -1,4 +1,5 @@
-// Copies of sorted sets, for COPY.
+// Copies of sorted sets, for COPY. A copy is called as its original is, but lies in memory as if it
+// had been filled anew: packed if it fits, with leaves that are full.
 
 import { type Slice, scratchSlice } from '../../base/slice.ts'
 import type { Ptr } from '../../memory/layout.ts'

@@ -44,7 +44,7 @@ export function parseScore(text: string): number {
   return infinity[1] === '-' ? -Infinity : Infinity
 }
 
-/** Points `out` at the text of the member at `at`; of a number, valid as long as `entry` is kept. */
+/** Points `out` at the text of the member at `at`; of a number, valid as long as `entry` is. */
 export function readMember(bytes: Uint8Array, at: number, entry: PackedEntry, out: Slice): Slice {
   listpack.readEntry(bytes, at, entry)
   return entry.textInto(out)

@@ -4,7 +4,7 @@
 //   large-zset.ts     large: leaves (zset-leaf.ts) in a tree, members found by member-index.ts
 //   release-zset.ts   lazy free
 //
-// `Zset` is a cursor over both forms: pointed at a record, or at a set that is being made and has no
+// `Zset` is a cursor over both forms: it is at a record, or at a set that is being made and has no
 // key yet (results of ZUNIONSTORE, values that are loaded). It has a *place*, the member that a
 // search or a seek found; a change makes it undefined. Members that are handed in lie outside of
 // the set. `zsetsOf` gives the cursors of a keyspace; nothing here allocates but them.
@@ -243,8 +243,8 @@ export class Zset {
   }
 
   /**
-   * The cursor to go on with after about `count` members from `cursor` on, 0 at the end. Packed sets
-   * are one step.
+   * The cursor to go on with after about `count` members from `cursor` on, 0 at the end. A packed
+   * set is one step.
    */
   scanLimit(cursor: number, count: number): number {
     return this.#isLarge ? this.#large.scanLimit(cursor, count) : 0
