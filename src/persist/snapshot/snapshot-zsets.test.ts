@@ -1,0 +1,179 @@
+// Goal: sorted sets are in the file as they were at the cut, whatever is done to them meanwhile:
+// splits, merges, growing leaves, members in spans, other scores, removal of ranges, copies.
+// Method: as snapshot.test.ts: seeded random changes between single steps of the scanner, with a
+// reserve so small that writers must wait, every page checked; the loaded file is compared with
+// plain values taken at the cut.
+
+import { deepEqual, equal } from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock } from '../../base/clock.ts'
+import { FakeDisk } from '../../base/disk-fake.ts'
+import { Random } from '../../base/random.ts'
+import { Slice } from '../../base/slice.ts'
+import type { Database } from '../../keyspace/database.ts'
+import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
+import { Keyspace } from '../../keyspace/keyspace.ts'
+import { copyZset } from '../../keyspace/zset/copy-zset.ts'
+import { zsetsOf } from '../../keyspace/zset/zset.ts'
+import { NULL, type Ptr } from '../../memory/layout.ts'
+import { Persistence } from '../persistence.ts'
+import { SteppedRunner } from './test-runner.ts'
+
+const SEED = Number(process.env['SEED'] ?? 1)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 8)
+const NOW_MS = 1_700_000_000_000
+const LIMITS = defaultEncodingLimits()
+
+const log = {
+  level: 'notice' as const,
+  debug: () => undefined,
+  verbose: () => undefined,
+  notice: () => undefined,
+  warning: () => undefined,
+  raw: () => undefined,
+}
+
+class Bench {
+  readonly random: Random
+  readonly disk = new FakeDisk()
+  readonly runner = new SteppedRunner(this.disk)
+  readonly keyspace: Keyspace
+  readonly persistence: Persistence
+  #phase = 0
+
+  constructor(seed: number, reservePages: number) {
+    this.random = new Random(seed)
+    this.keyspace = new Keyspace({
+      databaseCount: 2,
+      pageCapacity: 16384 * 16,
+      hashSecret: new Uint32Array([seed, 7]),
+      random: new Random(seed + 1),
+    })
+    this.keyspace.advance(NOW_MS)
+    this.disk.makeDirectory('/data')
+    this.persistence = new Persistence({
+      keyspace: this.keyspace,
+      disk: this.disk,
+      clock: new FakeClock(NOW_MS),
+      log: log as never,
+      settings: {
+        filePath: '/data/dump.rdb',
+        savePoints: [],
+        compress: seed % 2 === 0,
+        checksum: true,
+        syncsWhileWriting: true,
+        stopsWritesOnError: true,
+        reserveBytes: reservePages * 4096,
+        keyDelayUs: 0,
+        keepsClocks: false,
+        version: '7.0.15',
+        usedMemory: 0,
+      },
+      runner: this.runner,
+      processId: 1,
+      isChecking: true,
+      relieve: () => this.runner.step(),
+    })
+  }
+
+  element(): Slice {
+    const id = this.random.below(3000)
+    const length = id % 97 === 0 ? (id * 37) % 20_000 : id % 40
+    return Slice.ofText(`${id}`.padEnd(length, 'x'))
+  }
+
+  /** One random change, of which a set sees some hundred in a row. */
+  change(): void {
+    const { random } = this
+    const db = this.keyspace.databases[0]!
+    const key = Slice.ofText(`zset:${random.below(4)}`)
+    const record = db.findForWrite(key)
+    const choice = random.below(10_000)
+    if (choice < 20 && record !== NULL) return db.remove(record)
+    if (choice < 40 && record !== NULL) {
+      copyZset(db, record, this.keyspace.databases[1]!, key)
+      return
+    }
+    if (choice < 60) {
+      this.keyspace.reclaimStep()
+      return
+    }
+    if (choice < 70 && record !== NULL) {
+      db.setDeadline(record, random.below(2) === 0 ? 0 : NOW_MS + 1e9)
+      return
+    }
+    // Sets grow to some thousand members, shrink, and grow again.
+    this.#changeSet(
+      db,
+      key,
+      record,
+      random.below(100) < (this.#phase++ % 20_000 < 12_000 ? 80 : 20),
+    )
+  }
+
+  #changeSet(db: Database, key: Slice, record: Ptr, isGrowing: boolean): void {
+    const { main, made } = zsetsOf(db)
+    const member = this.element()
+    const score = this.random.below(3) === 0 ? this.random.below(10) : this.random.float() * 100
+    if (record === NULL) {
+      made.openNew().add(member, score, LIMITS)
+      made.storeAs(db, key)
+      return
+    }
+    main.open(db, record)
+    if (!isGrowing && this.random.below(50) === 0) {
+      const from = this.random.below(main.count)
+      main.removeRanks(from, Math.min(main.count, from + this.random.below(200)))
+    } else if (!main.find(member)) {
+      if (isGrowing) main.add(member, score, LIMITS)
+    } else if (isGrowing) main.setScore(member, score)
+    else main.remove()
+    if (main.count === 0) db.remove(main.record)
+  }
+
+  contents(): Map<string, string[]>[] {
+    const member = new Slice()
+    return this.keyspace.databases.map((db) => {
+      const map = new Map<string, string[]>()
+      db.each((record) => {
+        const found = [`deadline ${db.deadlineOf(record)}`]
+        const zset = zsetsOf(db).main.open(db, record)
+        zset.check()
+        zset.seekRank(0)
+        do found.push(`${zset.readMember(member).toLatin1()} ${zset.score}`)
+        while (zset.next())
+        map.set(db.readKey(record, new Slice()).toLatin1(), found)
+      })
+      return map
+    })
+  }
+}
+
+for (let round = 0; round < ROUNDS; round++) {
+  const seed = SEED * 1000 + round
+  const reservePages = [16, 24, 64, 1024][round % 4]!
+  test(`seed ${seed}: sorted sets, reserve of ${reservePages} pages`, () => {
+    const bench = new Bench(seed, reservePages)
+    for (let i = 0; i < 12_000; i++) bench.change()
+    for (let save = 0; save < 3; save++) {
+      const atCut = bench.contents()
+      equal(bench.persistence.startBackground(), null)
+      let writes = 0
+      while (bench.persistence.isSaving) {
+        const turns = bench.random.below(60)
+        for (let i = 0; i < turns; i++, writes++) if (writes < 6000) bench.change()
+        const steps = bench.random.below(3)
+        for (let i = 0; i < steps; i++) bench.runner.step()
+        bench.persistence.cron()
+      }
+      equal(bench.persistence.lastError, '')
+      bench.keyspace.reclaimAll()
+      bench.keyspace.check()
+      const other = new Bench(99, 64)
+      other.disk.put('/data/dump.rdb', bench.disk.contents('/data/dump.rdb')!)
+      other.persistence.loadNow({ mayOverwrite: false })
+      other.keyspace.check()
+      deepEqual(other.contents(), atCut, `SEED=${SEED}, round ${round}, save ${save}`)
+    }
+  })
+}
