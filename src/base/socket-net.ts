@@ -9,6 +9,7 @@
 //   Further writes queue in chunks of the socket's own until the kernel has all.
 // - A write that fails closes the socket on the loop's next turn, never inside `write`.
 // - A peer that ends its side is closed, as Redis does it, even if replies are still pending.
+// - Connections that we open are plain sockets: they are few, and cost what their bytes cost.
 
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import * as net from 'node:net'
@@ -26,6 +27,9 @@ import {
 } from './node-handles.ts'
 import type {
   AcceptHandler,
+  Attempt,
+  ConnectAddress,
+  ConnectHandler,
   ListenAddress,
   Listener,
   Socket,
@@ -54,6 +58,7 @@ export class NetTransport implements Transport {
   readonly #binding: StreamBinding | null
   readonly #listeners = new Set<NetListener>()
   readonly #sockets = new Set<Socket>()
+  readonly #attempts = new Set<NetAttempt>()
   readonly #shared: Shared | null
 
   constructor(options: NetTransportOptions = {}) {
@@ -94,8 +99,16 @@ export class NetTransport implements Transport {
     return listener
   }
 
+  connect(address: ConnectAddress, handler: ConnectHandler): Attempt {
+    return new NetAttempt(address, handler, {
+      sockets: this.#sockets,
+      attempts: this.#attempts,
+    })
+  }
+
   close(): void {
     for (const listener of this.#listeners) listener.close()
+    for (const attempt of this.#attempts) attempt.abort()
     for (const socket of this.#sockets) socket.close()
   }
 
@@ -163,6 +176,37 @@ class NetListener implements Listener {
     this.#owner.delete(this)
     // Throws nothing when it is not listening; connections stay open.
     this.server.close()
+  }
+}
+
+/** Who keeps what an attempt is and becomes. */
+interface AttemptOwner {
+  readonly sockets: Set<Socket>
+  readonly attempts: Set<NetAttempt>
+}
+
+class NetAttempt implements Attempt {
+  readonly #socket: net.Socket
+  readonly #owner: AttemptOwner
+
+  constructor({ host, port }: ConnectAddress, handler: ConnectHandler, owner: AttemptOwner) {
+    this.#owner = owner
+    owner.attempts.add(this)
+    const socket = net.connect({ host, port, noDelay: true })
+    this.#socket = socket
+    socket.once('error', (cause: NodeJS.ErrnoException) => {
+      if (owner.attempts.delete(this)) handler.onFail(cause.code ?? cause.message)
+    })
+    socket.once('connect', () => {
+      if (!owner.attempts.delete(this)) return
+      socket.removeAllListeners('error')
+      const plain = new PlainSocket(socket, '', owner.sockets)
+      plain.start(handler.onConnect(plain))
+    })
+  }
+
+  abort(): void {
+    if (this.#owner.attempts.delete(this)) this.#socket.destroy()
   }
 }
 

@@ -13,8 +13,29 @@ export interface Transport {
     handler: AcceptHandler,
     done: (error: Error | null) => void,
   ): Listener
-  /** Ends all listeners and sockets. */
+  /** Begins to connect to another server; what comes of it goes to `handler`, never at once. */
+  connect(address: ConnectAddress, handler: ConnectHandler): Attempt
+  /** Ends all listeners, sockets and attempts to connect. */
   close(): void
+}
+
+/** A name or address, and a port from 0 to 65535. */
+export interface ConnectAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ConnectHandler {
+  /** The connection is open; the returned handler gets its events. */
+  onConnect(socket: Socket): SocketHandler
+  /** There is none, and none will come: `code` is ENOTFOUND, ECONNREFUSED and the like. */
+  onFail(code: string): void
+}
+
+/** A connection on its way. */
+export interface Attempt {
+  /** Gives up: the handler hears nothing more. Does nothing once the connection is open. */
+  abort(): void
 }
 
 /** A TCP address with a port, or the path of a unix socket. */

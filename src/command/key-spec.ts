@@ -59,3 +59,9 @@ export function keyAfter(keyword: string, startfrom: number, flags: string): Key
 export function unknownKeys(flags: string): KeySpec {
   return { flags, begin: { type: 'unknown' }, find: { type: 'unknown' } }
 }
+
+/** All arguments behind a word, which is looked for from `startfrom` on (negative: backwards). */
+export function keysAfter(keyword: string, startfrom: number, flags: string): KeySpec {
+  const find = { type: 'range', lastkey: -1, keystep: 1, limit: 0 } as const
+  return { flags, begin: { type: 'keyword', keyword, startfrom }, find }
+}

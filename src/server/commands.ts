@@ -25,6 +25,7 @@ import { commandCommands } from './command-commands.ts'
 import { configCommands } from './config-commands.ts'
 import { connectionCommands } from './connection-commands.ts'
 import { debugCommands } from './debug-commands.ts'
+import { migrateCommands } from './migrate-command.ts'
 import { monitorCommands } from './monitor-commands.ts'
 import { pubsubCommands } from './pubsub-commands.ts'
 import { serverContext } from './server.ts'
@@ -50,6 +51,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   transactionCommands,
   connectionCommands,
   waitCommands,
+  migrateCommands,
   clientCommands,
   pubsubCommands,
   monitorCommands,

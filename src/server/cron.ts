@@ -84,6 +84,7 @@ export class Cron {
     this.#expireSlice()
     if (this.#reclaimTimer === null) this.#reclaimSlice()
     server.clients.cron(nowMs, server.hz)
+    server.migrations.cron(nowMs)
     server.tracking.limitKeys()
     if (server.tracking.hasBroadcasts) server.tracking.broadcast()
     server.persistence?.cron()
@@ -136,10 +137,10 @@ export class Cron {
   }
 
   #endPause(nowMs: number): void {
-    const { clients, keyspace } = this.#server
+    const { clients, keyspace, migrations } = this.#server
     if (!clients.isPaused || nowMs < clients.pausedUntilMs) return
     clients.unpause()
-    keyspace.isExpiryPaused = false
+    keyspace.isExpiryPaused = migrations.isRunning
     this.#resume()
   }
 
@@ -148,6 +149,7 @@ export class Cron {
     const server = this.#server
     this.#expireTimer = null
     if (!server.isActiveExpireOn || server.isLoading || server.clients.isPaused) return
+    if (server.migrations.isRunning) return
     const { stats } = server.keyspace
     const cappedBefore = stats.timeCapReached
     const startUs = server.clock.monotonicUs()

@@ -84,6 +84,7 @@ export class Engine implements Host {
         this.#awaitingTitle.push(done)
         server.send({ kind: 'title', template })
       },
+      connect: (address, connecting) => transport.connect(address, connecting),
       answer: (client, write) => {
         if (!client.isClosed) this.#turn.answer(client, write)
       },

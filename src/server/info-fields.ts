@@ -165,6 +165,7 @@ function fragmentation({ allocated, mapped, rss, used }: Footprint): Field[] {
 
 export function statsFields(server: Server): Field[] {
   const { statistics, keyspace, dispatcher, persistence, pubsub, tracking } = server
+  const { links } = server.migrations
   const { stats } = keyspace
   const cuts = persistence?.saveTotal ?? 0
   return [
@@ -197,7 +198,8 @@ export function statsFields(server: Server): Field[] {
     ['pubsubshard_channels', pubsub.count(SubscriptionKind.Shard)],
     ['latest_fork_usec', persistence?.lastFreezeUs ?? 0],
     ['total_forks', cuts],
-    ...zeros('migrate_cached_sockets', 'slave_expires_tracked_keys', 'active_defrag_hits'),
+    ['migrate_cached_sockets', links.count],
+    ...zeros('slave_expires_tracked_keys', 'active_defrag_hits'),
     ...zeros('active_defrag_misses', 'active_defrag_key_hits', 'active_defrag_key_misses'),
     ...zeros('total_active_defrag_time', 'current_active_defrag_time'),
     ['tracking_total_keys', tracking.keyCount],

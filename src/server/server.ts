@@ -35,6 +35,8 @@ import type { Connection } from './connection.ts'
 import { needsClocks } from './eviction-policy.ts'
 import { KeyFollowers } from './key-followers.ts'
 import type { MainMessage } from './mailbox.ts'
+import type { Connect } from './migrate-links.ts'
+import { Migrations } from './migrations.ts'
 import { Monitors } from './monitor.ts'
 import { Notifications } from './notifications.ts'
 import { PubSub } from './pubsub.ts'
@@ -78,6 +80,8 @@ export interface ShutdownOptions {
 /** What the engine does for commands. */
 export interface ServerParts {
   readonly shutdown: {
+    /** Whether the server has ended. */
+    readonly isDone: boolean
     run(options: ShutdownOptions): boolean
     /** Drops a shutdown that was ordered and has not begun; false when there is none. */
     abort(): boolean
@@ -88,6 +92,8 @@ export interface ServerParts {
   readonly rebind: (done: (isGood: boolean) => void) => void
   /** Gives the process, which is the main thread's, a title by `template`. */
   readonly retitle: (template: string, done: () => void) => void
+  /** Connects to another server. */
+  readonly connect: Connect
   /** Gives the answer that a command has left open by `isWaiting`. */
   readonly answer: (client: Connection, write: (reply: Reply) => void) => void
 }
@@ -119,6 +125,7 @@ export class Server implements Gates {
   readonly monitors: Monitors
   readonly watches: Watches
   readonly blocking: Blocking
+  readonly migrations: Migrations
   readonly #watch: CommandWatch
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
@@ -181,6 +188,11 @@ export class Server implements Gates {
       isPayloadChecked: true,
       isIntegerShared: values.maxmemory === 0 || !needsClocks(values.maxmemoryPolicy),
     }
+    const { limits } = this
+    const host = () => this.parts
+    const noteError = (code: string) => this.dispatcher.noteError(code)
+    const served = { keyspace, clock, clients, followers, limits }
+    this.migrations = new Migrations({ ...served, host, noteError })
   }
 
   get dispatcher(): Dispatcher {
@@ -258,7 +270,7 @@ export class Server implements Gates {
   }
 
   get pausedFlags(): number {
-    return this.clients.pausedFlags
+    return this.migrations.isRunning ? -1 : this.clients.pausedFlags
   }
 
   get hasMemoryLimit(): boolean {

@@ -9,6 +9,9 @@ import { ForwardLog, LogLevel } from '../base/log.ts'
 import { Random } from '../base/random.ts'
 import type {
   AcceptHandler,
+  Attempt,
+  ConnectAddress,
+  ConnectHandler,
   ListenAddress,
   Listener,
   Socket,
@@ -123,6 +126,8 @@ export class FakeTransport implements Transport {
   readonly addresses: ListenAddress[] = []
   /** Ports where listening fails. */
   readonly busyPorts = new Set<number>()
+  /** Who answers when the server connects to a port: another server's `accept`, or the test. */
+  readonly peers = new Map<number, Pick<FakeTransport, 'accept'>>()
   #handler: AcceptHandler | null = null
   readonly #clock: FakeClock
 
@@ -148,6 +153,20 @@ export class FakeTransport implements Transport {
     return { port, close }
   }
 
+  connect(address: ConnectAddress, handler: ConnectHandler): Attempt {
+    const peer = this.peers.get(address.port)
+    const timer = this.#clock.after(0, () => {
+      if (peer === undefined) return handler.onFail('ECONNREFUSED')
+      const near = new PipeEnd(this.#clock)
+      const far = new PipeEnd(this.#clock)
+      near.other = far
+      far.other = near
+      far.handler = peer.accept(far)
+      near.handler = handler.onConnect(near)
+    })
+    return { abort: () => timer.stop() }
+  }
+
   accept(socket: Socket): SocketHandler {
     if (this.#handler === null) throw new Error('nobody listens')
     return this.#handler.onAccept(socket)
@@ -156,6 +175,48 @@ export class FakeTransport implements Transport {
   close(): void {
     this.addresses.length = 0
   }
+}
+
+/** One end of a connection between two servers; what is written arrives when time goes on. */
+export class PipeEnd implements Socket {
+  readonly remoteAddress = '127.0.0.1:50001'
+  readonly localAddress = '127.0.0.1:6379'
+  readonly isLocal = true
+  readonly descriptor = 10
+  readonly pendingBytes = 0
+  other: PipeEnd | null = null
+  handler: SocketHandler | null = null
+  #isClosed = false
+  readonly #clock: FakeClock
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock
+  }
+
+  write(bytes: Uint8Array, start: number, length: number): void {
+    const copy = bytes.slice(start, start + length)
+    const { other } = this
+    this.#clock.after(0, () => {
+      if (other !== null && !other.#isClosed) other.handler?.onData(copy, 0, length)
+    })
+  }
+
+  end(): void {
+    this.close()
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.handler?.onClose()
+    this.#clock.after(0, () => this.other?.close())
+  }
+
+  setKeepAlive(): void {}
+
+  pause(): void {}
+
+  resume(): void {}
 }
 
 /** A client and its socket in one. */

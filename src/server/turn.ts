@@ -105,10 +105,14 @@ export class Turn implements BlockingHost {
     client.isWaiting = false
     this.#enter(client)
     client.reader.feed(EMPTY_BYTES, 0, 0)
+    const { pushes } = this.#server
     const isMuted = client.replyMode !== ReplyMode.On
+    pushes.beginCommand()
     if (isMuted) this.reply.mute()
     write(this.reply)
     if (isMuted) this.reply.unmute()
+    pushes.endCommand(this.reply)
+    endSkip(client)
     this.#process(client)
     this.proceed()
   }
@@ -254,7 +258,7 @@ export class Turn implements BlockingHost {
     const isDone = this.dispatcher.run(args, reply, client)
     if (client.replyMode === ReplyMode.On) return isDone
     reply.unmute()
-    if (isDone && !client.isBlocked) endSkip(client)
+    if (isDone && !client.isBlocked && !client.isWaiting) endSkip(client)
     return isDone
   }
 

@@ -20,7 +20,7 @@ const MISSING_BY_SUBJECT: Readonly<Record<string, string>> = {
     'function|dump function|flush function|help function|kill function|list function|load ' +
     'function|restore function|stats script script|debug script|exists script|flush ' +
     'script|help script|kill script|load',
-  replication: 'failover migrate psync replconf replicaof role slaveof sync',
+  replication: 'failover psync replconf replicaof role slaveof sync',
   'latency monitor and memory reports':
     'latency|doctor latency|graph latency|history latency|latest latency|reset ' +
     'memory|doctor memory|malloc-stats memory|purge memory|stats',

@@ -1,4 +1,5 @@
 // Commands for COMMAND GETKEYS and GETKEYSANDFLAGS: every way that keys can stand in one.
+// `""` is an empty argument.
 
 export const KEY_SAMPLES: readonly string[] = [
   'GET a',
@@ -62,4 +63,10 @@ export const KEY_SAMPLES: readonly string[] = [
   'UNLINK a b',
   'RESTORE a 0 payload',
   'DUMP a',
+  'MIGRATE h 1 a 0 5',
+  'MIGRATE h 1 a 0 5 COPY REPLACE',
+  'MIGRATE h 1 a 0 5 AUTH keys',
+  'MIGRATE h 1 "" 0 5 COPY KEYS a b',
+  'MIGRATE h 1 "" 0 5 AUTH2 keys keys KEYS a b',
+  'MIGRATE h 1 a 0 5 KEYS b',
 ]

@@ -1,0 +1,127 @@
+// MIGRATE as the server sees it: the one migration that runs, the pause of all other clients while
+// it does, the removal of what has moved, and the connections that are kept. Who runs commands asks
+// `isRunning`; who is held back gets another try at the end. Owner: the engine.
+
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import { scratchSlice } from '../base/slice.ts'
+import type { CommandLimits } from '../command/command.ts'
+import { DEL, noteChange } from '../command/key-event.ts'
+import type { Database } from '../keyspace/database.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import { NULL } from '../memory/layout.ts'
+import type { Reply } from '../resp/reply.ts'
+import type { Clients } from './clients.ts'
+import type { Connection } from './connection.ts'
+import type { KeyFollowers } from './key-followers.ts'
+import { type Connect, MigrateLinks } from './migrate-links.ts'
+import { Migration, type MigrationRequest, type MigrationResult } from './migration.ts'
+
+export interface MigrateOrder {
+  readonly request: MigrationRequest
+  /** Keys stay here, too. */
+  readonly isCopy: boolean
+}
+
+/** What the engine does for a migration; see `ServerParts`. */
+export interface MigrationHost {
+  readonly connect: Connect
+  readonly answer: (client: Connection, write: (reply: Reply) => void) => void
+  readonly resume: () => void
+  readonly shutdown: { readonly isDone: boolean }
+}
+
+export interface MigrationsOptions {
+  readonly keyspace: Keyspace
+  readonly clock: Clock
+  readonly clients: Clients
+  readonly followers: KeyFollowers
+  readonly limits: CommandLimits
+  readonly host: () => MigrationHost
+  /** Counts an error reply. */
+  readonly noteError: (code: string) => void
+}
+
+const KEY = scratchSlice()
+
+export class Migrations {
+  readonly links: MigrateLinks
+  readonly #options: MigrationsOptions
+  #isRunning = false
+
+  constructor(options: MigrationsOptions) {
+    this.#options = options
+    const connect: Connect = (address, handler) => options.host().connect(address, handler)
+    this.links = new MigrateLinks(connect)
+  }
+
+  /** Nobody's commands run, and nothing expires. */
+  get isRunning(): boolean {
+    return this.#isRunning
+  }
+
+  /** Begins to move keys of `db` for `client`, which is answered when that has ended. */
+  begin(client: Connection, db: Database, order: MigrateOrder): void {
+    assert(!this.#isRunning, 'who would begin another one is held back')
+    const { clock, keyspace, limits } = this.#options
+    this.#isRunning = true
+    client.isWaiting = true
+    keyspace.isExpiryPaused = true
+    const migration = new Migration(order.request, {
+      links: this.links,
+      clock,
+      db,
+      isCompressed: limits.isRdbCompressed,
+      onEnd: (result) => this.#end(client, db, { ...order, ...result }),
+    })
+    migration.start()
+  }
+
+  cron(nowMs: number): void {
+    this.links.cron(nowMs)
+  }
+
+  #end(client: Connection, db: Database, order: MigrateOrder & MigrationResult): void {
+    const { keyspace, clients, clock } = this.#options
+    const host = this.#options.host()
+    this.#isRunning = false
+    keyspace.isExpiryPaused = clients.isPaused
+    keyspace.advance(clock.nowMs())
+    // Who asked may have gone meanwhile: what has moved is removed all the same.
+    if (client.isClosed) this.#remove(db, order)
+    else host.answer(client, (reply) => this.#answer(client, db, order, reply))
+    // A server that has saved and ended runs nothing any more.
+    if (!host.shutdown.isDone) host.resume()
+  }
+
+  #answer(
+    client: Connection,
+    db: Database,
+    order: MigrateOrder & MigrationResult,
+    reply: Reply,
+  ): void {
+    const { error } = order
+    if (error === null) reply.ok()
+    else {
+      reply.error(error)
+      if (client.lastEntry !== null) client.lastEntry.failed++
+      this.#options.noteError(error.code)
+    }
+    this.#remove(db, order)
+  }
+
+  /** Removes what the target has, unless it was only to be copied. */
+  #remove(db: Database, { request, moved, isCopy }: MigrateOrder & MigrationResult): void {
+    if (isCopy) return
+    const { keyspace, followers } = this.#options
+    const { args } = request
+    const place = { keyspace, observer: followers, db }
+    for (const position of moved) {
+      const key = KEY.set(args.bytes, args.start(position), args.length(position))
+      const record = db.peek(key)
+      if (record === NULL) continue
+      db.remove(record)
+      noteChange(place, key, DEL)
+    }
+  }
+}
