@@ -89,7 +89,7 @@ class Bench {
     const key = Slice.ofText(`zset:${random.below(4)}`)
     const record = db.findForWrite(key)
     const choice = random.below(10_000)
-    if (choice < 20 && record !== NULL) return db.remove(record)
+    if (choice < 3 && record !== NULL) return db.remove(record)
     if (choice < 40 && record !== NULL) {
       copyZset(db, record, this.keyspace.databases[1]!, key)
       return
@@ -121,7 +121,7 @@ class Bench {
       return
     }
     main.open(db, record)
-    if (!isGrowing && this.random.below(50) === 0) {
+    if (!isGrowing && this.random.below(400) === 0) {
       const from = this.random.below(main.count)
       main.removeRanks(from, Math.min(main.count, from + this.random.below(200)))
     } else if (!main.find(member)) {
