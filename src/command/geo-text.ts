@@ -1,10 +1,13 @@
 // Decimals as C prints them with `%.4f` and `%.17Lf`: exact, and rounded half to even where a
 // double lies in the middle. JavaScript's `toFixed` is exact too, but rounds the middle up.
 
+import { assert } from '../base/assert.ts'
+
 const INTEGER_TEXT_MAX = 1e21
 
-/** `%.{digits}f`. */
+/** `%.{digits}f`; one digit at least. */
 export function fixedText(value: number, digits: number): string {
+  assert(digits > 0, 'a decimal has digits behind its point')
   if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
   if (Math.abs(value) >= INTEGER_TEXT_MAX) return `${BigInt(value)}.${'0'.repeat(digits)}`
   const text = value.toFixed(digits)
