@@ -129,7 +129,7 @@ const FROM_MEMBER = '`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments'
 const FROM_MEMBER_STORED =
   '`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments'
 
-/** The key of the index, and those behind STORE and STOREDIST, which come after `from` arguments. */
+/** The key of the index, and those behind STORE and STOREDIST, after `from` arguments. */
 function radiusSpecs(from: number): readonly KeySpec[] {
   const stored = ['STORE', 'STOREDIST'].map((name) => keyAfter(name, from, 'OW update'))
   return [oneKey(1, 'RO access'), ...stored]

@@ -1,5 +1,5 @@
-// Goal: places as scores and back, cells, texts, shapes. Method: values that redis-server 7.0 replied;
-// random places, whose cells must hold them; a search over cells against one over all places.
+// Goal: places as scores and back, cells, texts, shapes. Method: values that redis-server 7.0
+// replied; random places, whose cells must hold them, and which no search may miss.
 
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'

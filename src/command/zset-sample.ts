@@ -1,5 +1,5 @@
-// ZRANDMEMBER and ZSCAN: members at random, and all of them step by step. Both choose among what the
-// set has at that moment; neither changes it.
+// ZRANDMEMBER and ZSCAN: members at random, and all of them step by step. Both choose among what
+// the set has at that moment; neither changes it.
 
 import { assert } from '../base/assert.ts'
 import { scratchSlice } from '../base/slice.ts'

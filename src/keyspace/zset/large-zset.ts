@@ -7,8 +7,8 @@
 // So each member stands in memory once. Two cursors, in leaf and entry: the *place* that a search
 // found, which may be changed, and which `next` and `previous` move on over the chain.
 // Members above INLINE_MEMBER_MAX lie in spans of their own.
-// ARENA_FULL: a change of one member has changed nothing; what it needs is allocated first. A member
-// that moves is inserted anew before it is removed where it was, as only the former can fail.
+// ARENA_FULL: a change of one member has changed nothing; what it needs is allocated first. A move
+// inserts the member anew before it removes it where it was, as only the former can fail.
 // Owner: the engine; the snapshot thread reads root and leaves only.
 
 import { assert } from '../../base/assert.ts'

@@ -18,6 +18,8 @@ const SCORE_TEXT_MAX = 32
 const INTEGER_LIMIT = 2 ** 62
 
 const ENTRY = scratchEntry()
+const OTHER = scratchEntry()
+const MEMBER = scratchSlice()
 const SCORE_BYTES = new Uint8Array(SCORE_TEXT_MAX)
 const SCORE = scratchSlice()
 
@@ -71,6 +73,29 @@ export function placeOf(bytes: Uint8Array, start: number, score: number, member:
     at = listpack.nextEntry(bytes, next)
   }
   return listpack.endOf(bytes, start)
+}
+
+/**
+ * Whether members with scores, in pairs, stand in their order and scores are as we have them: for
+ * listpacks from outside. Where scores are equal, members are compared.
+ */
+export function isAscending(bytes: Uint8Array, start: number): boolean {
+  let before = -1
+  let scoreBefore = -Infinity
+  const end = listpack.endOf(bytes, start)
+  for (let at = start + listpack.HEADER_BYTES; at < end; ) {
+    const next = at + listpack.entryBytes(bytes, at)
+    const score = readScore(bytes, next)
+    if (!(score >= scoreBefore) || Object.is(score, -0)) return false
+    if (score === scoreBefore && before >= 0) {
+      if (listpack.compareEntry(bytes, at, readMember(bytes, before, OTHER, MEMBER)) <= 0)
+        return false
+    }
+    before = at
+    scoreBefore = score
+    at = next + listpack.entryBytes(bytes, next)
+  }
+  return true
 }
 
 /** Members before the one at `at`. */

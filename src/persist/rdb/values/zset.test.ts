@@ -1,5 +1,5 @@
-// Goal: sorted sets come out of every form that RDB has for them, damaged ones are refused, and large
-// ones go through DUMP and RESTORE unchanged. Method: payloads put together by hand, given to
+// Goal: sorted sets come out of every form that RDB has for them, damaged ones are refused, and
+// large ones go through DUMP and RESTORE unchanged. Method: payloads put together by hand, given to
 // RESTORE without a checksum.
 
 import { deepEqual, equal } from 'node:assert/strict'
