@@ -1,13 +1,15 @@
-// Adds many strings to one database, as loading does. Records are made at once, but listed in the
-// dict in batches: first the buckets of a whole batch are read, so that their cache misses overlap
-// instead of following each other.
+// Adds many small values to one database, as loading does. Records are made at once, but listed in
+// the dict in batches: first the buckets of a whole batch are read, so that their cache misses
+// overlap instead of following each other.
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
 import type { Slice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Commons } from './commons.ts'
-import type { Database } from './database.ts'
+import { type Database, encodingFor } from './database.ts'
+import type { MakeOptions } from './entries.ts'
+import { Type } from './record.ts'
 
 const BATCH = 32
 
@@ -39,10 +41,19 @@ export class BulkLoad {
     return this.#count === BATCH
   }
 
-  /** Makes the record; it is found under its key after the next `flush`. */
+  /** Makes the record of a string; it is found under its key after the next `flush`. */
   add(key: Slice, value: Slice, deadlineMs: number): Ptr {
+    return this.addPacked(key, value, {
+      type: Type.String,
+      encoding: encodingFor(value),
+      deadlineMs,
+    })
+  }
+
+  /** `add`, of a packed value or a string. */
+  addPacked(key: Slice, value: Slice, options: MakeOptions): Ptr {
     assert(this.#count < BATCH, 'a full batch is flushed first')
-    const record = this.#database.makeUnlisted(key, value, deadlineMs)
+    const record = this.#database.makeUnlisted(key, value, options)
     const { high, low } = this.#commons.hash
     this.#records[this.#count] = record
     this.#highs[this.#count] = high

@@ -308,17 +308,13 @@ export class Database {
   }
 
   /**
-   * Makes the record of a string that `BulkLoad` will add: no key leads to it yet. `deadlineMs` is
-   * unix ms or NO_DEADLINE. Leaves the key's hash in the shared KeyHash.
+   * Makes the record of a string or packed value that `BulkLoad` will add: no key leads to it yet.
+   * Leaves the key's hash in the shared KeyHash.
    */
-  makeUnlisted(key: Slice, value: Slice, deadlineMs: number): Ptr {
-    assert(deadlineMs >= 0, 'a new key has no deadline to keep')
+  makeUnlisted(key: Slice, value: Slice, options: MakeOptions): Ptr {
+    assert(options.deadlineMs >= 0, 'a new key has no deadline to keep')
     this.#commons.hash.of(key.bytes, key.start, key.length)
-    return this.#entries.make(key, value, {
-      type: Type.String,
-      deadlineMs,
-      encoding: encodingFor(value),
-    })
+    return this.#entries.make(key, value, options)
   }
 
   /** Adds a record of `makeUnlisted` with its hash; false when its key exists. O(1). */

@@ -7,6 +7,7 @@ import { assert, fail } from '../base/assert.ts'
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
 import { type ByteRange, Slice } from '../base/slice.ts'
+import { UNSUITED } from '../keyspace/adopted-value.ts'
 import type { BulkLoad } from '../keyspace/bulk-load.ts'
 import type { Database } from '../keyspace/database.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
@@ -17,7 +18,7 @@ import { NULL, type Ptr } from '../memory/layout.ts'
 import { Kernels } from './rdb/kernels.ts'
 import { RdbInput } from './rdb/rdb-input.ts'
 import { RdbReader } from './rdb/rdb-reader.ts'
-import type { CollectionTarget, RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
+import type { CollectionTarget, PackedValue, RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
 import { StreamBuilder } from './rdb/stream-builder.ts'
 import type { StreamTarget } from './rdb/stream-target.ts'
 import type { ValueBuilder } from './rdb/value-builder.ts'
@@ -159,12 +160,37 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
     this.#freeKey(this.#collectionKey)
     this.#builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
     this.#entry = entry
-    this.#builder.begin(this.#database, this.#collectionKey, { limits: this.#limits, count })
+    const bytesLeft = this.totalBytes - this.loadedBytes
+    const options = { limits: this.#limits, count, bytesLeft }
+    this.#builder.begin(this.#database, this.#collectionKey, options)
     return this
+  }
+
+  onPacked(entry: RdbEntry, type: Type, value: PackedValue): boolean {
+    const builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
+    const encoding = builder.nameOf(value, this.#limits)
+    if (encoding === UNSUITED) return false
+    if (this.#isExpired(entry)) return true
+    const key = this.#key.set(entry.key.bytes, entry.key.start, entry.key.length)
+    const bytes = this.#value.set(value.bytes, value.start, value.length)
+    const deadlineMs = Math.max(entry.deadlineMs, NO_DEADLINE)
+    if (this.#bulk.isFull) this.#flush()
+    if (!this.#options.mayOverwrite) {
+      this.#noteKey(entry, this.#bulk.addPacked(key, bytes, { type, encoding, deadlineMs }))
+      return true
+    }
+    const record = this.#database.putPacked(key, bytes, { type, encoding })
+    this.#entry = entry
+    this.#place(record)
+    return true
   }
 
   onElement(element: ByteRange): void {
     this.#builder?.onElement(element)
+  }
+
+  onListpack(listpack: ByteRange): void {
+    this.#builder?.onListpack?.(listpack)
   }
 
   onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {

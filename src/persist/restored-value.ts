@@ -1,18 +1,24 @@
 // What a payload of RESTORE becomes: a record under a key of its own, to be moved to the key that
-// the client named when all is well. A payload is read twice if it holds a collection: once to see
-// that it is whole, then to make the value; so a damaged one changes nothing, and the second
-// reading fails only for an element that stands there twice or for want of memory.
+// the client named when all is well. A collection that cannot be taken as it lies is read twice:
+// once to see that it is whole, then to make the value; so a damaged one changes nothing, and the
+// second reading fails only for an element that stands there twice or for want of memory.
 // Owner: the engine.
 
 import { assert, fail } from '../base/assert.ts'
 import { type ByteRange, Slice } from '../base/slice.ts'
 import { chooseHiddenKey, dropHidden } from '../command/hidden-key.ts'
+import { UNSUITED } from '../keyspace/adopted-value.ts'
 import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { RdbPayload } from './rdb/rdb-payload.ts'
-import { type CollectionTarget, RdbEntry, type RdbTarget } from './rdb/rdb-target.ts'
+import {
+  type CollectionTarget,
+  type PackedValue,
+  RdbEntry,
+  type RdbTarget,
+} from './rdb/rdb-target.ts'
 import { StreamBuilder } from './rdb/stream-builder.ts'
 import type { StreamTarget } from './rdb/stream-target.ts'
 import type { ValueBuilder } from './rdb/value-builder.ts'
@@ -23,6 +29,7 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
   readonly #key = new Slice()
   #db: Database | null = null
   #limits: EncodingLimits | null = null
+  #bytesLeft = 0
   #builder: ValueBuilder | null = null
   readonly #stream = new StreamBuilder((record) => {
     this.#record = record
@@ -39,6 +46,7 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
   make(payload: RdbPayload, range: ByteRange, db: Database, limits: EncodingLimits): Ptr {
     this.#db = db
     this.#limits = limits
+    this.#bytesLeft = range.length
     this.#record = NULL
     this.#isCollection = false
     this.#isChecking = true
@@ -88,7 +96,8 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     const existing = db.peek(this.#key)
     assert(existing === NULL, 'the key is free')
     this.#builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
-    this.#builder.begin(db, this.#key, { limits: this.#limits, count })
+    const options = { limits: this.#limits, count, bytesLeft: this.#bytesLeft }
+    this.#builder.begin(db, this.#key, options)
     return this
   }
 
@@ -102,8 +111,23 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     return this.#stream
   }
 
+  onPacked(_entry: RdbEntry, type: Type, value: PackedValue): boolean {
+    assert(this.#limits !== null, 'a value is made by limits')
+    const builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
+    const encoding = builder.nameOf(value, this.#limits)
+    if (encoding === UNSUITED) return false
+    const bytes = new Slice().set(value.bytes, value.start, value.length)
+    // Made in the first reading: what may be wrong yet is what follows.
+    this.#record = this.#database().putPacked(this.#key, bytes, { type, encoding })
+    return true
+  }
+
   onElement(element: ByteRange): void {
     this.#builder?.onElement(element)
+  }
+
+  onListpack(listpack: ByteRange): void {
+    this.#builder?.onListpack?.(listpack)
   }
 
   onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {

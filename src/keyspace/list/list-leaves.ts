@@ -13,12 +13,20 @@
 // been split or grown. Owner: the engine. One instance serves all lists of a keyspace.
 
 import { assert } from '../../base/assert.ts'
-import { type ByteRange, copySlice, type Slice } from '../../base/slice.ts'
+import { type ByteRange, copySlice, type Slice, scratchSlice } from '../../base/slice.ts'
 import type { Arena } from '../../memory/arena.ts'
 import { NULL, PAGE_BYTES, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import { LeafTree, NO_ORDER } from '../leaf-tree.ts'
-import { EMPTY_BYTES, END, entryBytes, headerCount, lastEntry } from '../packed/listpack.ts'
+import {
+  EMPTY_BYTES,
+  END,
+  entryBytes,
+  Head,
+  headerCount,
+  lastEntry,
+  readEntry,
+} from '../packed/listpack.ts'
 import {
   addCount,
   appendEntry,
@@ -32,6 +40,7 @@ import {
   setCount,
   spliceWithin,
 } from '../packed/listpack-edit.ts'
+import { scratchEntry } from '../packed/packed.ts'
 import { type Chain, LEAF_HEADER_BYTES, RootWord } from '../root.ts'
 import {
   isReference,
@@ -48,6 +57,12 @@ import { removeMatches } from './list-matches.ts'
 export const REFERENCES_IN_CHAIN = ListRootWord.References - RootWord.Chain
 /** Bytes that an entry has besides those of its text, at most. */
 const ENTRY_OVERHEAD_MAX = 11
+/** Entries up to this length are copied many at a time into leaves of one page. */
+const SHORT_BYTES_MAX = PAGE_BYTES / 4
+/** The length of those that are longer, or may look like references. */
+const LONG = Infinity
+const ENTRY = scratchEntry()
+const ELEMENT = scratchSlice()
 /** A leaf with less than this part of a page looks for a neighbour to join. */
 const SPARSE_BYTES = PAGE_BYTES / 4
 /** Bytes of a joined leaf at most, so that it is not split at once. */
@@ -142,6 +157,47 @@ export class ListLeaves {
       }
     }
     this.#insertSlowly(chain, node === NULL ? 0 : this.seekLast(chain), element)
+  }
+
+  /**
+   * Adds entries of a listpack from elsewhere behind the last, and fills leaves whole. ARENA_FULL:
+   * some have been added. O(bytes).
+   */
+  appendEntries(
+    chain: Chain,
+    {
+      bytes,
+      first,
+      limit,
+    }: { readonly bytes: Uint8Array; readonly first: number; readonly limit: number },
+  ): void {
+    const { leaf, tree } = this
+    for (let at = first; at < limit; ) {
+      const length = shortEntryBytes(bytes, at)
+      if (length === LONG) {
+        readEntry(bytes, at, ENTRY)
+        this.pushLast(chain, ENTRY.textInto(ELEMENT))
+        at += entryBytes(bytes, at)
+        continue
+      }
+      if (chain.last !== NULL) leaf.load(chain.last)
+      if (chain.last === NULL || leaf.roomBehind < length) {
+        tree.seekLast(chain)
+        this.#openLeaf(tree.insertAfter(chain, 1, 0))
+      }
+      const from = at
+      const end = Math.min(limit, at + leaf.roomBehind)
+      let count = 0
+      for (let next = at + length; next <= end; next += shortEntryBytes(bytes, at)) {
+        at = next
+        count++
+        if (at === limit) break
+      }
+      this.arena.touch(leaf.node)
+      leaf.appendBytes(bytes, from, at)
+      addCount(leaf.bytes, leaf.start, count)
+      tree.addLast(chain, count)
+    }
   }
 
   /** Inserts before the entry at `at` of the current leaf, or at its end. */
@@ -494,4 +550,13 @@ export class ListLeaves {
     assert(tree.leaf === node, 'the joined leaf has its rank')
     tree.addCount(chain, count)
   }
+}
+
+/** Bytes of an entry that is copied as it lies; LONG: it is not. */
+function shortEntryBytes(bytes: Uint8Array, at: number): number {
+  const head = bytes[at]!
+  if (head < 0x80) return 2
+  if (head < 0xc0) return 2 + (head & 0x3f)
+  const length = entryBytes(bytes, at)
+  return head === Head.String32 || length > SHORT_BYTES_MAX ? LONG : length
 }

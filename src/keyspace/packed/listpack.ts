@@ -191,10 +191,18 @@ export function validate(bytes: Uint8Array, start: number, length: number): bool
   let entries = 0
   let at = start + HEADER_BYTES
   while (at < limit) {
-    const body = checkedBodyBytes(bytes, at, limit)
-    const next = at + body + backlenBytes(body)
-    if (body === 0 || next > limit || !isBacklen(bytes, at + body, body)) return false
-    at = next
+    const head = bytes[at]!
+    if (head < 0xc0) {
+      // Small numbers and short strings, which most entries are.
+      const body = head < 0x80 ? 1 : 1 + (head & 0x3f)
+      if (at + body >= limit || bytes[at + body]! !== body) return false
+      at += body + 1
+    } else {
+      const body = checkedBodyBytes(bytes, at, limit)
+      const next = at + body + backlenBytes(body)
+      if (body === 0 || next > limit || !isBacklen(bytes, at + body, body)) return false
+      at = next
+    }
     entries++
   }
   const known = headerCount(bytes, start)

@@ -12,7 +12,8 @@
 import { EMPTY_BYTES } from '../../base/bytes.ts'
 import type { PackedEntry } from '../../keyspace/packed/packed.ts'
 import { PACKED_KIND_NAMES, PackedKind, PackedWalker } from './packed-walker.ts'
-import { type RdbInput, RdbString } from './rdb-input.ts'
+import type { RdbInput } from './rdb-input.ts'
+import type { PackedValue } from './rdb-target.ts'
 
 /** Forms of a quicklist in a file. */
 export const QuicklistForm = { Ziplists: 1, Containers: 2 } as const
@@ -20,6 +21,18 @@ export type QuicklistForm = (typeof QuicklistForm)[keyof typeof QuicklistForm]
 
 const CONTAINER_PLAIN = 1
 const CONTAINER_PACKED = 2
+
+/** A packed value as it lies in the reader's memory. */
+class PackedBytes implements PackedValue {
+  kind: PackedKind = PackedKind.Plain
+  bytes: Uint8Array = EMPTY_BYTES
+  start = 0
+  length = 0
+
+  get isIntset(): boolean {
+    return this.kind === PackedKind.Intset
+  }
+}
 
 export class PackedReader {
   /** Elements of the one value or, of a quicklist, of the node that is read; 0 before and after. */
@@ -30,7 +43,7 @@ export class PackedReader {
   /** The nodes of a quicklist that are not read yet. */
   nodesLeft = 0
   readonly #walker = new PackedWalker()
-  readonly #node = new RdbString()
+  readonly #node = new PackedBytes()
   #input: RdbInput | null = null
   #form: QuicklistForm = QuicklistForm.Ziplists
   #what = ''
@@ -51,17 +64,35 @@ export class PackedReader {
     this.#input = input
   }
 
+  /** The bytes of the value or node, all of them checked; valid until the next call. */
+  get value(): PackedValue {
+    return this.#node
+  }
+
+  /** What the value or node is. */
+  get kind(): PackedKind {
+    return this.#node.kind
+  }
+
+  /** Reads the next node of a quicklist that has elements; false, and all is let go: none is. */
+  nextNode(): boolean {
+    while (this.nodesLeft > 0 && this.#input !== null) {
+      this.nodesLeft--
+      this.#open(this.#input, this.#nodeKind(this.#input))
+      if (this.#walker.count > 0) return true
+    }
+    this.forget()
+    return false
+  }
+
+  /** Fills `out` with the next element of the node or value; false behind its last. */
+  nextInNode(out: PackedEntry): boolean {
+    return this.#walker.next(out)
+  }
+
   /** Fills `out` with the next element, valid until the next call; false behind the last. */
   next(out: PackedEntry): boolean {
-    while (!this.#walker.next(out)) {
-      const input = this.#input
-      if (this.nodesLeft === 0 || input === null) {
-        this.forget()
-        return false
-      }
-      this.nodesLeft--
-      this.#open(input, this.#nodeKind(input))
-    }
+    while (!this.#walker.next(out)) if (!this.nextNode()) return false
     return true
   }
 
@@ -88,6 +119,7 @@ export class PackedReader {
   #open(input: RdbInput, kind: PackedKind): void {
     const position = input.position
     const node = this.#node
+    node.kind = kind
     input.string(node, this.#what)
     if (this.#walker.open(kind, node.bytes, node.start, node.length)) return
     const name = PACKED_KIND_NAMES[kind]

@@ -21,10 +21,20 @@ export class RdbEntry {
   frequency = -1
 }
 
+/** A packed value, with elements. Its bytes are borrowed for the call. */
+export interface PackedValue extends ByteRange {
+  readonly isIntset: boolean
+}
+
 /** Takes the elements of lists, sets, hashes and sorted sets. Bytes are borrowed for the call. */
 export interface CollectionTarget {
   /** An element of a list, behind the last one, or a member of a set. */
   onElement(element: ByteRange): void
+  /**
+   * Elements of a list, all of a whole listpack, which has been checked. A target without it gets
+   * them one by one.
+   */
+  onListpack?(listpack: ByteRange): void
   /** A field of a hash; its deadline in unix ms, 0 without. */
   onField(field: ByteRange, value: ByteRange, deadlineMs: number): void
   /** A member of a sorted set. The score is not NaN. */
@@ -43,6 +53,12 @@ export interface RdbTarget {
   /** The source of a library of functions. */
   onFunction(code: string): void
   onString(entry: RdbEntry): void
+  /**
+   * A whole collection as one packed value that has been checked: an intset, or a listpack of
+   * elements or of pairs. True: it has been taken. False: it comes by `onCollection`, as it does to
+   * a target without this.
+   */
+  onPacked?(entry: RdbEntry, type: Type, value: PackedValue): boolean
   /**
    * A list, set, hash or sorted set begins, of about `count` elements (a hint). What it holds goes
    * to the target that is returned; null: it is read, checked and dropped.

@@ -13,6 +13,7 @@
 import { assert } from '../../../base/assert.ts'
 import type { I64 } from '../../../base/i64.ts'
 import { type ByteRange, Slice } from '../../../base/slice.ts'
+import { type AdoptedName, nameOfHash } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import { LeafEntry, OFFSET_MASK, SLOTS_WORD } from '../../../keyspace/dict-leaf.ts'
 import { defaultEncodingLimits, type EncodingLimits } from '../../../keyspace/encoding-limits.ts'
@@ -26,9 +27,9 @@ import { PackedReader } from '../packed-reader.ts'
 import { PackedKind } from '../packed-walker.ts'
 import { ValueType } from '../rdb-format.ts'
 import { type RdbInput, RdbString } from '../rdb-input.ts'
-import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
+import type { PackedValue, RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
-import type { ValueBuilder } from '../value-builder.ts'
+import type { BuildOptions, ValueBuilder } from '../value-builder.ts'
 import type { ValueEncoder, ValueView } from '../value-view.ts'
 import { writeLeafKey, writePacked } from './set.ts'
 
@@ -249,7 +250,9 @@ function readPacked(input: RdbInput, entry: RdbEntry, target: RdbTarget, kind: P
   if (count % 2 !== 0) {
     throw input.corrupt('hash', position, `${count} elements`, 'fields with values')
   }
-  if (count > 0) {
+  const isListpack = kind === PackedKind.Listpack
+  const isTaken = isListpack && count > 0 && target.onPacked?.(entry, Type.Hash, READER.value)
+  if (count > 0 && !isTaken) {
     const sink = target.onCollection(entry, Type.Hash, count / 2)
     while (READER.next(ENTRY)) {
       ENTRY.textInto(FIELD)
@@ -270,11 +273,11 @@ export class HashBuilder implements ValueBuilder {
   #db: Database | null = null
   #isDamaged = false
 
-  begin(
-    db: Database,
-    key: Slice,
-    options: { readonly limits: EncodingLimits; readonly count: number },
-  ): void {
+  nameOf(value: PackedValue, limits: EncodingLimits): AdoptedName {
+    return nameOfHash(value, limits)
+  }
+
+  begin(db: Database, key: Slice, options: BuildOptions): void {
     this.#draft.discard()
     this.#draft.begin(db)
     this.#limits = options.limits

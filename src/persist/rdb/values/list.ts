@@ -7,9 +7,10 @@
 // quicklists of ziplists and of listpacks or single elements (packed-reader.ts).
 
 import { type ByteRange, Slice, scratchSlice } from '../../../base/slice.ts'
+import { type AdoptedName, nameOfList } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
-import { List } from '../../../keyspace/list/list.ts'
+import { ListDraft } from '../../../keyspace/list/list-draft.ts'
 import {
   isReference,
   ListRootWord,
@@ -31,9 +32,9 @@ import { NULL, type Ptr } from '../../../memory/layout.ts'
 import { PackedReader, QuicklistForm } from '../packed-reader.ts'
 import { PackedKind } from '../packed-walker.ts'
 import type { RdbInput } from '../rdb-input.ts'
-import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
+import type { PackedValue, RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
-import type { ValueBuilder } from '../value-builder.ts'
+import type { BuildOptions, ValueBuilder } from '../value-builder.ts'
 import type { LeafReader, ValueEncoder, ValueView } from '../value-view.ts'
 
 const TYPE_LIST = 1
@@ -131,36 +132,51 @@ export function readQuicklist2(input: RdbInput, entry: RdbEntry, target: RdbTarg
 
 /** Hands on what the reader finds; nothing, when it finds nothing. */
 function readPacked(entry: RdbEntry, target: RdbTarget): void {
-  if (!READER.next(ENTRY)) return
+  if (READER.count === 0 && !READER.nextNode()) return
+  const isWhole = READER.nodesLeft === 0 && READER.kind === PackedKind.Listpack
+  if (isWhole && target.onPacked?.(entry, Type.List, READER.value)) return READER.forget()
   const elements = target.onCollection(entry, Type.List, READER.count)
   do {
-    elements?.onElement(ENTRY.textInto(ELEMENT))
-  } while (READER.next(ENTRY))
+    if (READER.kind === PackedKind.Listpack && elements?.onListpack) {
+      elements.onListpack(READER.value)
+    } else while (READER.nextInNode(ENTRY)) elements?.onElement(ENTRY.textInto(ELEMENT))
+  } while (READER.nextNode())
   elements?.onCollectionEnd()
 }
 
 /** Makes lists of elements, for loading and RESTORE. */
 export class ListBuilder implements ValueBuilder {
-  readonly #list = new List()
+  readonly #draft = new ListDraft()
   readonly #key = new Slice()
-  readonly #element = new Slice()
   #db: Database | null = null
-  #limits: EncodingLimits | null = null
-  #isMade = false
 
-  begin(db: Database, key: Slice, options: { readonly limits: EncodingLimits }): void {
-    this.#db = db
-    this.#key.setTo(key)
-    this.#limits = options.limits
-    this.#isMade = false
+  nameOf(value: PackedValue, limits: EncodingLimits): AdoptedName {
+    return nameOfList(value, limits)
   }
 
-  onElement({ bytes, start, length }: ByteRange): void {
-    const element = this.#element.set(bytes, start, length)
-    if (this.#db === null || this.#limits === null) return
-    if (this.#isMade) this.#list.pushLast(element, this.#limits)
-    else this.#list.create(this.#db, this.#key, element, this.#limits)
-    this.#isMade = true
+  begin(db: Database, key: Slice, options: BuildOptions): void {
+    this.#draft.discard()
+    this.#draft.begin(db, options.limits)
+    this.#key.setTo(key)
+    this.#db = db
+  }
+
+  onElement(element: ByteRange): void {
+    try {
+      this.#draft.add(element)
+    } catch (error) {
+      this.#draft.discard()
+      throw error
+    }
+  }
+
+  onListpack(listpack: ByteRange): void {
+    try {
+      this.#draft.addListpack(listpack)
+    } catch (error) {
+      this.#draft.discard()
+      throw error
+    }
   }
 
   onField(): void {}
@@ -170,9 +186,13 @@ export class ListBuilder implements ValueBuilder {
   onCollectionEnd(): void {}
 
   end(): Ptr {
+    const db = this.#db
     this.#db = null
-    this.#key.forget()
-    this.#element.forget()
-    return this.#isMade ? this.#list.record : NULL
+    try {
+      return db === null || this.#draft.count === 0 ? NULL : this.#draft.put(db, this.#key)
+    } finally {
+      this.#draft.discard()
+      this.#key.forget()
+    }
   }
 }

@@ -3,6 +3,7 @@
 // 7.2 writes them.
 
 import { type ByteRange, Slice } from '../../../base/slice.ts'
+import { type AdoptedName, nameOfIntset, nameOfSet } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import { LeafEntry, OFFSET_MASK, SLOTS_WORD } from '../../../keyspace/dict-leaf.ts'
 import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
@@ -15,9 +16,9 @@ import { NULL, type Ptr } from '../../../memory/layout.ts'
 import { PackedReader } from '../packed-reader.ts'
 import { PackedKind } from '../packed-walker.ts'
 import { type RdbInput, RdbString } from '../rdb-input.ts'
-import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
+import type { PackedValue, RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
-import type { ValueBuilder } from '../value-builder.ts'
+import type { BuildOptions, ValueBuilder } from '../value-builder.ts'
 import type { ValueEncoder, ValueView } from '../value-view.ts'
 
 const RDB_SET = 2
@@ -101,7 +102,8 @@ export function readSetListpack(input: RdbInput, entry: RdbEntry, target: RdbTar
 
 function readPacked(input: RdbInput, entry: RdbEntry, target: RdbTarget, kind: PackedKind): void {
   READER.openValue(input, kind, 'set')
-  if (READER.count > 0) {
+  const isTaken = READER.count > 0 && target.onPacked?.(entry, Type.Set, READER.value)
+  if (READER.count > 0 && !isTaken) {
     const sink = target.onCollection(entry, Type.Set, READER.count)
     while (READER.next(ENTRY)) sink?.onElement(ENTRY.textInto(TEXT))
     sink?.onCollectionEnd()
@@ -116,11 +118,11 @@ export class SetBuilder implements ValueBuilder {
   #db: Database | null = null
   #isDamaged = false
 
-  begin(
-    db: Database,
-    key: Slice,
-    options: { readonly limits: EncodingLimits; readonly count: number },
-  ): void {
+  nameOf(value: PackedValue, limits: EncodingLimits): AdoptedName {
+    return value.isIntset ? nameOfIntset(value, limits) : nameOfSet(value, limits)
+  }
+
+  begin(db: Database, key: Slice, options: BuildOptions): void {
     this.#draft.discard()
     this.#draft.begin(db, options.limits.setIntsetEntriesMax)
     this.#key.setTo(key)

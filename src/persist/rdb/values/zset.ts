@@ -14,6 +14,7 @@
 
 import { assert, fail } from '../../../base/assert.ts'
 import { type ByteRange, copySlice, Slice, scratchSlice } from '../../../base/slice.ts'
+import { type AdoptedName, nameOfZset } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
 import * as listpack from '../../../keyspace/packed/listpack.ts'
@@ -27,9 +28,9 @@ import { NULL, type Ptr } from '../../../memory/layout.ts'
 import { PackedReader } from '../packed-reader.ts'
 import { PackedKind } from '../packed-walker.ts'
 import type { RdbInput } from '../rdb-input.ts'
-import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
+import type { PackedValue, RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
-import type { ValueBuilder } from '../value-builder.ts'
+import type { BuildOptions, ValueBuilder } from '../value-builder.ts'
 import type { ValueEncoder, ValueView } from '../value-view.ts'
 
 const WIDE = 5
@@ -153,6 +154,8 @@ function readPacked(
     throw input.corrupt('sorted set', position, `${count} elements`, 'members with scores')
   }
   if (count === 0) return
+  const isListpack = kind === PackedKind.Listpack
+  if (isListpack && target.onPacked?.(entry, Type.Zset, PACKED.value)) return PACKED.forget()
   const collection = target.onCollection(entry, Type.Zset, count / 2)
   while (PACKED.next(MEMBER_ENTRY)) {
     PACKED.next(SCORE_ENTRY)
@@ -209,7 +212,11 @@ class ZsetBuilder implements ValueBuilder {
   #limits: EncodingLimits | null = null
   #isDamaged = false
 
-  begin(db: Database, key: Slice, options: { readonly limits: EncodingLimits }): void {
+  nameOf(value: PackedValue, limits: EncodingLimits): AdoptedName {
+    return nameOfZset(value, limits)
+  }
+
+  begin(db: Database, key: Slice, options: BuildOptions): void {
     this.#db = db
     this.#key.setTo(key)
     this.#limits = options.limits
