@@ -109,6 +109,8 @@ export interface Context {
   readonly blocker: Blocker
   /** Hears of FLUSHALL; true: the client is answered later, by whoever was told. */
   noteFlushAll(): boolean
+  /** A client has sent damaged data: tells the operator. */
+  noteDamage(message: string): void
   /** Scratch for keys and values; whoever calls something that may fill them says so. */
   readonly key: Slice
   readonly value: Slice

@@ -80,6 +80,7 @@ function build(renames: readonly Rename[] = []): void {
       isIntegerShared: true,
     },
     noteFlushAll: () => false,
+    noteDamage: () => {},
     key: new Slice(),
     value: new Slice(),
   }

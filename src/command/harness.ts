@@ -93,6 +93,8 @@ export class Harness {
   readonly context: Context
   readonly reply: Reply
   readonly observer = new RecordingObserver()
+  /** What was told of damaged data. */
+  readonly damages: string[] = []
   readonly blocker = new RecordingBlocker()
   readonly #commands = new Map<string, Command>()
   #sent: Uint8Array[] = []
@@ -121,6 +123,7 @@ export class Harness {
         isIntegerShared: true,
       },
       noteFlushAll: () => false,
+      noteDamage: (message) => this.damages.push(message),
       key: new Slice(),
       value: new Slice(),
     }

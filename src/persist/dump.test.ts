@@ -166,3 +166,40 @@ test('what is made and what goes is announced, and no other key', () => {
   assert.deepEqual(harness.observer.takeEvents(), [])
   assert.deepEqual(made, ['0 b'])
 })
+
+test('what is wrong with a payload is told in one line, in words of Redis', () => {
+  const rows: readonly (readonly [payload: string, line: RegExp])[] = [
+    ['\x0c\x03abc', /sorted set at byte 0, found a damaged ziplist.*: Zset ziplist integrity/],
+    ['\x0d\x03abc', /: Hash ziplist integrity/],
+    ['\x0a\x03abc', /: List ziplist integrity/],
+    ['\x0e\x01\x03abc', /list at byte 1, found a damaged ziplist.*: Ziplist integrity/],
+    ['\x0b\x03abc', /: Intset integrity/],
+    ['\x09\x03abc', /: Zipmap integrity/],
+    ['\x09\x02\x00\xff', /an empty zipmap.*: Zipmap integrity/],
+    ['\x0f\x01\x10abcdefghijklmnop\x03abc', /: Stream listpack integrity/],
+    ['\x02\x00', /payload: set without elements/],
+    ['\x02\x02\x01a\x01a', /payload: set with dup elements, expected each once: integrity/],
+    ['\x0e\x00', /quicklist of ziplists without elements/],
+    ['\x01\x01\x01ab', /payload: 1 bytes behind the value at 3/],
+    ['\x63a', /payload: value type 99, expected a known one/],
+    ['\x01\x02\x01a', /list element at byte 3, found 0 bytes/],
+  ]
+  for (const [value, expected] of rows) {
+    const harness = harnessWith()
+    harness.context.limits.isPayloadChecked = false
+    const answer = harness.run('RESTORE', 'k', 0, latin1(value + FOOTER))
+    assert.deepEqual(answer, line('-ERR Bad data format'))
+    assert.equal(harness.damages.length, 1)
+    const [damage = ''] = harness.damages
+    assert.match(damage, expected)
+    assert.match(damage, /^RESTORE: payload: .*integrity check failed$/)
+    assert.equal(harness.keyspace.size, 0)
+  }
+})
+
+test('a good payload and one with a wrong checksum are no news for the log', () => {
+  const harness = harnessWith('k', 'v')
+  harness.run('RESTORE', 'copy', 0, dumpOf(harness, 'k'))
+  assert.deepEqual(harness.run('RESTORE', 'bad', 0, latin1(`\x00\x01v${FOOTER}`)), BAD)
+  assert.deepEqual(harness.damages, [])
+})

@@ -25,8 +25,10 @@ import {
   TTL_INVALID,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
+import { damageLine } from './damage.ts'
 import { LiveValue } from './live-value.ts'
 import { RdbPayload } from './rdb/rdb-payload.ts'
+import { rdbTypes } from './rdb/rdb-types.ts'
 import { VALUE_ENCODERS } from './rdb/value-encoders.ts'
 import { RestoredValue } from './restored-value.ts'
 
@@ -150,7 +152,8 @@ function refuse(reply: Reply, error: Parameters<Reply['error']>[0]): null {
 }
 
 /** The value of the payload in argument 3, under a key of its own; NULL after an error reply. */
-function makeValue({ db, keyspace, value, limits }: Context, args: Args, reply: Reply): Ptr {
+function makeValue(context: Context, args: Args, reply: Reply): Ptr {
+  const { db, keyspace, value, limits } = context
   const { bytes } = args
   const start = args.start(3)
   const length = args.length(3)
@@ -163,12 +166,22 @@ function makeValue({ db, keyspace, value, limits }: Context, args: Args, reply: 
   try {
     const range = value.set(bytes, start, length)
     const record = RESTORED.make(payload, range, db, limits.encodings)
-    if (record === NULL) reply.error(DUMP_BAD_FORMAT)
-    return record
+    if (record !== NULL) return record
+    const damage = payload.damage || damageOf(payload.typeOf(bytes, start))
+    context.noteDamage(damageLine(`RESTORE: ${damage}`))
+    reply.error(DUMP_BAD_FORMAT)
+    return NULL
   } finally {
     keyspace.isHiding = false
     payload.release()
   }
+}
+
+/** What is wrong with a collection that could be read. */
+function damageOf(type: number): string {
+  const name = rdbTypes.get(type)?.name ?? fail('only known types can be read')
+  if (RESTORED.isEmpty) return `payload: ${name} without elements, expected some`
+  return `payload: ${name} with dup elements, expected each once`
 }
 
 /** `ttl` ms after `baseMs`; what 64 bits cannot hold is as far ahead as can be. */

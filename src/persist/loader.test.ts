@@ -185,3 +185,30 @@ test('a file that is read but cannot be closed is loaded', () => {
   loader.close()
   assert.equal(textOf(keyspace, 0, 'a'), '1')
 })
+
+test('collections without elements are passed over, counted, and the first are named', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    // Types 1 to 5, and quicklists: a count of 0.
+    for (const type of [1, 2, 4, 5, 14, 18]) {
+      writer.type(type)
+      writer.text(`empty\n${type}`)
+      writer.length(0)
+    }
+    put(writer, 'k', 'v')
+    for (let i = 0; i < 6; i++) {
+      writer.type(2)
+      writer.text(`more:${i}`)
+      writer.length(0)
+    }
+  })
+  const keyspace = newKeyspace()
+  const names: string[] = []
+  const loader = load(disk, keyspace, { onEmptyKey: (name) => names.push(name) })
+  assert.equal(loader.keysEmpty, 12)
+  assert.equal(loader.keysLoaded, 1)
+  assert.equal(keyspace.size, 1)
+  assert.equal(names.length, 10)
+  assert.equal(names[0], 'empty.1')
+  assert.equal(names[9], 'more:3')
+})

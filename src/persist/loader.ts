@@ -15,6 +15,7 @@ import { defaultEncodingLimits, type EncodingLimits } from '../keyspace/encoding
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
+import { shownName } from './damage.ts'
 import { Kernels } from './rdb/kernels.ts'
 import { RdbInput } from './rdb/rdb-input.ts'
 import { RdbReader } from './rdb/rdb-reader.ts'
@@ -27,6 +28,8 @@ import { VALUE_BUILDERS } from './rdb/value-builders.ts'
 const BUFFER_BYTES = 1024 * 1024
 /** What an error shows of a key. */
 const NAME_LENGTH_MAX = 64
+/** So many keys without elements are named, as in Redis. */
+const EMPTY_NAMED_MAX = 10
 /** A database is prepared for at most as many keys as its bytes in the file can hold. */
 const KEY_BYTES_MIN = 3
 
@@ -38,6 +41,8 @@ export interface LoadOptions {
   readonly nowMs: number
   /** Thresholds of encodings; without them those of Redis 7.0 without a configuration. */
   readonly limits?: EncodingLimits
+  /** Hears of the first collections without elements. */
+  readonly onEmptyKey?: (name: string) => void
   /** Keys that exist already are overwritten (DEBUG RELOAD MERGE); else they are an error. */
   readonly mayOverwrite: boolean
 }
@@ -47,6 +52,8 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
   /** Keys stored, and keys dropped because their deadline had passed. */
   keysLoaded = 0
   keysExpired = 0
+  /** Collections without elements, which were passed over. */
+  keysEmpty = 0
   /** `used-mem` of the file: what the dataset took where it was saved; 0 when unknown. */
   usedBytesAtSave = 0
   readonly #keyspace: Keyspace
@@ -210,6 +217,12 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
     this.#place(record)
   }
 
+  onEmpty({ key }: RdbEntry): void {
+    if (this.keysEmpty++ >= EMPTY_NAMED_MAX) return
+    const name = this.#key.set(key.bytes, key.start, key.length).toLatin1()
+    this.#options.onEmptyKey?.(shownName(name, NAME_LENGTH_MAX))
+  }
+
   onStream(entry: RdbEntry): StreamTarget | null {
     if (this.#isExpired(entry)) return null
     const { key } = entry
@@ -295,7 +308,7 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
   }
 
   #nameOf(key: Slice): string {
-    const name = key.toLatin1().slice(0, NAME_LENGTH_MAX)
+    const name = shownName(key.toLatin1(), NAME_LENGTH_MAX)
     return `key '${name}' of database ${this.#database.id}`
   }
 

@@ -282,7 +282,7 @@ export class Persistence {
 
   /** Opens the RDB file for loading; null when there is none. Throws StoreError. */
   openLoader(options: { readonly mayOverwrite: boolean }): RdbLoader | null {
-    const { disk, settings, keyspace, clock, limits } = this.#options
+    const { disk, settings, keyspace, clock, limits, log } = this.#options
     if (!disk.exists(settings.filePath)) return null
     const { availableBytes } = machineMemory(disk)
     return new RdbLoader(disk, settings.filePath, keyspace, {
@@ -290,6 +290,7 @@ export class Persistence {
       memoryLimitBytes: availableBytes === 0 ? 0 : availableBytes + keyspace.usedBytes,
       nowMs: clock.nowMs(),
       mayOverwrite: options.mayOverwrite,
+      onEmptyKey: (name) => log.notice(`skipping empty key: ${name}`),
       ...(limits && { limits }),
     })
   }

@@ -26,6 +26,8 @@ import { VALUE_BUILDERS } from './rdb/value-builders.ts'
 
 export class RestoredValue implements RdbTarget, CollectionTarget {
   readonly #entry = new RdbEntry()
+  /** The last payload had a collection without elements. */
+  isEmpty = false
   readonly #key = new Slice()
   #db: Database | null = null
   #limits: EncodingLimits | null = null
@@ -49,6 +51,7 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     this.#bytesLeft = range.length
     this.#record = NULL
     this.#isCollection = false
+    this.isEmpty = false
     this.#isChecking = true
     chooseHiddenKey(db, this.#key)
     try {
@@ -99,6 +102,10 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     const options = { limits: this.#limits, count, bytesLeft: this.#bytesLeft }
     this.#builder.begin(db, this.#key, options)
     return this
+  }
+
+  onEmpty(): void {
+    this.isEmpty = true
   }
 
   onStream(): StreamTarget | null {

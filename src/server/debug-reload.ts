@@ -1,8 +1,9 @@
 // DEBUG RELOAD: the data to the file and back, on the spot. What comes back must be what was there:
 // test suites run it between two looks at the same data.
 
-import { StoreError } from '../base/errors.ts'
+import { ErrorCode, StoreError } from '../base/errors.ts'
 import type { Context } from '../command/command.ts'
+import { damageLine } from '../persist/damage.ts'
 import { type Args, word } from '../resp/args.ts'
 import { replyError } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -47,7 +48,8 @@ export function reload(context: Context, args: Args, reply: Reply): void {
     persistence.loadNow({ mayOverwrite })
   } catch (error) {
     if (!(error instanceof StoreError)) throw error
-    log.warning(`DEBUG RELOAD failed: ${error.message}`)
+    const isDamage = error.code === ErrorCode.RdbCorrupt
+    log.warning(`DEBUG RELOAD failed: ${isDamage ? damageLine(error.message) : error.message}`)
     return reply.error(LOAD_FAILED)
   } finally {
     keyspace.isExpiryOn = true

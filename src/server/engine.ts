@@ -6,10 +6,11 @@
 // and the banner and answers `go`, then the data is loaded, then clients are served.
 
 import type { Clock } from '../base/clock.ts'
-import type { StoreError } from '../base/errors.ts'
+import { ErrorCode, type StoreError } from '../base/errors.ts'
 import type { Socket, SocketHandler, Transport } from '../base/socket.ts'
 import type { Command } from '../command/command.ts'
 import { CommandTable } from '../command/table.ts'
+import { damageLine } from '../persist/damage.ts'
 import { Persistence } from '../persist/persistence.ts'
 import type { SnapshotRunner } from '../persist/snapshot/snapshot-port.ts'
 import type { Clients } from './clients.ts'
@@ -158,7 +159,12 @@ export class Engine implements Host {
     const { server } = this
     server.loading = null
     if (error !== null) {
-      server.log.warning(`Fatal error loading the DB: ${error.message}. Exiting.`)
+      const isDamage = error.code === ErrorCode.RdbCorrupt
+      const message = isDamage ? damageLine(error.message) : error.message
+      server.log.warning(`Fatal error loading the DB: ${message}. Exiting.`)
+      if (isDamage || error.code === ErrorCode.RdbTruncated) {
+        server.log.warning('Terminating server after rdb file reading failure.')
+      }
       return this.#fail()
     }
     server.log.notice('Ready to accept connections')

@@ -2,7 +2,7 @@
 // shows the progress, and a signal ends it. Ends with `done(null)`, or with the error because of
 // which nothing of the file may be served.
 
-import { StoreError } from '../base/errors.ts'
+import { ErrorCode, StoreError } from '../base/errors.ts'
 import type { RdbLoader } from '../persist/loader.ts'
 import type { LoadProgress, Server } from './server.ts'
 
@@ -87,16 +87,27 @@ export class Loading implements LoadProgress {
     keyspace.isExpiryOn = true
     persistence?.noteLoaded(loader)
     const seconds = (clock.monotonicUs() - this.#startUs) / US_PER_SECOND
+    const { keysLoaded, keysExpired, keysEmpty } = loader
+    const empty = keysEmpty > 0 ? `, empty keys skipped: ${keysEmpty}` : ''
     log.notice(
-      `Done loading RDB, keys loaded: ${loader.keysLoaded}, keys expired: ${loader.keysExpired}.`,
+      `Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}${empty}.`,
     )
     log.notice(`DB loaded from disk: ${seconds.toFixed(3)} seconds`)
     this.#done(null)
   }
 
   #fail(error: unknown): void {
-    this.#server.keyspace.isExpiryOn = true
+    const { keyspace, log } = this.#server
+    keyspace.isExpiryOn = true
     if (!(error instanceof StoreError)) throw error
+    const loader = this.#loader
+    if (loader !== null && error.code === ErrorCode.RdbCorrupt) {
+      const { path, loadedBytes, totalBytes, keysLoaded } = loader
+      log.warning(
+        `${path}: integrity check failed by byte ${loadedBytes} of ${totalBytes}, ` +
+          `after ${keysLoaded} keys`,
+      )
+    }
     this.#done(error)
   }
 }

@@ -338,6 +338,10 @@ export class ServerContext implements Context {
     return isWaiting
   }
 
+  noteDamage(message: string): void {
+    this.server.log.warning(message)
+  }
+
   /** The client that is being served. */
   get client(): Connection {
     assert(this.#client !== null, 'a command runs for a client')

@@ -102,16 +102,15 @@ function framed(bytes: Uint8Array): number[] {
 test('a quicklist of plain, packed and empty nodes', () => {
   const long = 'x'.repeat(300)
   const file = Uint8Array.from([
-    5,
+    4,
     ...[2, ...framed(listpackOf(['a', '-5']))],
     ...[1, ...framed(Buffer.from(long))],
     ...[2, ...framed(listpackOf([]))],
-    ...[1, 0],
     ...[2, ...framed(listpackOf(['123456789012']))],
   ])
   READER.openQuicklist(open(file), QuicklistForm.Containers, 'list')
-  assert.equal(READER.nodesLeft, 5)
-  assert.deepEqual(restOf(READER), ['a', '-5', long, '', '123456789012'])
+  assert.equal(READER.nodesLeft, 4)
+  assert.deepEqual(restOf(READER), ['a', '-5', long, '123456789012'])
   assert.equal(READER.nodesLeft, 0)
   assert.equal(INPUT.remaining, 0)
 })
@@ -132,6 +131,9 @@ test('damage is an error with place and kind', () => {
     ],
     [() => readQuicklist('01 03 00'), /list at byte 1, found container 3, expected 1 or 2/],
     [() => readQuicklist('01 02 00'), /list at byte 2, found a damaged listpack/],
+    [() => readQuicklist('01 01 00'), /list at byte 2, found an empty element as a node/],
+    [() => readValue('01 00', PackedKind.Zipmap), /: Zipmap integrity check failed$/],
+    [() => readQuicklist('01 02 00'), /: Listpack integrity check failed$/],
     [() => readQuicklist('ff'), /list node count/],
     [() => readQuicklist('02 01 0161'), /./],
   ]

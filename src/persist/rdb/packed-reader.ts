@@ -21,6 +21,14 @@ export type QuicklistForm = (typeof QuicklistForm)[keyof typeof QuicklistForm]
 
 const CONTAINER_PLAIN = 1
 const CONTAINER_PACKED = 2
+/** Types in Redis's messages. */
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  list: 'List',
+  set: 'Set',
+  hash: 'Hash',
+  'sorted set': 'Zset',
+}
+const FORM_ALONE: ReadonlySet<string> = new Set(['zipmap', 'intset'])
 
 /** A packed value as it lies in the reader's memory. */
 class PackedBytes implements PackedValue {
@@ -52,6 +60,7 @@ export class PackedReader {
   openValue(input: RdbInput, kind: PackedKind, what: string): void {
     this.#what = what
     this.nodesLeft = 0
+    this.#input = null
     this.#open(input, kind)
   }
 
@@ -121,8 +130,20 @@ export class PackedReader {
     const node = this.#node
     node.kind = kind
     input.string(node, this.#what)
+    // Only large elements are nodes of their own.
+    if (kind === PackedKind.Plain && node.length === 0) {
+      throw input.corrupt(this.#what, position, 'an empty element as a node', 'a large one')
+    }
     if (this.#walker.open(kind, node.bytes, node.start, node.length)) return
     const name = PACKED_KIND_NAMES[kind]
-    throw input.corrupt(this.#what, position, `a damaged ${name}`, `a whole ${name}`)
+    const expected = `a whole ${name}: ${this.#subject(name)} integrity check failed`
+    throw input.corrupt(this.#what, position, `a damaged ${name}`, expected)
+  }
+
+  /** What Redis calls a damaged value: nodes, zipmaps and intsets by their form alone. */
+  #subject(name: string): string {
+    const isNode = this.#input !== null
+    const type = isNode || FORM_ALONE.has(name) ? '' : (TYPE_WORDS[this.#what] ?? '')
+    return type === '' ? `${name.slice(0, 1).toUpperCase()}${name.slice(1)}` : `${type} ${name}`
   }
 }

@@ -24,6 +24,8 @@ export class RdbPayload {
   bytes: Uint8Array = EMPTY_BYTES
   start = 0
   length = 0
+  /** What was wrong with the value that `read` has refused. */
+  damage = ''
   readonly #kernels: Kernels
   readonly #writer: RdbWriter
   readonly #input: RdbInput
@@ -100,17 +102,22 @@ export class RdbPayload {
     const { bytes, start, length } = range
     assert(length >= PAYLOAD_FOOTER_BYTES + 2, 'payload is verified')
     const type = rdbTypes.get(this.typeOf(bytes, start))
+    this.damage = `payload: value type ${this.typeOf(bytes, start)}, expected a known one`
     if (type === undefined || type.read === null) return false
+    this.damage = ''
     const value = length - PAYLOAD_FOOTER_BYTES - 1
     this.#input.open(new BytesFile('payload', bytes, start + 1, value))
     this.#input.skipChecksum()
     try {
       type.read(this.#input, entry, target)
     } catch (error) {
-      if (error instanceof StoreError && error.code !== ErrorCode.OutOfMemory) return false
-      throw error
+      if (!(error instanceof StoreError) || error.code === ErrorCode.OutOfMemory) throw error
+      this.damage = error.message
+      return false
     }
-    return this.#input.remaining === 0
+    const { remaining, position } = this.#input
+    if (remaining > 0) this.damage = `payload: ${remaining} bytes behind the value at ${position}`
+    return remaining === 0
   }
 
   readonly #sink = (bytes: Uint8Array, start: number, length: number): void => {

@@ -64,6 +64,11 @@ export interface RdbTarget {
    * to the target that is returned; null: it is read, checked and dropped.
    */
   onCollection(entry: RdbEntry, type: Type, count: number): CollectionTarget | null
+  /**
+   * A collection without elements: no server keeps one, but damaged files have them. A target
+   * without this passes over it.
+   */
+  onEmpty?(entry: RdbEntry): void
   /** A stream begins; as `onCollection`. */
   onStream(entry: RdbEntry): StreamTarget | null
 }

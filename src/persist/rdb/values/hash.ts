@@ -161,7 +161,7 @@ const KEPT = new KeptField()
 /** Type 4: a count, and fields with values. */
 export function readHash(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
   const count = input.length('hash field count')
-  if (count === 0) return
+  if (count === 0) return target.onEmpty?.(entry)
   const sink = target.onCollection(entry, Type.Hash, count)
   for (let i = 0; i < count; i++) {
     input.string(STRING, 'hash field')
@@ -177,7 +177,7 @@ export function readHash(input: RdbInput, entry: RdbEntry, target: RdbTarget): v
 export function readHashWithDeadlines(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
   const earliestMs = input.int64('earliest field deadline')
   const count = input.length('hash field count')
-  if (count === 0) return
+  if (count === 0) return target.onEmpty?.(entry)
   const sink = target.onCollection(entry, Type.Hash, count)
   for (let i = 0; i < count; i++) {
     const { position } = input
@@ -204,6 +204,7 @@ export function readHashListpackEx(input: RdbInput, entry: RdbEntry, target: Rdb
   if (count % 3 !== 0) {
     throw input.corrupt('hash', position, `${count} elements`, 'fields with values and deadlines')
   }
+  if (count === 0) target.onEmpty?.(entry)
   if (count > 0) {
     const sink = target.onCollection(entry, Type.Hash, count / 3)
     while (READER.next(ENTRY)) {
@@ -250,6 +251,12 @@ function readPacked(input: RdbInput, entry: RdbEntry, target: RdbTarget, kind: P
   if (count % 2 !== 0) {
     throw input.corrupt('hash', position, `${count} elements`, 'fields with values')
   }
+  if (count === 0 && kind === PackedKind.Zipmap) {
+    // As in Redis: no version has ever written one.
+    const expected = 'fields with values: Zipmap integrity check failed'
+    throw input.corrupt('hash', position, 'an empty zipmap', expected)
+  }
+  if (count === 0) target.onEmpty?.(entry)
   const isListpack = kind === PackedKind.Listpack
   const isTaken = isListpack && count > 0 && target.onPacked?.(entry, Type.Hash, READER.value)
   if (count > 0 && !isTaken) {

@@ -103,7 +103,7 @@ function writeElements(writer: RdbWriter, value: ValueView, root: Uint32Array): 
 /** Type 1: a count, and that many strings. */
 export function readList(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
   const count = input.length('list length')
-  if (count === 0) return
+  if (count === 0) return target.onEmpty?.(entry)
   const elements = target.onCollection(entry, Type.List, count)
   for (let i = 0; i < count; i++) {
     input.string(entry.value, WHAT)
@@ -132,7 +132,7 @@ export function readQuicklist2(input: RdbInput, entry: RdbEntry, target: RdbTarg
 
 /** Hands on what the reader finds; nothing, when it finds nothing. */
 function readPacked(entry: RdbEntry, target: RdbTarget): void {
-  if (READER.count === 0 && !READER.nextNode()) return
+  if (READER.count === 0 && !READER.nextNode()) return target.onEmpty?.(entry)
   const isWhole = READER.nodesLeft === 0 && READER.kind === PackedKind.Listpack
   if (isWhole && target.onPacked?.(entry, Type.List, READER.value)) return READER.forget()
   const elements = target.onCollection(entry, Type.List, READER.count)

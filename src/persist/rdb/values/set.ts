@@ -81,7 +81,7 @@ export function writePacked(writer: RdbWriter, entry: PackedEntry): void {
 /** Type 2: a count and members. */
 export function readSet(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
   const count = input.length('set member count')
-  if (count === 0) return
+  if (count === 0) return target.onEmpty?.(entry)
   const sink = target.onCollection(entry, Type.Set, count)
   for (let i = 0; i < count; i++) {
     input.string(STRING, 'set member')
@@ -102,6 +102,7 @@ export function readSetListpack(input: RdbInput, entry: RdbEntry, target: RdbTar
 
 function readPacked(input: RdbInput, entry: RdbEntry, target: RdbTarget, kind: PackedKind): void {
   READER.openValue(input, kind, 'set')
+  if (READER.count === 0) target.onEmpty?.(entry)
   const isTaken = READER.count > 0 && target.onPacked?.(entry, Type.Set, READER.value)
   if (READER.count > 0 && !isTaken) {
     const sink = target.onCollection(entry, Type.Set, READER.count)

@@ -267,7 +267,8 @@ function readNodes(input: RdbInput, stream: StreamTarget | null): number {
     input.string(STRING, 'stream node')
     const live = checkListpack(MASTER, STRING, LAST_ID)
     if (live === DAMAGED) {
-      throw input.corrupt('stream node', nodeAt, 'a damaged listpack', 'entries in their order')
+      const expected = 'entries in their order: Stream listpack integrity check failed'
+      throw input.corrupt('stream node', nodeAt, 'a damaged listpack', expected)
     }
     stream?.onNode(MASTER, STRING, live)
     sum += live

@@ -125,7 +125,7 @@ function readMembers(
 ): void {
   const { target, readScore } = options
   const count = input.length('sorted set count')
-  if (count === 0) return
+  if (count === 0) return target.onEmpty?.(entry)
   const collection = target.onCollection(entry, Type.Zset, count)
   // Reading the score may end the member's bytes.
   const member = MEMBER_COPY
@@ -153,7 +153,7 @@ function readPacked(
   if (count % 2 !== 0) {
     throw input.corrupt('sorted set', position, `${count} elements`, 'members with scores')
   }
-  if (count === 0) return
+  if (count === 0) return target.onEmpty?.(entry)
   const isListpack = kind === PackedKind.Listpack
   if (isListpack && target.onPacked?.(entry, Type.Zset, PACKED.value)) return PACKED.forget()
   const collection = target.onCollection(entry, Type.Zset, count / 2)
