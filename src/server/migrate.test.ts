@@ -262,3 +262,23 @@ test('the log of slow commands and monitors see no password', () => {
   ok(lines.includes('"5" "AUTH" "(redacted)" "KEYS" "auth" "b"\r\n'))
   ok(lines.includes('"COPY" "AUTH2" "(redacted)" "(redacted)"\r\n'))
 })
+
+test('a target is slow as long as it takes something, and then it is dead', () => {
+  const { source, client, connections } = scripted(() => {})
+  client.call('SET', 'k', 'v'.repeat(600_000))
+  client.call('CONFIG', 'SET', 'rdbcompression', 'no')
+  client.call('MIGRATE', 'h', String(PORT), 'k', '0', '500')
+  source.clock.advance(0)
+  const near = connections[0]?.other
+  ok(near !== null && near !== undefined)
+  near.pendingBytes = 300_000
+  near.handler?.onDrain()
+  for (let turn = 0; turn < 5; turn++) {
+    near.pendingBytes -= 10_000
+    source.clock.advance(500)
+    equal(client.take(), '')
+  }
+  source.clock.advance(500)
+  equal(client.take(), IO_WRITE)
+  equal(client.call('EXISTS', 'k'), ':1\r\n')
+})

@@ -183,7 +183,8 @@ export class PipeEnd implements Socket {
   readonly localAddress = '127.0.0.1:6379'
   readonly isLocal = true
   readonly descriptor = 10
-  readonly pendingBytes = 0
+  /** What a test says that the peer has not taken. */
+  pendingBytes = 0
   other: PipeEnd | null = null
   handler: SocketHandler | null = null
   #isClosed = false
