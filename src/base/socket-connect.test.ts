@@ -102,7 +102,7 @@ test('an attempt that fails says why, once', async (context) => {
   assert.equal(refused.socket, null)
 })
 
-test('an attempt that was given up, or ended with the transport, is not heard of', async (context) => {
+test('an attempt that was given up or ended with the transport is silent', async (context) => {
   const { transport, port } = await listening(context, () => IGNORE)
   const aborted = new Seen()
   const ended = new Seen()

@@ -173,6 +173,50 @@ test('no target, or one that is no server like this, is an error', () => {
   equal(client.call('MIGRATE', 'h', '65536', 'k', '0', '500'), noPort)
 })
 
+test('a target that cannot be reached in time is given up', () => {
+  const { source, client } = scripted(() => {})
+  source.transport.silentPorts.add(9)
+  client.call('SET', 'k', 'v')
+  client.call('MIGRATE', 'h', '9', 'k', '0', '300')
+  source.clock.advance(299)
+  equal(client.take(), '')
+  source.clock.advance(1)
+  equal(client.take(), '-IOERR error or timeout connecting to the client\r\n')
+  match(client.call('INFO', 'stats'), /migrate_cached_sockets:0/)
+})
+
+test('a kept connection that ends before its next use is made anew', () => {
+  const { source, client, connections } = scripted((text, socket) => {
+    reply(socket, text.includes('SELECT') ? '+OK\r\n+OK\r\n' : '+OK\r\n')
+  })
+  client.call('MSET', 'a', '1', 'b', '2')
+  client.call('MIGRATE', 'h', String(PORT), 'a', '1', '500')
+  source.clock.advance(0)
+  equal(client.take(), OK)
+  // It ends after MIGRATE has taken it, and before a byte was sent.
+  client.call('MIGRATE', 'h', String(PORT), 'b', '1', '500')
+  connections[0]?.other?.close()
+  source.clock.advance(0)
+  equal(client.take(), OK)
+  equal(connections.length, 2)
+})
+
+test('the end of the server ends it first: the file has no key that has moved', () => {
+  const { source, client } = scripted((text, socket) => {
+    // One of two keys is confirmed.
+    if (text.includes('SELECT')) reply(socket, '+OK\r\n+OK\r\n')
+  })
+  client.call('MSET', 'a', '1', 'b', '2')
+  client.call('MIGRATE', 'h', String(PORT), '', '1', '5000', 'KEYS', 'a', 'b')
+  source.clock.advance(0)
+  source.engine.shutdown.run({ isSaveForced: false, isSaveForbidden: true, isForced: false })
+  equal(client.take(), IO_READ)
+  const db = source.engine.server.keyspace.databases[0]
+  equal(db?.size, 1)
+  source.clock.advance(1000)
+  equal(db?.size, 1)
+})
+
 test('a connection that is lost is made once more, unless something was confirmed', () => {
   let isFirst = true
   const { source, client, connections } = scripted((_, socket) => {

@@ -82,6 +82,8 @@ export class Migration implements LinkUser {
   #timer: Timer | null = null
   #isRetry = false
   #isStarting = false
+  /** What comes before the keys has been sent. */
+  #hasBegun = false
   #hasEnded = false
   /** What is to be sent next, and how far it was. */
   #outbox: Uint8Array = EMPTY_BYTES
@@ -108,6 +110,12 @@ export class Migration implements LinkUser {
     this.#isStarting = true
     this.#open()
     this.#isStarting = false
+  }
+
+  /** Ends it now; what the target has confirmed has moved. */
+  abort(): void {
+    this.#dropLink()
+    this.#end(NOT_READ)
   }
 
   onOpen(): void {
@@ -149,6 +157,7 @@ export class Migration implements LinkUser {
     this.#outbox = EMPTY_BYTES
     this.#sent = 0
     this.#next = 0
+    this.#hasBegun = false
     this.#awaited = []
     this.#answered = 0
     this.#link = links.acquire(this.#request.target, this)
@@ -158,14 +167,16 @@ export class Migration implements LinkUser {
 
   /** Sends what comes before the keys. */
   #begin(): void {
-    if (this.#hasEnded || this.#link === null || this.#awaited.length > 0) return
+    const link = this.#link
+    if (this.#hasEnded || this.#hasBegun || link === null || !link.isOpen) return
+    this.#hasBegun = true
     const { args, secrets, database } = this.#request
     const words: Uint8Array[] = []
     if (secrets.length > 0) {
       words.push(...command('AUTH', ...secrets.map((i) => args.copy(i))))
       this.#awaited.push(AUTH_ANSWER)
     }
-    if (this.#link.database !== database) {
+    if (link.database !== database) {
       words.push(...command('SELECT', latin1(String(database))))
       this.#awaited.push(SELECT_ANSWER)
     }

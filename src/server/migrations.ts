@@ -47,7 +47,7 @@ const KEY = scratchSlice()
 export class Migrations {
   readonly links: MigrateLinks
   readonly #options: MigrationsOptions
-  #isRunning = false
+  #running: Migration | null = null
 
   constructor(options: MigrationsOptions) {
     this.#options = options
@@ -57,14 +57,13 @@ export class Migrations {
 
   /** Nobody's commands run, and nothing expires. */
   get isRunning(): boolean {
-    return this.#isRunning
+    return this.#running !== null
   }
 
   /** Begins to move keys of `db` for `client`, which is answered when that has ended. */
   begin(client: Connection, db: Database, order: MigrateOrder): void {
-    assert(!this.#isRunning, 'who would begin another one is held back')
+    assert(this.#running === null, 'who would begin another one is held back')
     const { clock, keyspace, limits } = this.#options
-    this.#isRunning = true
     client.isWaiting = true
     keyspace.isExpiryPaused = true
     const migration = new Migration(order.request, {
@@ -74,7 +73,13 @@ export class Migrations {
       isCompressed: limits.isRdbCompressed,
       onEnd: (result) => this.#end(client, db, { ...order, ...result }),
     })
+    this.#running = migration
     migration.start()
+  }
+
+  /** Ends a migration that is under way, as the server is about to save and end. */
+  abort(): void {
+    this.#running?.abort()
   }
 
   cron(nowMs: number): void {
@@ -84,7 +89,7 @@ export class Migrations {
   #end(client: Connection, db: Database, order: MigrateOrder & MigrationResult): void {
     const { keyspace, clients, clock } = this.#options
     const host = this.#options.host()
-    this.#isRunning = false
+    this.#running = null
     keyspace.isExpiryPaused = clients.isPaused
     keyspace.advance(clock.nowMs())
     // Who asked may have gone meanwhile: what has moved is removed all the same.

@@ -44,6 +44,8 @@ export class Shutdown {
   run(options: ShutdownOptions): boolean {
     const { persistence, config, send, isLoading } = this.#server
     this.#log.notice('User requested shutdown...')
+    // What has moved to another server must not be in the file.
+    this.#server.migrations.abort()
     send({ kind: 'stopping', temporaryPath: persistence?.temporaryPath ?? '' })
     const hasSavePoints = config.values.save.length > 0
     const isOrdered = options.isSaveForced || (hasSavePoints && !options.isSaveForbidden)

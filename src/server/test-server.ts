@@ -126,6 +126,8 @@ export class FakeTransport implements Transport {
   readonly addresses: ListenAddress[] = []
   /** Ports where listening fails. */
   readonly busyPorts = new Set<number>()
+  /** Ports where connecting takes for ever. */
+  readonly silentPorts = new Set<number>()
   /** Who answers when the server connects to a port: another server's `accept`, or the test. */
   readonly peers = new Map<number, Pick<FakeTransport, 'accept'>>()
   #handler: AcceptHandler | null = null
@@ -156,6 +158,7 @@ export class FakeTransport implements Transport {
   connect(address: ConnectAddress, handler: ConnectHandler): Attempt {
     const peer = this.peers.get(address.port)
     const timer = this.#clock.after(0, () => {
+      if (this.silentPorts.has(address.port)) return
       if (peer === undefined) return handler.onFail('ECONNREFUSED')
       const near = new PipeEnd(this.#clock)
       const far = new PipeEnd(this.#clock)
