@@ -96,7 +96,14 @@ test('an attempt that fails says why, once', async (context) => {
   transport.close()
   transport.connect({ host: '127.0.0.1', port }, refused)
   transport.connect({ host: 'no-such-host.invalid', port }, unknown)
-  await until(() => refused.failures.length + unknown.failures.length === 2, 'both fail')
+  const bad = ['a\0b', 'x'.repeat(300), '\xff', 'a b', '*'].map((host) => {
+    const seen = new Seen()
+    transport.connect({ host, port }, seen)
+    assert.deepEqual(seen.failures, [], 'never at once')
+    return seen
+  })
+  const all = [refused, unknown, ...bad]
+  await until(() => all.every(({ failures }) => failures.length === 1), 'all fail')
   assert.deepEqual(refused.failures, ['ECONNREFUSED'])
   assert.match(unknown.failures[0] ?? '', /^(ENOTFOUND|EAI_AGAIN)$/)
   assert.equal(refused.socket, null)

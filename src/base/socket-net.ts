@@ -186,27 +186,40 @@ interface AttemptOwner {
 }
 
 class NetAttempt implements Attempt {
-  readonly #socket: net.Socket
+  readonly #handler: ConnectHandler
   readonly #owner: AttemptOwner
+  #socket: net.Socket | null = null
 
-  constructor({ host, port }: ConnectAddress, handler: ConnectHandler, owner: AttemptOwner) {
+  constructor(address: ConnectAddress, handler: ConnectHandler, owner: AttemptOwner) {
+    this.#handler = handler
     this.#owner = owner
     owner.attempts.add(this)
-    const socket = net.connect({ host, port, noDelay: true })
-    this.#socket = socket
-    socket.once('error', (cause: NodeJS.ErrnoException) => {
-      if (owner.attempts.delete(this)) handler.onFail(cause.code ?? cause.message)
-    })
-    socket.once('connect', () => {
-      if (!owner.attempts.delete(this)) return
-      socket.removeAllListeners('error')
-      const plain = new PlainSocket(socket, '', owner.sockets)
-      plain.start(handler.onConnect(plain))
-    })
+    try {
+      this.#open(address)
+    } catch (cause) {
+      // What can be no name (with a zero byte) throws at once, and is told later all the same.
+      setImmediate(() => this.#fail(cause as NodeJS.ErrnoException))
+    }
   }
 
   abort(): void {
-    if (this.#owner.attempts.delete(this)) this.#socket.destroy()
+    if (this.#owner.attempts.delete(this)) this.#socket?.destroy()
+  }
+
+  #open({ host, port }: ConnectAddress): void {
+    const socket = net.connect({ host, port, noDelay: true })
+    this.#socket = socket
+    socket.once('error', (cause: NodeJS.ErrnoException) => this.#fail(cause))
+    socket.once('connect', () => {
+      if (!this.#owner.attempts.delete(this)) return
+      socket.removeAllListeners('error')
+      const plain = new PlainSocket(socket, '', this.#owner.sockets)
+      plain.start(this.#handler.onConnect(plain))
+    })
+  }
+
+  #fail({ code, message }: NodeJS.ErrnoException): void {
+    if (this.#owner.attempts.delete(this)) this.#handler.onFail(code ?? message)
   }
 }
 

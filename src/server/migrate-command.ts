@@ -37,7 +37,9 @@ function migrate(context: Context, args: Args, reply: Reply): void {
   const keys = options.keys.filter(isThere)
   if (keys.length === 0) return reply.simple(NO_KEY)
   const port = args.integer(2)
-  if (typeof port !== 'number' || port < 0 || port > PORT_MAX) return reply.error(NOT_CONNECTED)
+  const isPort = typeof port === 'number' && port >= 0 && port <= PORT_MAX
+  // Without a name Node would connect to this machine.
+  if (!isPort || args.length(1) === 0) return reply.error(NOT_CONNECTED)
   server.migrations.begin(client, context.db, {
     isCopy: options.isCopy,
     request: {

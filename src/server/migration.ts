@@ -67,8 +67,8 @@ const TIMER_MAX_MS = 0x7fffffff
 /** What is answered besides keys. */
 const AUTH_ANSWER = -1
 const SELECT_ANSWER = -2
-/** Codes of an attempt that found no server to connect to. */
-const NO_ADDRESS = /^(ENOTFOUND|EAI_|EADDRNOTAVAIL|ERR_)/
+/** Codes of an attempt that knew where to go; Redis notices these when it writes. */
+const NOT_REACHED = /^(ECONN|EHOST|ENET)/
 
 export const NOT_CONNECTED = replyError('IOERR error or timeout connecting to the client')
 const NOT_WRITTEN = replyError('IOERR error or timeout writing to target instance')
@@ -247,7 +247,7 @@ export class Migration implements LinkUser {
       this.#headError = ''
       return this.#open()
     }
-    if (!wasOpen) this.#end(NO_ADDRESS.test(code) ? NOT_CONNECTED : NOT_WRITTEN)
+    if (!wasOpen) this.#end(NOT_REACHED.test(code) ? NOT_WRITTEN : NOT_CONNECTED)
     else this.#end(this.#isSent ? NOT_READ : NOT_WRITTEN)
   }
 
