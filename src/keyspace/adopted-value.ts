@@ -16,7 +16,7 @@ import { SURVEY, survey } from './packed/listpack-survey.ts'
 import { Encoding } from './record.ts'
 import { PACKING as SET_PACKING } from './set/set-draft.ts'
 import { isAscending } from './zset/packed-zset.ts'
-import { PACKING as ZSET_PACKING } from './zset/zset.ts'
+import { packedCountMax, PACKING as ZSET_PACKING } from './zset/zset.ts'
 
 /** The value cannot be kept as it lies. */
 export const UNSUITED = -1
@@ -84,8 +84,7 @@ export function nameOfZset(
   if (length > ZSET_PACKING.bytesMax || !survey(bytes, start, 2)) return UNSUITED
   const { keys, longestKey } = SURVEY
   const { zsetEntriesMax, zsetValueMax } = limits
-  const { countMin, countMax } = ZSET_PACKING
-  if (keys > Math.max(countMin, Math.min(zsetEntriesMax, countMax))) return UNSUITED
+  if (keys > packedCountMax(limits)) return UNSUITED
   if (!isAscending(bytes, start)) return UNSUITED
   const isShort = keys <= zsetEntriesMax && longestKey <= zsetValueMax
   return isShort ? Encoding.Listpack : Encoding.Skiplist

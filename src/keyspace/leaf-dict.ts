@@ -82,7 +82,8 @@ export class LeafDict {
   readonly hasValues: boolean
   readonly collections: Collections
   readonly arena: Arena
-  readonly #hash: KeyHash
+  /** Has the hash of the key that was looked up last. */
+  readonly hash: KeyHash
   readonly #leaves: DictLeaves
   /** The entry that the cursor is at. */
   #leaf: Ptr = NULL
@@ -104,7 +105,7 @@ export class LeafDict {
     this.collections = collections
     this.hasValues = hasValues
     this.arena = collections.arena
-    this.#hash = hash
+    this.hash = hash
     this.#leaves = new DictLeaves(collections, hash, hasValues)
   }
 
@@ -131,18 +132,18 @@ export class LeafDict {
 
   /** Hashes a key for `findHashed` in several dicts. */
   hashKey(key: ByteRange): void {
-    this.#hash.of(key.bytes, key.start, key.length)
+    this.hash.of(key.bytes, key.start, key.length)
   }
 
   /** Points the cursor at the key's entry; false: there is none. O(1), allocates nothing. */
   find(root: Root, key: ByteRange): boolean {
-    this.#hash.of(key.bytes, key.start, key.length)
+    this.hash.of(key.bytes, key.start, key.length)
     return this.findHashed(root, key)
   }
 
   /** `find` of the key that was hashed last. */
   findHashed(root: Root, key: ByteRange): boolean {
-    const { high, low } = this.#hash
+    const { high, low } = this.hash
     const arena = this.arena
     const leaf = leafAt(arena, root, high)
     const segment = leaf >>> PTR_SEGMENT_SHIFT
@@ -191,7 +192,7 @@ export class LeafDict {
     const at = wordIndex(leaf)
     const offset = this.#write(leaf, key, value)
     const count = words[at + LeafWord.Count]!
-    const { high, low } = this.#hash
+    const { high, low } = this.hash
     const print = fingerprint(high, low, depthOfShape(words[at + DictLeafWord.Shape]!))
     const slotAt = lowerSlot(words, at, print)
     shiftSlots(words, slotAt, at + SLOTS_WORD + count)

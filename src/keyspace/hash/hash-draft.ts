@@ -11,11 +11,13 @@ import { INTEGER_LENGTH_MAX, writeInteger } from '../../base/bytes.ts'
 import { type ByteRange, copySlice, Slice, scratchSlice } from '../../base/slice.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Database } from '../database.ts'
+import { DictFill } from '../dict-fill.ts'
 import { earlierOf } from '../dict-leaf.ts'
 import type { EncodingLimits } from '../encoding-limits.ts'
 import type { LeafDict } from '../leaf-dict.ts'
 import * as listpack from '../packed/listpack.ts'
 import * as edit from '../packed/listpack-edit.ts'
+import { survey } from '../packed/listpack-survey.ts'
 import { type PackedEntry, scratchEntry } from '../packed/packed.ts'
 import { Encoding, Type } from '../record.ts'
 import { ROOT_WORDS, Root } from '../root.ts'
@@ -88,9 +90,17 @@ export class HashDraft {
   readonly #words = new Uint32Array(ROOT_WORDS)
   readonly #root = new Root()
 
+  /** For fields that are appended, without a look at each whether it is there. */
+  readonly #fill = new DictFill()
+  readonly #expectation = { count: 0, bytesLeft: 0 }
+  #isFilling = false
+  #appended = 0
+  #isDoubled = false
+
   /** Begins an empty hash, which is called as `encoding` says. */
   begin(db: Database, encoding: Encoding = Encoding.Listpack): void {
     this.#dict = db.fieldDict
+    this.#isFilling = false
     this.#isPacked = true
     this.#encoding = encoding
     this.#stride = encoding === Encoding.ListpackEx ? 3 : 2
@@ -115,18 +125,39 @@ export class HashDraft {
     return true
   }
 
+  /** From now on fields come by `append` only. */
+  expect(count: number, bytesLeft: number): void {
+    this.#expectation.count = count
+    this.#expectation.bytesLeft = bytesLeft
+    this.#isFilling = true
+    this.#appended = 0
+    this.#isDoubled = false
+  }
+
+  /** Adds a field without a look whether it is there: that `finish` tells. */
+  append(field: ByteRange, value: ByteRange, limits: EncodingLimits, deadlineMs = 0): void {
+    assert(this.#isFilling, 'what is appended is expected')
+    this.#appended++
+    const name = this.#nameWith(nameFor(field, value, this.#appended, limits), deadlineMs)
+    if (this.#isPacked) {
+      if (this.#addPacked(field, value, name, deadlineMs)) return
+      this.#toDict()
+    }
+    this.#rename(name, deadlineMs)
+    this.#fillIn(field, value, deadlineMs)
+  }
+
+  /** After the last `append`: false, some field has come twice, and the draft is of no use. */
+  finish(): boolean {
+    if (this.#isPacked) return survey(this.#bytes, 0, this.#stride)
+    return !this.#isDoubled && this.#fill.flush()
+  }
+
   /** Adds a field that is not there. */
   addNew(field: ByteRange, value: ByteRange, limits: EncodingLimits, deadlineMs = 0): void {
     const name = this.#nameWith(nameFor(field, value, this.count + 1, limits), deadlineMs)
     if (this.#isPacked) {
-      const stride = name === Encoding.ListpackEx ? 3 : 2
-      // What is called hashtable has deadlines in leaves only.
-      const isSuited = name === Encoding.Hashtable ? deadlineMs === 0 : true
-      if (isSuited && stride >= this.#stride && this.#hasRoom(field, value, name)) {
-        if (stride > this.#stride) this.#addDeadlines()
-        this.#append(field, value, deadlineMs)
-        return this.#rename(name, deadlineMs)
-      }
+      if (this.#addPacked(field, value, name, deadlineMs)) return
       this.#toDict()
     }
     const dict = this.#fields()
@@ -167,6 +198,7 @@ export class HashDraft {
 
   /** Gives up what has been made; nothing to do for a draft that has ended. */
   discard(): void {
+    this.#fill.forget()
     if (this.#isPacked) return
     this.#fields().discard(this.#words)
     this.#isPacked = true
@@ -203,6 +235,22 @@ export class HashDraft {
     this.#earliestMs = earlierOf(this.#earliestMs, deadlineMs)
   }
 
+  /** Adds a field to the packed hash, if it stays packed under that name. */
+  #addPacked(field: ByteRange, value: ByteRange, name: Encoding, deadlineMs: number): boolean {
+    const stride = name === Encoding.ListpackEx ? 3 : 2
+    // What is called hashtable has deadlines in leaves only.
+    const isSuited = name === Encoding.Hashtable ? deadlineMs === 0 : true
+    if (!isSuited || stride < this.#stride || !this.#hasRoom(field, value, name)) return false
+    if (stride > this.#stride) this.#addDeadlines()
+    this.#append(field, value, deadlineMs)
+    this.#rename(name, deadlineMs)
+    return true
+  }
+
+  #fillIn(field: ByteRange, value: ByteRange, deadlineMs: number): void {
+    if (!this.#isDoubled) this.#isDoubled = !this.#fill.add(field, value, deadlineMs)
+  }
+
   /** Whether the packed hash stays packed with one more field, under that name. */
   #hasRoom(field: ByteRange, value: ByteRange, name: Encoding): boolean {
     const count = this.count + 1
@@ -215,10 +263,9 @@ export class HashDraft {
 
   #append(field: ByteRange, value: ByteRange, deadlineMs: number): void {
     const bytes = this.#bytes
-    edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), field)
-    edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), value)
-    if (this.#stride === 2) return
-    edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), deadlineText(deadlineMs))
+    edit.appendEntry(bytes, 0, field)
+    edit.appendEntry(bytes, 0, value)
+    if (this.#stride === 3) edit.appendEntry(bytes, 0, deadlineText(deadlineMs))
   }
 
   /** Makes triples of the packed pairs: each gets a deadline of none. */
@@ -254,11 +301,21 @@ export class HashDraft {
     return this.#dict
   }
 
+  /** Begins to fill the dict, with room for all that is expected. */
+  #beginFill(dict: LeafDict): void {
+    this.#fill.begin(dict, this.#words, this.#expectation)
+    const { count } = this
+    if (count === 0) return
+    const entryBytes = Math.ceil(listpack.totalBytes(this.#bytes, 0) / count)
+    this.#fill.widen(this.#expectation, entryBytes)
+  }
+
   /** Moves all fields to leaves. */
   #toDict(): void {
     const dict = this.#fields()
     dict.create(this.#words)
     this.#root.open(this.#words, 0, NULL)
+    if (this.#isFilling) this.#beginFill(dict)
     try {
       let at = listpack.firstEntry(this.#bytes, 0)
       while (at !== listpack.END) {
@@ -269,8 +326,13 @@ export class HashDraft {
           at = listpack.readEntry(this.#bytes, at, DEADLINE_ENTRY)
           deadlineMs = deadlineOf(DEADLINE_ENTRY)
         }
-        dict.hashKey(FIELD_ENTRY.textInto(FIELD))
-        dict.insert(this.#root, FIELD, VALUE_ENTRY.textInto(VALUE), deadlineMs)
+        FIELD_ENTRY.textInto(FIELD)
+        VALUE_ENTRY.textInto(VALUE)
+        if (this.#isFilling) this.#fillIn(FIELD, VALUE, deadlineMs)
+        else {
+          dict.hashKey(FIELD)
+          dict.insert(this.#root, FIELD, VALUE, deadlineMs)
+        }
       }
     } catch (error) {
       dict.discard(this.#words)

@@ -45,7 +45,7 @@ const SPELLED = new Int64()
  * Fills `SURVEY` from a listpack in which each `stride`-th entry, the first included, is a key;
  * false, and the survey is worth nothing: it is too long, irregular, or has a key twice.
  */
-export function survey(bytes: Uint8Array, start: number, stride: 1 | 2): boolean {
+export function survey(bytes: Uint8Array, start: number, stride: number): boolean {
   const total = listpack.totalBytes(bytes, start)
   const count = listpack.headerCount(bytes, start)
   if (total > SURVEY_BYTES_MAX || count > KEYS_MAX * stride) return false
@@ -59,10 +59,11 @@ export function survey(bytes: Uint8Array, start: number, stride: 1 | 2): boolean
   for (let at = start + listpack.HEADER_BYTES; at < limit; ) {
     if (!addKey(bytes, start, at, slots)) return false
     at += listpack.entryBytes(bytes, at)
-    if (stride === 1) continue
-    assert(at < limit, 'keys and values come in pairs')
-    noteValue(bytes, at)
-    at += listpack.entryBytes(bytes, at)
+    for (let i = 1; i < stride; i++) {
+      assert(at < limit, 'what follows a key is there')
+      noteValue(bytes, at)
+      at += listpack.entryBytes(bytes, at)
+    }
   }
   return true
 }

@@ -8,11 +8,13 @@ import { assert } from '../../base/assert.ts'
 import { type ByteRange, copySlice, type Slice, scratchSlice } from '../../base/slice.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Database } from '../database.ts'
+import { DictFill } from '../dict-fill.ts'
 import type { LeafDict } from '../leaf-dict.ts'
 import { Int64 } from '../packed/int64.ts'
 import * as intset from '../packed/intset.ts'
 import * as listpack from '../packed/listpack.ts'
 import * as edit from '../packed/listpack-edit.ts'
+import { survey } from '../packed/listpack-survey.ts'
 import { scratchEntry } from '../packed/packed.ts'
 import { Encoding, Type } from '../record.ts'
 import { ROOT_WORDS, Root } from '../root.ts'
@@ -33,6 +35,9 @@ export const HASHTABLE_HEAD = { type: Type.Set, encoding: Encoding.Hashtable } a
 
 /** Room for the longest packed set, and one member more. */
 const OWN_BYTES = 2 * PACKING.intsetBytesMax
+/** What numbers have in a leaf, about. */
+const INTEGER_BYTES = 9
+const NO_VALUE: ByteRange = { bytes: new Uint8Array(0), start: 0, length: 0 }
 const CHANGE = { removed: 0, inserted: 0 }
 const MEMBER = new Int64()
 const ENTRY = scratchEntry()
@@ -50,9 +55,17 @@ export class SetDraft {
   readonly #words = new Uint32Array(ROOT_WORDS)
   readonly #root = new Root()
 
+  /** For members that are appended, without a look at each whether it is there. */
+  readonly #fill = new DictFill()
+  readonly #expectation = { count: 0, bytesLeft: 0 }
+  #isFilling = false
+  #appended = 0
+  #isDoubled = false
+
   /** Begins an empty set. `intsetEntriesMax` is the configuration's. */
   begin(db: Database, intsetEntriesMax: number): void {
     this.#dict = db.memberDict
+    this.#isFilling = false
     this.#form = SetForm.Intset
     this.#encoding = Encoding.Intset
     this.#intsetEntriesMax = intsetEntriesMax
@@ -95,6 +108,34 @@ export class SetDraft {
     return true
   }
 
+  /** From now on members come by `append` only. */
+  expect(count: number, bytesLeft: number): void {
+    this.#expectation.count = count
+    this.#expectation.bytesLeft = bytesLeft
+    this.#isFilling = true
+    this.#appended = 0
+    this.#isDoubled = false
+  }
+
+  /** Adds a member without a look whether it is there: that `finish` tells. */
+  append(member: ByteRange): void {
+    assert(this.#isFilling, 'what is appended is expected')
+    this.#appended++
+    if (this.#form === SetForm.Intset && this.#appendInteger(member)) return
+    if (this.#form === SetForm.Listpack && this.#addEntry(member)) return
+    this.#fillIn(member)
+    const isInteger = this.#encoding === Encoding.Intset && isIntegerText(member)
+    if (isInteger && this.#appended <= this.#intsetEntriesMax) return
+    this.#encoding = Encoding.Hashtable
+  }
+
+  /** After the last `append`: false, some member has come twice, and the draft is of no use. */
+  finish(): boolean {
+    if (this.#isDoubled) return false
+    if (this.#form === SetForm.Dict) return this.#fill.flush()
+    return this.#form === SetForm.Intset || survey(this.#bytes, 0, 1)
+  }
+
   /** Adds a member that is not there. */
   addNew(member: ByteRange): void {
     if (this.#form === SetForm.Intset && this.#addInteger(member)) return
@@ -131,6 +172,7 @@ export class SetDraft {
 
   /** Gives up what has been made; nothing to do for a draft that has ended. */
   discard(): void {
+    this.#fill.forget()
     if (this.#form !== SetForm.Dict) return
     this.#members().discard(this.#words)
     this.#form = SetForm.Intset
@@ -174,6 +216,24 @@ export class SetDraft {
     return true
   }
 
+  /** `#addInteger`, of a member that may be there. */
+  #appendInteger(member: ByteRange): boolean {
+    if (!this.has(member)) return this.#addInteger(member)
+    this.#isDoubled = true
+    return true
+  }
+
+  #fillIn(member: ByteRange): void {
+    if (!this.#isDoubled) this.#isDoubled = !this.#fill.add(member, NO_VALUE, 0)
+  }
+
+  /** Moves a member to the leaves. */
+  #move(dict: LeafDict, member: ByteRange): void {
+    if (this.#isFilling) return this.#fillIn(member)
+    dict.hashKey(member)
+    dict.insert(this.#root, member)
+  }
+
   /** Makes a listpack of the intset, or leaves if it is too large for that. */
   #leaveIntset(encoding: Encoding): void {
     const members = intset.count(this.#bytes, 0)
@@ -201,7 +261,7 @@ export class SetDraft {
       this.#toDict()
       return false
     }
-    edit.insertEntry(bytes, 0, listpack.endOf(bytes, 0), member)
+    edit.appendEntry(bytes, 0, member)
     return true
   }
 
@@ -210,6 +270,7 @@ export class SetDraft {
     const dict = this.#members()
     dict.create(this.#words)
     this.#root.open(this.#words, 0, NULL)
+    if (this.#isFilling) this.#beginFill(dict)
     try {
       if (this.#form === SetForm.Intset) this.#moveIntegers(dict)
       else this.#moveEntries(dict)
@@ -220,12 +281,22 @@ export class SetDraft {
     this.#form = SetForm.Dict
   }
 
+  /** Begins to fill the dict, with room for all that is expected. */
+  #beginFill(dict: LeafDict): void {
+    this.#fill.begin(dict, this.#words, this.#expectation)
+    const { count } = this
+    if (count === 0) return
+    // In a listpack members have about as much besides their text as in a leaf; in an intset not.
+    const isIntset = this.#form === SetForm.Intset
+    const bytes = isIntset ? count * INTEGER_BYTES : listpack.totalBytes(this.#bytes, 0)
+    this.#fill.widen(this.#expectation, Math.ceil(bytes / count))
+  }
+
   #moveIntegers(dict: LeafDict): void {
     const members = intset.count(this.#bytes, 0)
     for (let i = 0; i < members; i++) {
       intset.readEntry(this.#bytes, 0, i, ENTRY)
-      dict.hashKey(ENTRY.textInto(TEXT))
-      dict.insert(this.#root, TEXT)
+      this.#move(dict, ENTRY.textInto(TEXT))
     }
   }
 
@@ -233,8 +304,7 @@ export class SetDraft {
     let at = listpack.firstEntry(this.#bytes, 0)
     while (at !== listpack.END) {
       at = listpack.readEntry(this.#bytes, at, ENTRY)
-      dict.hashKey(ENTRY.textInto(TEXT))
-      dict.insert(this.#root, TEXT)
+      this.#move(dict, ENTRY.textInto(TEXT))
     }
   }
 }

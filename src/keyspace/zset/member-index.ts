@@ -25,6 +25,8 @@ const TAGS = 2
 const LEAVES = TAGS + BUCKET_ENTRIES
 /** Two buckets become one when they have at most so many entries. */
 const MERGED_MAX = 40
+/** Entries of a bucket, on average, that a widened index is made for at least. */
+const WIDENED_ENTRIES = 43
 /** Beyond this a directory would not lie in one segment. */
 const DEPTH_MAX = 24
 const TWO_32 = 0x100000000
@@ -108,6 +110,50 @@ export class MemberIndex {
     this.#words[this.#at + TAGS + count] = tag
     this.#words[this.#at + LEAVES + count] = leaf
     this.#setCount(count + 1)
+  }
+
+  /** Adds an entry, if there is room and none with the tag. O(1). */
+  tryAdd(root: Root, tag: number, leaf: Ptr): boolean {
+    this.#openOf(root, tag)
+    const words = this.#words
+    const count = this.#count
+    const first = this.#at + TAGS
+    const limit = first + count
+    if (count === BUCKET_ENTRIES) return false
+    for (let at = first; at < limit; at++) if (words[at] === tag) return false
+    words[limit] = tag
+    words[limit + BUCKET_ENTRIES] = leaf
+    this.#setCount(count + 1)
+    return true
+  }
+
+  /**
+   * Gives an index without entries, as `create` made it, buckets for most of `count` of them, so
+   * that few are parted later. Without memory for them it stays as it is.
+   */
+  widen(root: Root, count: number): void {
+    const depth = Math.min(Math.floor(Math.log2(count / WIDENED_ENTRIES)), DEPTH_MAX)
+    if (depth <= 0) return
+    const arena = this.#arena
+    const made: Ptr[] = []
+    let directory = NULL
+    try {
+      directory = arena.allocateIndex(2 ** depth * 4)
+      while (made.length < 2 ** depth) made.push(this.#newBucket(depth))
+    } catch (error) {
+      for (const bucket of made) arena.freeIndex(bucket)
+      if (directory !== NULL) arena.freeIndex(directory)
+      if (error !== ARENA_FULL) throw error
+      return
+    }
+    for (const [place, bucket] of made.entries()) this.#setSlot(directory, place, bucket)
+    const old = root.words[root.at + Word.Directory]!
+    arena.freeIndex(this.#slot(old, 0))
+    arena.freeIndex(old)
+    root.chain.touch(arena)
+    root.words[root.at + Word.Directory] = directory
+    root.words[root.at + Word.Depth] = depth
+    root.words[root.at + Word.Deepest] = 2 ** depth
   }
 
   /** Removes an entry. O(1). */

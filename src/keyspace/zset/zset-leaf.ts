@@ -292,6 +292,29 @@ export class ZsetLeaf {
     this.#openSlot(i, heap | (fragment << 16))
   }
 
+  /** Adds an entry behind the last, for which there is room, and counts it. */
+  append(
+    fragment: number,
+    entry: { readonly score: number; readonly member: Slice; readonly span: Ptr },
+  ): void {
+    this.insert(this.count, fragment, entry)
+    this.#addWord(LeafWord.Count, 1)
+  }
+
+  /** Turns the order of the entries round; returns how many they are, which nobody counts then. */
+  turnRound(): number {
+    const words = this.#words
+    const { count } = this
+    let low = this.#word + SLOT_WORD
+    for (let high = low + count - 1; low < high; low++, high--) {
+      const slot = words[low]!
+      words[low] = words[high]!
+      words[high] = slot
+    }
+    this.#setWord(LeafWord.Count, 0)
+    return count
+  }
+
   setScore(i: number, score: number): void {
     this.#view.setFloat64(this.#start + this.#offset(i), score, true)
   }

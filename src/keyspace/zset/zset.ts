@@ -3,6 +3,7 @@
 //   packed-zset.ts    small: a listpack in the record
 //   large-zset.ts     large: leaves (zset-leaf.ts) in a tree, members found by member-index.ts
 //   release-zset.ts   lazy free
+//   zset-fill.ts      loading
 //
 // `Zset` is a cursor over both forms: it is at a record, or at a set that is being made and has no
 // key yet (results of ZUNIONSTORE, values that are loaded). It has a *place*, the member that a
@@ -19,6 +20,7 @@ import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import type { Database } from '../database.ts'
 import type { EncodingLimits } from '../encoding-limits.ts'
+import type { KeyHash } from '../key-hash.ts'
 import * as listpack from '../packed/listpack.ts'
 import * as edit from '../packed/listpack-edit.ts'
 import { PackedEntry, scratchEntry } from '../packed/packed.ts'
@@ -27,6 +29,7 @@ import { ROOT_WORDS } from '../root.ts'
 import { LargeZset } from './large-zset.ts'
 import * as packed from './packed-zset.ts'
 import { releaseZset } from './release-zset.ts'
+import { ZsetFill } from './zset-fill.ts'
 
 /**
  * Up to where a set is packed: bytes; members, as many as the configuration calls listpack, within
@@ -50,6 +53,12 @@ export class Zset {
   record: Ptr = NULL
   readonly #large: LargeZset
   readonly #collections: Collections
+  readonly #hash: KeyHash
+  /** For sets that are loaded. */
+  #fill: ZsetFill | null = null
+  #isFilling = false
+  #appended = 0
+  #isDoubled = false
   #db: Database | null = null
   #isLarge = false
   #encoding: Encoding = Encoding.Listpack
@@ -68,6 +77,7 @@ export class Zset {
 
   constructor(db: Database) {
     this.#collections = db.collections
+    this.#hash = db.hash
     this.#large = new LargeZset(db.collections, db.hash)
   }
 
@@ -93,6 +103,7 @@ export class Zset {
     this.#hasMinusZero = false
     this.#keepsMinusZero = true
     this.#isLarge = false
+    this.#isFilling = false
     edit.writeEmpty(this.#own, 0)
     this.#packed.set(this.#own, 0, listpack.EMPTY_BYTES)
     return this
@@ -121,6 +132,7 @@ export class Zset {
     this.#packed.forget()
     this.#entry.forget()
     this.#large.forget()
+    this.#fill?.forget()
   }
 
   get count(): number {
@@ -209,6 +221,44 @@ export class Zset {
     if (this.#isLarge) this.#large.add(member, kept)
     else this.#insert(member, kept)
     if (isRenamed) this.#rename()
+  }
+
+  /**
+   * Begins a set without a key as `openNew` does, for about `count` members that come by `append`.
+   * ARENA_FULL: it has none.
+   */
+  openFill(count: number, limits: EncodingLimits): void {
+    this.openNew()
+    this.#isDoubled = false
+    this.#appended = 0
+    if (count <= packedCountMax(limits)) return
+    this.#enlarge()
+    this.#fill ??= new ZsetFill(this.#large, this.#collections, this.#hash)
+    this.#fill.begin(count)
+    this.#isFilling = true
+  }
+
+  /** Adds a member without a look whether it is there: that `finish` tells. */
+  append(member: Slice, score: number, limits: EncodingLimits): void {
+    if (this.#isDoubled) return
+    if (!this.#isFilling) {
+      if (this.find(member)) this.#isDoubled = true
+      else this.add(member, score, limits)
+      return
+    }
+    assert(this.#fill !== null, 'what is filled has who fills it')
+    this.#appended++
+    const { zsetEntriesMax, zsetValueMax } = limits
+    if (this.#appended > zsetEntriesMax || member.length > zsetValueMax) this.#rename()
+    this.#isDoubled = !this.#fill.add(member, this.#keptScore(score))
+  }
+
+  /** After the last `append`: false, some member has come twice, and the set is to be discarded. */
+  finish(): boolean {
+    const isFilling = this.#isFilling
+    this.#isFilling = false
+    if (this.#isDoubled) return false
+    return !isFilling || this.#fill === null || this.#fill.finish()
   }
 
   /** Gives the member at the place, which is `member`, another score. O(log n), packed O(n). */
@@ -319,9 +369,7 @@ export class Zset {
   }
 
   #isTooLarge(added: number, count: number, limits: EncodingLimits): boolean {
-    const { bytesMax, countMin, countMax } = PACKING
-    if (this.#packed.length + added > bytesMax) return true
-    return count > Math.max(countMin, Math.min(limits.zsetEntriesMax, countMax))
+    return this.#packed.length + added > PACKING.bytesMax || count > packedCountMax(limits)
   }
 
   /** A listpack of Redis makes 0 of -0; a skiplist keeps it, and so do results until stored. */
@@ -433,6 +481,11 @@ export class Zset {
     assert(isDone, 'without a limit all is freed')
     this.#collections.release(this.#words[0]!)
   }
+}
+
+/** Most members of a packed set. */
+export function packedCountMax({ zsetEntriesMax }: EncodingLimits): number {
+  return Math.max(PACKING.countMin, Math.min(zsetEntriesMax, PACKING.countMax))
 }
 
 /** The cursors of a keyspace. */

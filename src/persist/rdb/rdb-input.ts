@@ -33,6 +33,8 @@ const BUFFER_BYTES_MIN = 1024
 const INFLATER_BYTES = 64 * 1024
 /** Keys up to this length are kept in kernel memory; longer ones are copied out. */
 const KEY_BYTES = 64 * 1024
+/** Bytes of a string besides those of its text, compressed or not, at most. */
+const STRING_HEADS_MAX = 20
 const DIGITS_MAX = 11
 /** Longest metadata and function library. */
 const TEXT_BYTES_MAX = 64 * 1024 * 1024
@@ -189,6 +191,29 @@ export class RdbInput {
     slot.bytes = this.memory
     slot.start = this.#at
     this.#at += length
+  }
+
+  /** Whether `count` bytes more can be read while all that was read last stays where it is. */
+  isBuffered(count: number): boolean {
+    return this.#end - this.#at >= count
+  }
+
+  /** Whether the string in `slot`, which was read last, stays valid while another is read. */
+  staysValid(slot: RdbString): boolean {
+    const left = this.#end - this.#at
+    if (slot.bytes !== this.memory || left < STRING_HEADS_MAX) return false
+    const first = this.memory[this.#at]!
+    const mark = first & LengthMark.Encoded
+    const isInBuffer = slot.start < this.#start + this.#bufferBytes
+    if (mark === 0) return first + 1 <= left
+    const second = this.memory[this.#at + 1]!
+    if (mark === LengthMark.Bits14) return (((first & 0x3f) << 8) | second) + 2 <= left
+    // What is expanded or written as text goes where such strings lie.
+    if (mark !== LengthMark.Encoded || !isInBuffer) return false
+    if ((first & 0x3f) !== StringEncoding.Lzf) return true
+    const third = this.memory[this.#at + 2]!
+    const length = (second & LengthMark.Encoded) === 0 ? second : ((second & 0x3f) << 8) | third
+    return second < LengthMark.Bits32 && length + STRING_HEADS_MAX <= left
   }
 
   /** A string that stays valid until the next key is read. */

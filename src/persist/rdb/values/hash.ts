@@ -43,6 +43,7 @@ const VALUE_ENTRY = new PackedEntry()
 const DEADLINE_ENTRY = new PackedEntry()
 const LEAF_ENTRY = new LeafEntry()
 const STRING = new RdbString()
+const FIELD_STRING = new RdbString()
 const FIELD = new Slice()
 const VALUE = new Slice()
 const READER = new PackedReader()
@@ -164,13 +165,20 @@ export function readHash(input: RdbInput, entry: RdbEntry, target: RdbTarget): v
   if (count === 0) return target.onEmpty?.(entry)
   const sink = target.onCollection(entry, Type.Hash, count)
   for (let i = 0; i < count; i++) {
-    input.string(STRING, 'hash field')
-    if (sink !== null) KEPT.keep(STRING)
+    const field = readField(input, sink !== null)
     input.string(STRING, 'hash value')
-    sink?.onField(KEPT.slice, STRING, 0)
+    sink?.onField(field, STRING, 0)
   }
   KEPT.release()
   sink?.onCollectionEnd()
+}
+
+/** Reads a field; it stays valid while its value is read, if it is used. */
+function readField(input: RdbInput, isUsed: boolean): ByteRange {
+  input.string(FIELD_STRING, 'hash field')
+  if (!isUsed || input.staysValid(FIELD_STRING)) return FIELD_STRING
+  KEPT.keep(FIELD_STRING)
+  return KEPT.slice
 }
 
 /** Type 24. */
@@ -186,10 +194,9 @@ export function readHashWithDeadlines(input: RdbInput, entry: RdbEntry, target: 
     if (!isDeadline(deadlineMs) || (distance !== 0 && deadlineMs === 0)) {
       throw input.corrupt('field deadline', position, `${deadlineMs}`, 'unix ms')
     }
-    input.string(STRING, 'hash field')
-    if (sink !== null) KEPT.keep(STRING)
+    const field = readField(input, sink !== null)
     input.string(STRING, 'hash value')
-    sink?.onField(KEPT.slice, STRING, deadlineMs)
+    sink?.onField(field, STRING, deadlineMs)
   }
   KEPT.release()
   sink?.onCollectionEnd()
@@ -287,6 +294,7 @@ export class HashBuilder implements ValueBuilder {
   begin(db: Database, key: Slice, options: BuildOptions): void {
     this.#draft.discard()
     this.#draft.begin(db)
+    this.#draft.expect(options.count, options.bytesLeft)
     this.#limits = options.limits
     this.#key.setTo(key)
     this.#db = db
@@ -296,7 +304,7 @@ export class HashBuilder implements ValueBuilder {
   onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
     if (this.#isDamaged) return
     try {
-      this.#isDamaged = !this.#draft.add(field, value, this.#limits, deadlineMs)
+      this.#draft.append(field, value, this.#limits, deadlineMs)
     } catch (error) {
       this.#draft.discard()
       throw error
@@ -317,7 +325,8 @@ export class HashBuilder implements ValueBuilder {
     const db = this.#db
     this.#db = null
     try {
-      if (db === null || this.#isDamaged || this.#draft.count === 0) return NULL
+      if (db === null || this.#isDamaged || !this.#draft.finish()) return NULL
+      if (this.#draft.count === 0) return NULL
       return this.#draft.put(db, this.#key)
     } finally {
       this.#draft.discard()

@@ -126,6 +126,7 @@ export class SetBuilder implements ValueBuilder {
   begin(db: Database, key: Slice, options: BuildOptions): void {
     this.#draft.discard()
     this.#draft.begin(db, options.limits.setIntsetEntriesMax)
+    this.#draft.expect(options.count, options.bytesLeft)
     this.#key.setTo(key)
     this.#db = db
     this.#isDamaged = false
@@ -134,7 +135,7 @@ export class SetBuilder implements ValueBuilder {
   onElement(element: ByteRange): void {
     if (this.#isDamaged) return
     try {
-      this.#isDamaged = !this.#draft.add(element)
+      this.#draft.append(element)
     } catch (error) {
       this.#draft.discard()
       throw error
@@ -155,7 +156,8 @@ export class SetBuilder implements ValueBuilder {
     const db = this.#db
     this.#db = null
     try {
-      if (db === null || this.#isDamaged || this.#draft.count === 0) return NULL
+      if (db === null || this.#isDamaged || !this.#draft.finish()) return NULL
+      if (this.#draft.count === 0) return NULL
       return this.#draft.put(db, this.#key)
     } finally {
       this.#draft.discard()

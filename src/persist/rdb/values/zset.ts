@@ -37,6 +37,10 @@ const WIDE = 5
 const LISTPACK = 17
 /** Lengths of a text score that say what the score is. */
 const TextScore = { NotANumber: 253, Infinite: 254, NegativeInfinite: 255 } as const
+/** Longest score in a file, as text with its length. */
+const SCORE_BYTES_MAX = 256
+/** The least that a member has in a file, with its score. */
+const MEMBER_BYTES_MIN = 3
 /** Room for members that is kept from one to the next. */
 const COPY_KEPT_BYTES = 64 * 1024
 const ANY_ORDER = { isOrdered: false }
@@ -131,13 +135,14 @@ function readMembers(
   const member = MEMBER_COPY
   for (let i = 0; i < count; i++) {
     input.string(entry.value, 'sorted set member')
-    member.take(entry.value)
+    const isKept = input.isBuffered(SCORE_BYTES_MAX)
+    if (!isKept) member.take(entry.value)
     const position = input.position
     const score = readScore(input)
     if (Number.isNaN(score)) {
       throw input.corrupt('sorted set score', position, 'not a number', 'a number')
     }
-    collection?.onMember(member.slice, score)
+    collection?.onMember(isKept ? entry.value : member.slice, score)
   }
   collection?.onCollectionEnd()
 }
@@ -210,7 +215,6 @@ class ZsetBuilder implements ValueBuilder {
   readonly #member = new Slice()
   #db: Database | null = null
   #limits: EncodingLimits | null = null
-  #isDamaged = false
 
   nameOf(value: PackedValue, limits: EncodingLimits): AdoptedName {
     return nameOfZset(value, limits)
@@ -220,16 +224,14 @@ class ZsetBuilder implements ValueBuilder {
     this.#db = db
     this.#key.setTo(key)
     this.#limits = options.limits
-    this.#isDamaged = false
-    zsetsOf(db).made.openNew()
+    const { limits, count, bytesLeft } = options
+    zsetsOf(db).made.openFill(Math.min(count, Math.floor(bytesLeft / MEMBER_BYTES_MIN)), limits)
   }
 
   onMember(member: ByteRange, score: number): void {
     assert(this.#db !== null && this.#limits !== null, 'a value has begun')
-    const { made } = zsetsOf(this.#db)
     const slice = this.#member.set(member.bytes, member.start, member.length)
-    if (made.find(slice)) this.#isDamaged = true
-    else made.add(slice, score, this.#limits)
+    zsetsOf(this.#db).made.append(slice, score, this.#limits)
   }
 
   onElement(): void {
@@ -251,7 +253,7 @@ class ZsetBuilder implements ValueBuilder {
     this.#db = null
     this.#limits = null
     this.#member.forget()
-    if (!this.#isDamaged && made.count > 0) return made.storeAs(db, this.#key)
+    if (made.finish() && made.count > 0) return made.storeAs(db, this.#key)
     made.discard()
     return NULL
   }
