@@ -1,7 +1,7 @@
 // Fills a large sorted set with many members, as loading does: from the highest score down, as
 // Redis writes them, or in runs that go down, as our own leaves are written, whatever the order of
-// the runs. Each run fills leaves whole, without a seek for each member; what belongs into a leaf that
-// is there already goes the common way (large-zset.ts). The index of members is filled in batches,
+// the runs. Each run fills leaves whole, without a seek for each member; what belongs into a leaf
+// that is there goes the common way (large-zset.ts). The index of members is filled in batches,
 // sorted by tag, so that one bucket after the other is written.
 //
 // While a leaf is *open*, its entries stand from the highest down, and are counted by the leaf
