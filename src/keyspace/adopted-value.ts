@@ -12,7 +12,7 @@ import { ListTuning } from './list/list-entry.ts'
 import { packedBytesMax, packedEntriesMax } from './list/list-limits.ts'
 import * as intset from './packed/intset.ts'
 import * as listpack from './packed/listpack.ts'
-import { SURVEY, survey } from './packed/listpack-survey.ts'
+import { SURVEY, survey, WIDEST_LENGTH } from './packed/listpack-survey.ts'
 import { Encoding } from './record.ts'
 import { PACKING as SET_PACKING } from './set/set-draft.ts'
 import { isAscending } from './zset/packed-zset.ts'
@@ -72,6 +72,7 @@ export function nameOfHash(
   const { keys, longestKey, longestValue } = SURVEY
   const { hashValueMax, hashEntriesMax } = limits
   const isShort = longestKey <= hashValueMax && longestValue <= hashValueMax
+  if (!isShort && hashValueMax < WIDEST_LENGTH) return UNSUITED
   const name = isShort && keys <= hashEntriesMax ? Encoding.Listpack : Encoding.Hashtable
   return isPackable(name, keys, length) ? name : UNSUITED
 }
@@ -86,6 +87,7 @@ export function nameOfZset(
   const { zsetEntriesMax, zsetValueMax } = limits
   if (keys > packedCountMax(limits)) return UNSUITED
   if (!isAscending(bytes, start)) return UNSUITED
-  const isShort = keys <= zsetEntriesMax && longestKey <= zsetValueMax
-  return isShort ? Encoding.Listpack : Encoding.Skiplist
+  const isShort = longestKey <= zsetValueMax
+  if (!isShort && zsetValueMax < WIDEST_LENGTH) return UNSUITED
+  return isShort && keys <= zsetEntriesMax ? Encoding.Listpack : Encoding.Skiplist
 }

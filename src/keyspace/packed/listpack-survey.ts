@@ -9,7 +9,6 @@
 // Results stand in `SURVEY` until the next walk. Owner: the engine.
 
 import { assert } from '../../base/assert.ts'
-import { INTEGER_LENGTH_MAX } from '../../base/bytes.ts'
 import { Int64 } from './int64.ts'
 import * as listpack from './listpack.ts'
 import { scratchEntry } from './packed.ts'
@@ -25,12 +24,19 @@ const OFFSET_MASK = 0xffff
 const STRING_12_BITS = 64
 const STRING_32_BITS = 4096
 
+/** Lengths of the longest texts of numbers of 16, 24, 32 and 64 bits. */
+const WIDE_LENGTHS = [6, 8, 11, 20] as const
+export const WIDEST_LENGTH = 20
+
 /** What the last survey has found. */
 export const SURVEY = {
   /** Keys, and those that are numbers. */
   keys: 0,
   integers: 0,
-  /** Longest texts, in bytes, of keys and of what lies between them. */
+  /**
+   * Longest texts, in bytes, of keys and of what lies between them. Numbers count as the longest
+   * that are as wide: up to WIDEST_LENGTH the text may be shorter than that.
+   */
   longestKey: 0,
   longestValue: 0,
 }
@@ -58,11 +64,11 @@ export function survey(bytes: Uint8Array, start: number, stride: number): boolea
   const limit = start + total - 1
   for (let at = start + listpack.HEADER_BYTES; at < limit; ) {
     if (!addKey(bytes, start, at, slots)) return false
-    at += listpack.entryBytes(bytes, at)
+    at = nextPlace(bytes, at)
     for (let i = 1; i < stride; i++) {
       assert(at < limit, 'what follows a key is there')
       noteValue(bytes, at)
-      at += listpack.entryBytes(bytes, at)
+      at = nextPlace(bytes, at)
     }
   }
   return true
@@ -80,7 +86,7 @@ function addKey(bytes: Uint8Array, start: number, at: number, slots: number): bo
     hash = hashOf(bytes, at + 1, length)
   } else {
     listpack.readEntry(bytes, at, ENTRY)
-    const length = ENTRY.textLength
+    const length = ENTRY.isInteger ? integerLengthMax(head) : ENTRY.length
     if (length > SURVEY.longestKey) SURVEY.longestKey = length
     if (ENTRY.isInteger) {
       SURVEY.integers++
@@ -114,13 +120,26 @@ function addFingerprint(
 function noteValue(bytes: Uint8Array, at: number): void {
   const head = bytes[at]!
   let length = head & 0x3f
-  if (head < 0x80 || head >= 0xc0) {
-    // No number is longer than that; it counts only where thresholds are that low.
-    if (head < 0x80 && SURVEY.longestValue >= INTEGER_LENGTH_MAX) return
+  if (head < 0x80 || head > listpack.Head.String32) length = integerLengthMax(head)
+  else if (head >= 0xc0) {
     listpack.readEntry(bytes, at, ENTRY)
-    length = ENTRY.textLength
+    length = ENTRY.isInteger ? integerLengthMax(head) : ENTRY.length
   }
   if (length > SURVEY.longestValue) SURVEY.longestValue = length
+}
+
+/** Length of the longest text of a number with such a head. */
+function integerLengthMax(head: number): number {
+  if (head < 0x80) return 3
+  if (head < 0xe0) return 5
+  return WIDE_LENGTHS[head - listpack.Head.Int16]!
+}
+
+/** The place behind the entry at `at`. */
+function nextPlace(bytes: Uint8Array, at: number): number {
+  const head = bytes[at]!
+  if (head < 0x80) return at + 2
+  return head < 0xc0 ? at + 2 + (head & 0x3f) : at + listpack.entryBytes(bytes, at)
 }
 
 /** Whether a string of more than 63 bytes, or one with a longer head than it needs, is as we do. */
