@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { FakeDisk } from '../base/disk-fake.ts'
 import { Slice } from '../base/slice.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
+import { listpackOf } from '../keyspace/packed/test-packed.ts'
+import { Type } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import { type LoadOptions, RdbLoader } from './loader.ts'
 import { Kernels } from './rdb/kernels.ts'
@@ -126,6 +128,82 @@ test('a key that comes twice is refused, unless loading may overwrite', () => {
   load(disk, other, { mayOverwrite: true })
   assert.equal(textOf(other, 0, 'key:50'), 'second')
 })
+
+/** Writes a hash as a listpack. */
+function putHash(writer: RdbWriter, key: string, texts: readonly string[]): void {
+  const listpack = listpackOf(texts)
+  writer.type(16)
+  writer.text(key)
+  writer.string(listpack, 0, listpack.length)
+}
+
+test('packed values keep deadlines; those that are over are left out, and keys come once', () => {
+  const disk = new FakeDisk()
+  const write = (writer: RdbWriter, isDoubled: boolean) => {
+    writer.selectDb(0)
+    putHash(writer, 'plain', ['f', 'v'])
+    writer.expireMs(NOW_MS + 5000)
+    putHash(writer, 'later', ['f', '1', 'g', '2'])
+    writer.expireMs(NOW_MS - 1)
+    putHash(writer, 'over', ['f', 'v'])
+    if (isDoubled) put(writer, 'plain', 'second')
+  }
+  fileOf(disk, (writer) => write(writer, false))
+  const keyspace = newKeyspace()
+  const loader = load(disk, keyspace)
+  assert.equal(loader.keysLoaded, 2)
+  assert.equal(loader.keysExpired, 1)
+  const later = keyspace.databases[0]!.peek(Slice.ofText('later'))
+  assert.equal(keyspace.databases[0]!.deadlineOf(later), NOW_MS + 5000)
+  assert.equal(keyspace.databases[0]!.typeOf(later), Type.Hash)
+  keyspace.check()
+  fileOf(disk, (writer) => write(writer, true))
+  const message = /key 'plain' of database 0 before byte \d+ for the second time/
+  assert.throws(() => load(disk, newKeyspace()), { code: 'RDB_CORRUPT', message })
+  const other = newKeyspace()
+  load(disk, other, { mayOverwrite: true })
+  assert.equal(textOf(other, 0, 'plain'), 'second')
+})
+
+test('a field that stands twice in a packed hash is refused', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => putHash(writer, 'key', ['f', '1', 'g', '2', 'f', '3']))
+  const message = /key 'key' of database 0 before byte \d+ holds an element twice/
+  assert.throws(() => load(disk, newKeyspace()), { code: 'RDB_CORRUPT', message })
+})
+
+const LARGE = [
+  { name: 'list', type: 1, score: false, isPair: false },
+  { name: 'set', type: 2, score: false, isPair: false },
+  { name: 'hash', type: 4, score: false, isPair: true },
+  { name: 'sorted set', type: 5, score: true, isPair: false },
+]
+
+for (const { name, type, score, isPair } of LARGE) {
+  test(`nothing stays of a large ${name} that is cut off, or has an element twice`, () => {
+    for (const isCut of [true, false]) {
+      const disk = new FakeDisk()
+      fileOf(disk, (writer) => {
+        writer.type(type)
+        writer.text('key')
+        writer.length(20_000)
+        for (let i = 0; i < (isCut ? 15_000 : 20_000); i++) {
+          writer.text(i === 19_999 ? 'element:7' : `element:${i}`)
+          if (isPair) writer.text('value')
+          if (score) writer.raw(new Uint8Array(8), 0, 8)
+        }
+      })
+      const keyspace = newKeyspace()
+      const loading = () => load(disk, keyspace)
+      if (!isCut && name === 'list') loading()
+      else assert.throws(loading, { code: /RDB_/ })
+      for (const database of keyspace.databases) keyspace.flush(database)
+      keyspace.reclaimAll()
+      assert.equal(keyspace.arena.datasetBytes, 0)
+      assert.equal(keyspace.collections.count, 0)
+    }
+  })
+}
 
 test('a file that cannot fit is refused at once, by what it says of itself', () => {
   const disk = new FakeDisk()

@@ -110,6 +110,8 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
       this.#flush()
     } catch (error) {
       this.#bulk.discard()
+      this.#builder?.discard()
+      this.#builder = null
       throw error
     }
     this.close()

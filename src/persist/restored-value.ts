@@ -64,6 +64,7 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
       this.#dropped()
       throw error
     } finally {
+      this.#builder?.discard()
       this.#builder = null
       this.#db = null
     }
@@ -149,6 +150,7 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     assert(this.#builder !== null, 'what ends has begun')
     this.#builder.onCollectionEnd()
     this.#record = this.#builder.end()
+    this.#builder = null
   }
 
   #database(): Database {

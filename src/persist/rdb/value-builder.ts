@@ -29,4 +29,6 @@ export interface ValueBuilder extends CollectionTarget {
    * element: then the key is not there.
    */
   end(): Ptr
+  /** Frees what there is of a value that does not come to its end. */
+  discard(): void
 }

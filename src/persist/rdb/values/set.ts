@@ -152,6 +152,12 @@ export class SetBuilder implements ValueBuilder {
 
   onCollectionEnd(): void {}
 
+  discard(): void {
+    this.#draft.discard()
+    this.#key.forget()
+    this.#db = null
+  }
+
   end(): Ptr {
     const db = this.#db
     this.#db = null

@@ -246,6 +246,14 @@ class ZsetBuilder implements ValueBuilder {
     assert(this.#db !== null, 'a value has begun')
   }
 
+  discard(): void {
+    if (this.#db !== null) zsetsOf(this.#db).made.discard()
+    this.#db = null
+    this.#limits = null
+    this.#key.forget()
+    this.#member.forget()
+  }
+
   end(): Ptr {
     const db = this.#db
     assert(db !== null, 'a value has begun')
