@@ -1,12 +1,12 @@
 // Streams grow and shrink: XADD, XTRIM, XDEL, XSETID, XLEN.
 //
 // XADD and XTRIM read the same options. An approximate trimming that names no LIMIT removes entries
-// of at most 100 leaves, so that no command works for long.
+// of at most 100 nodes, so that no command works for long.
 
 import type { I64 } from '../base/i64.ts'
 import { Fields } from '../keyspace/stream/entry-writer.ts'
 import type { Streams } from '../keyspace/stream/stream.ts'
-import { IdForm, StreamId } from '../keyspace/stream/stream-id.ts'
+import { ID_TEXT_MAX, IdForm, StreamId } from '../keyspace/stream/stream-id.ts'
 import { NULL } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import {
@@ -27,7 +27,6 @@ import {
   isByte,
   isOtherType,
   openStream,
-  replyId,
   streamsOf,
 } from './stream-access.ts'
 
@@ -80,8 +79,8 @@ const ADDED_BELOW_LENGTH = replyError(
 
 /** Longest entry, names and values together; Redis's limit on a listpack. */
 const ENTRY_BYTES_MAX = 1 << 30
-/** Leaves that an approximate trimming without LIMIT removes. */
-const TRIMMED_LEAVES = 100
+/** Nodes that an approximate trimming without LIMIT removes. */
+const TRIMMED_NODES = 100
 const TRIMMED_DEFAULT = 10_000
 const TRIMMED_MAX = 1_000_000
 
@@ -115,6 +114,11 @@ const FIELDS = new Fields()
 const ID = new StreamId()
 const LAST_ID = new StreamId()
 const OTHER_ID = new StreamId()
+/** The text of the last entry's milliseconds, and where it ends, the dash included; 0: none yet. */
+const ID_TEXT = new Uint8Array(ID_TEXT_MAX)
+let textHigh = 0
+let textLow = 0
+let textEnd = 0
 
 /** XADD key [options] id field value …: the entry's ID, or nil. O(fields + trimmed). */
 export function xadd(context: Context, args: Args, reply: Reply): void {
@@ -146,11 +150,23 @@ export function xadd(context: Context, args: Args, reply: Reply): void {
     throw full
   }
   fields.close()
-  replyId(reply, ID)
+  replyAddedId(reply)
   noteChange(context, key, XADD)
   if (OPTIONS.strategy !== Strategy.None && streams.trim(OPTIONS) > 0) {
     noteEvent(context, key, XTRIM)
   }
+}
+
+/** Replies ID. Many entries have one millisecond: its digits are kept from one to the next. */
+function replyAddedId(reply: Reply): void {
+  const high = ID.words[0]!
+  const low = ID.words[1]!
+  if (high !== textHigh || low !== textLow || textEnd === 0) {
+    textHigh = high
+    textLow = low
+    textEnd = ID.writeMsText(ID_TEXT, 0)
+  }
+  reply.bulk(ID_TEXT, 0, ID.writeSequenceText(ID_TEXT, textEnd))
 }
 
 /** XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count]: entries removed. O(entries removed). */
@@ -253,6 +269,8 @@ function parseOptions(
   parseOther: OptionParser,
 ): number {
   OPTIONS.clear()
+  // What most commands have; they need no look at options.
+  if (parseOther === parseAddOption && isByte(args, 2, STAR)) return 2
   let i = 2
   while (i < args.count) {
     const next = parseTrimming(args, i, reply) ?? parseOther(args, i, reply)
@@ -327,7 +345,7 @@ function completeLimit({ limits }: Context, isAdding: boolean): ReplyError | nul
   if (!isAdding && strategy === Strategy.None) return NO_STRATEGY
   if (hasLimit) return isApproximate ? null : LIMIT_NOT_APPROXIMATE
   if (!isApproximate) return null
-  const entries = TRIMMED_LEAVES * limits.encodings.streamNodeEntriesMax
+  const entries = TRIMMED_NODES * limits.encodings.streamNodeEntriesMax
   OPTIONS.limit = Math.min(entries > 0 ? entries : TRIMMED_DEFAULT, TRIMMED_MAX)
   return null
 }

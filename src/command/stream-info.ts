@@ -1,5 +1,5 @@
 // XINFO: what a stream, its groups and their consumers are. Of a radix tree, which there is none
-// here, the keys are the leaves of entries, and the nodes one more.
+// here, the keys are the nodes of entries (keyspace/stream/entry-leaf.ts), and its nodes one more.
 
 import { subtractI64 } from '../base/i64.ts'
 import { Slice } from '../base/slice.ts'
@@ -134,9 +134,9 @@ function replyHead(streams: Streams, reply: Reply): void {
   reply.bulkText('length')
   reply.integer(streams.length)
   reply.bulkText('radix-tree-keys')
-  reply.integer(streams.leaves)
+  reply.integer(streams.nodes)
   reply.bulkText('radix-tree-nodes')
-  reply.integer(streams.leaves + 1)
+  reply.integer(streams.nodes + 1)
   reply.bulkText('last-generated-id')
   replyId(reply, streams.lastId(ID))
   reply.bulkText('max-deleted-entry-id')

@@ -48,6 +48,12 @@ export function encodeEntry(text: ByteRange, target: Uint8Array, at: number): nu
   return writeString(text, target, at)
 }
 
+/** Bytes that the text takes without the length behind it. */
+export function bodyLength(text: ByteRange): number {
+  if (SCRATCH.parse(text.bytes, text.start, text.length)) return int64Length(SCRATCH) - 1
+  return stringHeadBytes(text.length) + text.length
+}
+
 /** Bytes that an integer takes as an entry. */
 export function encodedIntegerLength(value: I64): number {
   SCRATCH.set(value)
@@ -91,6 +97,12 @@ export function spliceWithin(
   moveWithin(bytes, tail + shift, tail, limit)
   writeU32(bytes, start, total + shift)
   return total + shift
+}
+
+/** Says how many bytes there are, header and end included. */
+export function setTotal(bytes: Uint8Array, start: number, total: number): void {
+  assert(total >= EMPTY_BYTES && total <= LISTPACK_BYTES_MAX, 'a listpack stays below its limit')
+  writeU32(bytes, start, total)
 }
 
 /** Says how many entries there are. */
@@ -219,33 +231,56 @@ function int64Length(value: Int64): number {
   return low >= -0x800000 && low <= 0x7fffff ? 5 : 6
 }
 
+function stringHeadBytes(length: number): number {
+  return length < 64 ? 1 : length < 4096 ? 2 : 5
+}
+
 function stringLength(length: number): number {
-  const body = (length < 64 ? 1 : length < 4096 ? 2 : 5) + length
+  const body = stringHeadBytes(length) + length
   return body + backlenBytes(body)
 }
 
-function writeInt64(value: Int64, target: Uint8Array, at: number): number {
+/** Writes an integer without the length behind it; returns the offset after it. */
+export function writeIntegerBody(value: Int64, target: Uint8Array, at: number): number {
   const { low, high } = value
-  const length = int64Length(value)
-  if (length === 2) {
+  const length = int64Length(value) - 1
+  if (length === 1) {
     target[at] = low
-  } else if (length === 3) {
+  } else if (length === 2) {
     target[at] = 0xc0 | ((low >>> 8) & 0x1f)
     target[at + 1] = low
   } else {
     // Heads of 16, 24 and 32 bits follow each other as their lengths do.
-    target[at] = length === 10 ? Head.Int64 : Head.Int16 + length - 4
+    target[at] = length === 9 ? Head.Int64 : Head.Int16 + length - 3
     target[at + 1] = low
     target[at + 2] = low >>> 8
-    if (length > 4) target[at + 3] = low >>> 16
-    if (length > 5) target[at + 4] = low >>> 24
-    if (length > 6) writeU32(target, at + 5, high)
+    if (length > 3) target[at + 3] = low >>> 16
+    if (length > 4) target[at + 4] = low >>> 24
+    if (length > 5) writeU32(target, at + 5, high)
   }
-  target[at + length - 1] = length - 1
   return at + length
 }
 
+/** Writes the text without the length behind it; returns the offset after it. */
+export function writeBody(text: ByteRange, target: Uint8Array, at: number): number {
+  if (SCRATCH.parse(text.bytes, text.start, text.length)) {
+    return writeIntegerBody(SCRATCH, target, at)
+  }
+  return writeStringBody(text, target, at)
+}
+
+function writeInt64(value: Int64, target: Uint8Array, at: number): number {
+  const limit = writeIntegerBody(value, target, at)
+  target[limit] = limit - at
+  return limit + 1
+}
+
 function writeString(text: ByteRange, target: Uint8Array, at: number): number {
+  const limit = writeStringBody(text, target, at)
+  return writeBacklen(target, limit, limit - at)
+}
+
+function writeStringBody(text: ByteRange, target: Uint8Array, at: number): number {
   const length = text.length
   let body = at
   if (length < 64) {
@@ -259,11 +294,11 @@ function writeString(text: ByteRange, target: Uint8Array, at: number): number {
     body += 5
   }
   copySlice(text, target, body)
-  return writeBacklen(target, body + length, body + length - at)
+  return body + length
 }
 
 /** Spells a body's length backwards; returns the offset after it. */
-function writeBacklen(target: Uint8Array, at: number, body: number): number {
+export function writeBacklen(target: Uint8Array, at: number, body: number): number {
   const limit = at + backlenBytes(body)
   let rest = body
   for (let i = limit - 1; i > at; i--) {

@@ -122,29 +122,36 @@ export function skipEntries(bytes: Uint8Array, at: number, skip: number): number
 
 /** Fills `out` with the entry at `at`; returns the next entry or END. */
 export function readEntry(bytes: Uint8Array, at: number, out: PackedEntry): number {
+  const limit = readBody(bytes, at, out)
+  const next = limit + backlenBytes(limit - at)
+  return bytes[next]! === LAST ? END : next
+}
+
+/** Fills `out` with the entry at `at`; returns the offset behind its body. */
+export function readBody(bytes: Uint8Array, at: number, out: PackedEntry): number {
   const head = bytes[at]!
-  let body = 1
   if (head < 0x80) {
     out.setInt32(head)
-  } else if (head < 0xc0) {
+    return at + 1
+  }
+  if (head < 0xc0) {
     const length = head & 0x3f
     out.setString(bytes, at + 1, length)
-    body += length
-  } else if (head >= 0xe0 && head < 0xf0) {
+    return at + 1 + length
+  }
+  if (head >= 0xe0 && head < 0xf0) {
     const length = ((head & 0x0f) << 8) | bytes[at + 1]!
     out.setString(bytes, at + 2, length)
-    body = 2 + length
-  } else if (head === Head.String32) {
+    return at + 2 + length
+  }
+  if (head === Head.String32) {
     const length = readU32(bytes, at + 1)
     out.setString(bytes, at + 5, length)
-    body = 5 + length
-  } else {
-    out.isInteger = true
-    readInteger(bytes, at, out.int64)
-    body = bodyBytes(bytes, at)
+    return at + 5 + length
   }
-  const next = at + body + backlenBytes(body)
-  return bytes[next]! === LAST ? END : next
+  out.isInteger = true
+  readInteger(bytes, at, out.int64)
+  return at + bodyBytes(bytes, at)
 }
 
 /**
@@ -293,7 +300,7 @@ function readInteger(bytes: Uint8Array, at: number, out: Int64): void {
 }
 
 /** Bytes of an entry without the length behind it. */
-function bodyBytes(bytes: Uint8Array, at: number): number {
+export function bodyBytes(bytes: Uint8Array, at: number): number {
   const head = bytes[at]!
   if (head < 0x80) return 1
   if (head < 0xc0) return 1 + (head & 0x3f)

@@ -1,10 +1,11 @@
-// Looks at a listpack from outside before it becomes a leaf: whether it is what entry-leaf.ts
-// draws, so that whoever reads the leaf need not look again.
+// Looks at a listpack from outside before its entries are taken over: whether it is what
+// node-listpack.ts draws, so that whoever reads it need not look again.
 
 import type { ByteRange } from '../../base/slice.ts'
 import { entryBytes, HEADER_BYTES, LAST, readEntry, validate } from '../packed/listpack.ts'
 import { scratchEntry } from '../packed/packed.ts'
-import { ENTRY_EXTRAS, EntryCursor, EntryFlag } from './entry-leaf.ts'
+import { EntryCursor, EntryFlag } from './entry-leaf.ts'
+import { ENTRY_EXTRAS } from './node-listpack.ts'
 import type { StreamId } from './stream-id.ts'
 
 /** What `checkListpack` says of a listpack that is none of a stream. */
@@ -49,7 +50,7 @@ export function checkListpack(master: StreamId, listpack: ByteRange, last: Strea
 
 /** Whether the IDs ascend, none before the master's and all behind `last`, which is moved on. */
 function checkOrder(master: StreamId, bytes: Uint8Array, start: number, last: StreamId): boolean {
-  const cursor = CURSOR.openBytes(master, bytes, start)
+  const cursor = CURSOR.openListpack(master, bytes, start)
   // Leaves are found by the IDs of their masters.
   if (master.compare(last) <= 0) return false
   for (let found = cursor.first(); found; found = cursor.next()) {

@@ -1,28 +1,12 @@
-// Writes entries into the listpacks of leaves: how long one gets, a listpack with a first entry,
-// one more entry, and the counts of the master. Room and `touch` are the caller's. The format is
-// drawn in entry-leaf.ts.
+// Writes entries: into leaves, out of the texts of a command or of a listpack, and into listpacks.
+// Room and `touch` are the caller's. The format is drawn in entry-leaf.ts.
 
-import { assert } from '../../base/assert.ts'
-import { asScratch, Slice } from '../../base/slice.ts'
-import {
-  EMPTY_BYTES,
-  endOf,
-  entryBytes,
-  equalsEntry,
-  firstEntry,
-  readEntry,
-} from '../packed/listpack.ts'
-import {
-  addCount,
-  encodedLength,
-  encodedPackedLength,
-  encodeEntry,
-  encodePacked,
-  spliceWithin,
-  writeEmpty,
-} from '../packed/listpack-edit.ts'
-import { scratchEntry } from '../packed/packed.ts'
-import { ENTRY_EXTRAS, type EntryCursor, EntryFlag, setDifference } from './entry-leaf.ts'
+import { EMPTY_BYTES } from '../../base/bytes.ts'
+import { asScratch, copySlice, Slice } from '../../base/slice.ts'
+import { Int64 } from '../packed/int64.ts'
+import { backlenBytes, bodyBytes, equalsEntry } from '../packed/listpack.ts'
+import { bodyLength, writeBacklen, writeBody, writeIntegerBody } from '../packed/listpack-edit.ts'
+import type { EntryCursor } from './entry-leaf.ts'
 import type { StreamId } from './stream-id.ts'
 
 /** Texts as a command has them; names and values of an entry stand in turn from some index on. */
@@ -59,13 +43,12 @@ export class Fields {
     return this.#text(this.from + 2 * i + 1)
   }
 
-  /** Whether the names are those of the leaf's master, in the same order. */
-  areMasters(cursor: EntryCursor): boolean {
-    if (this.count !== cursor.masterFields) return false
-    let at = cursor.masterNames
-    for (let i = 0; i < this.count; i++) {
-      if (!equalsEntry(cursor.bytes, at, this.name(i))) return false
-      at += entryBytes(cursor.bytes, at)
+  /** Whether the names are the `count` ones that stand at `bytes[at]`, in the same order. */
+  hasNames(bytes: Uint8Array, at: number, count: number): boolean {
+    if (this.count !== count) return false
+    for (let i = 0; i < count; i++) {
+      if (!equalsEntry(bytes, at, this.name(i))) return false
+      at += bodyBytes(bytes, at)
     }
     return true
   }
@@ -86,129 +69,174 @@ const NO_TEXTS: Texts = {
   starts: new Uint32Array(0),
   lengths: new Uint32Array(0),
 }
-const NUMBER = scratchEntry()
-/** A number of up to seven bits, with its length. */
-const SMALL_BYTES = 2
 
-/** Bytes of a listpack whose only entry has these fields. */
-export function firstListpackBytes(fields: Fields): number {
-  let bytes = EMPTY_BYTES + 3 * SMALL_BYTES + numberBytes(fields.count)
-  for (let i = 0; i < fields.count; i++) bytes += encodedLength(fields.name(i))
-  bytes += 3 * SMALL_BYTES + numberBytes(fields.count + ENTRY_EXTRAS)
-  for (let i = 0; i < fields.count; i++) bytes += encodedLength(fields.value(i))
+/** Most bytes of an entry besides texts: flags, two differences, a count. */
+export const HEAD_BYTES_MAX = 24
+/** Most bytes that a text takes besides its own: in a leaf, in a listpack. */
+const TEXT_BYTES_MAX = 5
+const LISTPACK_TEXT_BYTES_MAX = 10
+/** Largest number that is its own byte. */
+const SMALL_MAX = 127
+/** Longest body whose length takes a byte. */
+const SHORT_BODY_MAX = 127
+
+/** Whether an entry with these fields takes no more than `room` in a leaf. */
+export function fitsLeaf(fields: Fields, isSame: boolean, room: number): boolean {
+  const bytes = HEAD_BYTES_MAX + fields.textBytes
+  // Nearly always one look is enough.
+  if (bytes + 2 * TEXT_BYTES_MAX * fields.count <= room) return true
+  return HEAD_BYTES_MAX + (isSame ? 0 : namesBytes(fields)) + valuesBytes(fields) <= room
+}
+
+/** Bytes that names take in a leaf. */
+export function namesBytes(fields: Fields): number {
+  let bytes = 0
+  for (let i = 0; i < fields.count; i++) bytes += bodyLength(fields.name(i))
   return bytes
 }
 
-/** Writes a listpack whose only entry has the master's ID and these fields. */
-export function writeFirstListpack(bytes: Uint8Array, start: number, fields: Fields): void {
-  const length = firstListpackBytes(fields)
-  writeEmpty(bytes, start)
-  let at = endOf(bytes, start)
-  spliceWithin(bytes, start, at, length - EMPTY_BYTES)
-  const limit = endOf(bytes, start)
-  at = writeNumber(bytes, at, 1)
-  at = writeNumber(bytes, at, 0)
-  at = writeNumber(bytes, at, fields.count)
-  for (let i = 0; i < fields.count; i++) at = encodeEntry(fields.name(i), bytes, at)
-  at = writeNumber(bytes, at, 0)
-  at = writeNumber(bytes, at, EntryFlag.SameFields)
-  at = writeNumber(bytes, at, 0)
-  at = writeNumber(bytes, at, 0)
-  for (let i = 0; i < fields.count; i++) at = encodeEntry(fields.value(i), bytes, at)
-  at = writeNumber(bytes, at, fields.count + ENTRY_EXTRAS)
-  assert(at === limit, 'a listpack is as long as foretold')
-  addCount(bytes, start, 2 * fields.count + 4 + ENTRY_EXTRAS + 1)
+/** Bytes that values take in a leaf. */
+export function valuesBytes(fields: Fields): number {
+  let bytes = 0
+  for (let i = 0; i < fields.count; i++) bytes += bodyLength(fields.value(i))
+  return bytes
 }
 
-/** Bytes that one more entry takes; `isSame`: its fields are the master's. */
-export function entryLength(
-  cursor: EntryCursor,
-  id: StreamId,
-  fields: Fields,
-  isSame: boolean,
-): number {
-  let bytes = SMALL_BYTES
-  setDifference(cursor.master, id, 0, NUMBER)
-  bytes += encodedPackedLength(NUMBER)
-  setDifference(cursor.master, id, 2, NUMBER)
-  bytes += encodedPackedLength(NUMBER)
-  if (!isSame) {
-    bytes += numberBytes(fields.count)
-    for (let i = 0; i < fields.count; i++) bytes += encodedLength(fields.name(i))
+/** No entry with `count` fields and `bytes` bytes of elements takes more in a listpack. */
+export function listpackBytesMax(bytes: number, count: number): number {
+  return 2 * HEAD_BYTES_MAX + bytes + 2 * LISTPACK_TEXT_BYTES_MAX * count
+}
+
+/** Writes elements one behind the other, with lengths behind them where a listpack is made. */
+export class EntryWriter {
+  bytes: Uint8Array = EMPTY_BYTES
+  start = 0
+  at = 0
+  /** Bytes that the elements take in a listpack, from `open` on. */
+  listpackBytes = 0
+  readonly #isListpack: boolean
+  readonly #int64 = new Int64()
+  readonly #slice = asScratch(new Slice())
+
+  constructor(isListpack: boolean) {
+    this.#isListpack = isListpack
   }
-  for (let i = 0; i < fields.count; i++) bytes += encodedLength(fields.value(i))
-  return bytes + numberBytes(elementsOf(fields, isSame))
-}
 
-/** Appends an entry of `length` bytes, as `entryLength` told, to the open leaf. */
-export function appendEntry(
-  cursor: EntryCursor,
-  id: StreamId,
-  fields: Fields,
-  entry: { readonly length: number; readonly isSame: boolean },
-): void {
-  const { bytes, start } = cursor
-  const { length, isSame } = entry
-  let at = endOf(bytes, start)
-  const limit = at + length
-  spliceWithin(bytes, start, at, length)
-  at = writeNumber(bytes, at, isSame ? EntryFlag.SameFields : 0)
-  setDifference(cursor.master, id, 0, NUMBER)
-  at = encodePacked(NUMBER, bytes, at)
-  setDifference(cursor.master, id, 2, NUMBER)
-  at = encodePacked(NUMBER, bytes, at)
-  if (!isSame) at = writeNumber(bytes, at, fields.count)
-  for (let i = 0; i < fields.count; i++) {
-    if (!isSame) at = encodeEntry(fields.name(i), bytes, at)
-    at = encodeEntry(fields.value(i), bytes, at)
+  open(bytes: Uint8Array, at: number): void {
+    this.bytes = bytes
+    this.start = at
+    this.at = at
+    this.listpackBytes = 0
   }
-  const elements = elementsOf(fields, isSame)
-  at = writeNumber(bytes, at, elements)
-  assert(at === limit, 'an entry is as long as foretold')
-  addCount(bytes, start, elements + 1)
-}
 
-/** Changes the counts of live and deleted entries that the master keeps. */
-export function changeCounts(
-  bytes: Uint8Array,
-  start: number,
-  live: number,
-  deleted: number,
-): void {
-  let at = firstEntry(bytes, start)
-  at = addNumber(bytes, start, at, live)
-  addNumber(bytes, start, at, deleted)
-}
+  /** Flags, and how far the ID is from the master's. */
+  head(flags: number, master: Uint32Array, id: StreamId): void {
+    this.bytes[this.at] = flags
+    this.#end(this.at + 1)
+    this.#difference(master, id.words, 0)
+    this.#difference(master, id.words, 2)
+  }
 
-/** Puts flags in the place of those at `at`; they are as long. */
-export function setFlags(bytes: Uint8Array, at: number, flags: number): void {
-  assert(entryBytes(bytes, at) === SMALL_BYTES, 'flags are a small number')
-  writeNumber(bytes, at, flags)
-}
+  number(value: number): void {
+    if (value <= SMALL_MAX) {
+      this.bytes[this.at] = value
+      return this.#end(this.at + 1)
+    }
+    this.#int64.low = value
+    this.#int64.high = 0
+    this.#end(writeIntegerBody(this.#int64, this.bytes, this.at))
+  }
 
-/** Elements before the last one of an entry. */
-function elementsOf(fields: Fields, isSame: boolean): number {
-  return isSame ? fields.count + ENTRY_EXTRAS : 2 * fields.count + ENTRY_EXTRAS + 1
-}
+  text(text: Slice): void {
+    this.#end(writeBody(text, this.bytes, this.at))
+  }
 
-/** Adds to the number at `at`; returns the offset after it. */
-function addNumber(bytes: Uint8Array, start: number, at: number, change: number): number {
-  if (change === 0) return at + entryBytes(bytes, at)
-  const old = entryBytes(bytes, at)
-  readEntry(bytes, at, NUMBER)
-  const value = NUMBER.int64.low + change
-  assert(value >= 0, 'a count is not negative')
-  const length = numberBytes(value)
-  if (length !== old) spliceWithin(bytes, start, at + old, length - old)
-  return writeNumber(bytes, at, value)
-}
+  names(fields: Fields): void {
+    for (let i = 0; i < fields.count; i++) this.text(fields.name(i))
+  }
 
-function numberBytes(value: number): number {
-  NUMBER.setInt32(value)
-  return encodedPackedLength(NUMBER)
-}
+  values(fields: Fields): void {
+    for (let i = 0; i < fields.count; i++) this.text(fields.value(i))
+  }
 
-function writeNumber(bytes: Uint8Array, at: number, value: number): number {
-  NUMBER.setInt32(value)
-  return encodePacked(NUMBER, bytes, at)
+  namesAndValues(fields: Fields): void {
+    this.number(fields.count)
+    for (let i = 0; i < fields.count; i++) {
+      this.text(fields.name(i))
+      this.text(fields.value(i))
+    }
+  }
+
+  /** The names of the cursor's entry. */
+  copyNames(cursor: EntryCursor): void {
+    cursor.openFields()
+    for (let i = 0; i < cursor.fields; i++) {
+      cursor.nextField()
+      this.#copy(cursor.bytes, cursor.nameAt)
+    }
+  }
+
+  copyValues(cursor: EntryCursor): void {
+    cursor.openFields()
+    for (let i = 0; i < cursor.fields; i++) {
+      cursor.nextField()
+      this.#copy(cursor.bytes, cursor.valueAt)
+    }
+  }
+
+  copyNamesAndValues(cursor: EntryCursor): void {
+    this.number(cursor.fields)
+    cursor.openFields()
+    for (let i = 0; i < cursor.fields; i++) {
+      cursor.nextField()
+      this.#copy(cursor.bytes, cursor.nameAt)
+      this.#copy(cursor.bytes, cursor.valueAt)
+    }
+  }
+
+  /** Copies elements of a leaf, one behind the other; returns the offset behind the last. */
+  copyElements(bytes: Uint8Array, at: number, count: number): number {
+    for (let i = count; i > 0; i--) at += this.#copy(bytes, at)
+    return at
+  }
+
+  /** Copies elements of a listpack, one behind the other. */
+  copyListpackElements(bytes: Uint8Array, at: number, count: number): void {
+    for (let i = count; i > 0; i--) {
+      const body = this.#copy(bytes, at)
+      at += body + backlenBytes(body)
+    }
+  }
+
+  /** id[word] − master[word], over two words, modulo 2^64. */
+  #difference(master: Uint32Array, id: Uint32Array, word: number): void {
+    const lower = id[word + 1]! - master[word + 1]!
+    // Nearly all IDs of a leaf are near each other.
+    if (id[word]! === master[word]! && lower >= 0 && lower <= SMALL_MAX) return this.number(lower)
+    this.#int64.low = lower | 0
+    this.#int64.high = (id[word]! - master[word]! - (lower < 0 ? 1 : 0)) | 0
+    this.#end(writeIntegerBody(this.#int64, this.bytes, this.at))
+  }
+
+  /** Copies the element at `bytes[at]`, with or without a length behind it; returns its bytes. */
+  #copy(bytes: Uint8Array, at: number): number {
+    const body = bodyBytes(bytes, at)
+    copySlice(this.#slice.set(bytes, at, body), this.bytes, this.at)
+    this.#end(this.at + body)
+    return body
+  }
+
+  /** Ends an element at `limit`. */
+  #end(limit: number): void {
+    const body = limit - this.at
+    if (body > SHORT_BODY_MAX) return this.#endLong(limit, body)
+    this.listpackBytes += body + 1
+    this.at = limit
+    if (this.#isListpack) this.bytes[this.at++] = body
+  }
+
+  #endLong(limit: number, body: number): void {
+    this.listpackBytes += body + backlenBytes(body)
+    this.at = this.#isListpack ? writeBacklen(this.bytes, limit, body) : limit
+  }
 }

@@ -6,11 +6,9 @@ import { Slice } from '../../base/slice.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Database } from '../database.ts'
 import { LeafWord, nodeWord } from '../root.ts'
-import { listpackInto } from './entry-leaf.ts'
 import type { StreamGroups } from './groups.ts'
 import { Streams } from './stream.ts'
 import { StreamId } from './stream-id.ts'
-import { payloadOf } from './word-order.ts'
 
 /** Gives `key` of `target`, which is free, a copy of the stream in `record`. O(its bytes). */
 export function copyStream(source: Database, record: Ptr, target: Database, key: Slice): Ptr {
@@ -32,14 +30,8 @@ export function copyStream(source: Database, record: Ptr, target: Database, key:
 function copyEntries(from: Streams, to: Streams): void {
   const { arena } = from
   const id = new StreamId()
-  const listpack = new Slice()
   let leaf = from.root.chain.first
-  for (; leaf !== NULL; leaf = nodeWord(arena, leaf, LeafWord.Next)) {
-    listpackInto(arena, leaf, listpack)
-    // The ID that all others of the leaf are told by.
-    id.setWords(from.wordsOf(leaf), payloadOf(leaf))
-    to.adoptListpack(id, listpack, nodeWord(arena, leaf, LeafWord.Count))
-  }
+  for (; leaf !== NULL; leaf = nodeWord(arena, leaf, LeafWord.Next)) to.copyLeaf(leaf)
   to.setLastId(from.lastId(id))
   to.setDeletedId(from.deletedId(id))
   to.setAdded(from.added)

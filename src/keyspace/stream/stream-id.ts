@@ -177,6 +177,18 @@ export class StreamId {
     return writeIdText(this.words, 0, target, at)
   }
 
+  /** Writes the text up to the dash and with it; returns the offset after it. */
+  writeMsText(target: Uint8Array, at: number): number {
+    const next = writeU64(target, at, this.words[0]!, this.words[1]!)
+    target[next] = DASH
+    return next + 1
+  }
+
+  /** Writes the text behind the dash; returns the offset after it. */
+  writeSequenceText(target: Uint8Array, at: number): number {
+    return writeU64(target, at, this.words[2]!, this.words[3]!)
+  }
+
   /** The text. Allocates; for tests and rare paths. */
   toString(): string {
     const target = new Uint8Array(ID_TEXT_MAX)

@@ -6,7 +6,7 @@ import type { Collections } from '../collections.ts'
 import type { Releaser } from '../lazy-free.ts'
 import { releaseChain } from '../leaf-tree.ts'
 import { ChainWord, LeafWord, nodeWord, RootWord } from '../root.ts'
-import { SPAN_WORD } from './entry-leaf.ts'
+import { EntryWord } from './entry-leaf.ts'
 import { GroupWord, releaseGroup } from './groups.ts'
 import { freeLongNames, freeNameIndex, RecordWord } from './named-records.ts'
 import { StreamWord } from './stream-words.ts'
@@ -24,7 +24,7 @@ export const releaseStream: Releaser = (collections, root, limit) => {
 }
 
 function freeListpack(collections: Collections, leaf: Ptr): number {
-  const span = nodeWord(collections.arena, leaf, SPAN_WORD)
+  const span = nodeWord(collections.arena, leaf, EntryWord.Span)
   if (span === NULL) return 0
   collections.arena.freeSpan(span)
   return 1

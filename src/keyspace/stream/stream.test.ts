@@ -9,6 +9,8 @@ import { defaultEncodingLimits } from '../encoding-limits.ts'
 import { LeafWord, nodeWord } from '../root.ts'
 import { checkListpack, DAMAGED } from './entry-check.ts'
 import { EntryCursor } from './entry-leaf.ts'
+import { NodeListpack } from './node-listpack.ts'
+import type { Streams } from './stream.ts'
 import { StreamId } from './stream-id.ts'
 import { StreamWalk } from './stream-walk.ts'
 import { entriesOf, fieldsOf, idOf, KEY, makeStream, textsOf } from './test-stream.ts'
@@ -104,27 +106,39 @@ test('a walk gives what lies between two IDs, both ways', () => {
   }
 })
 
-test('a leaf holds the listpack that Redis makes', () => {
+/** The first leaf's entries as one node. */
+function nodeOf(streams: Streams): NodeListpack {
+  const cursor = new EntryCursor().open(streams.arena, streams.root.chain.first)
+  const node = new NodeListpack()
+  node.begin()
+  for (let found = cursor.first(); found; found = cursor.next()) node.add(cursor)
+  node.finish()
+  return node
+}
+
+test('a node is the listpack that Redis makes', () => {
   const { streams } = makeStream()
   streams.append(idOf('5-1'), fieldsOf(['a', '1', 'b', 'xy']), LIMITS)
   streams.append(idOf('5-2'), fieldsOf(['a', '200', 'b', 'z']), LIMITS)
   streams.append(idOf('7-0'), fieldsOf(['c', 'd']), LIMITS)
   streams.delete(idOf('5-2'))
-  const cursor = new EntryCursor().open(streams.arena, streams.root.chain.first)
-  const used = nodeWord(streams.arena, streams.root.chain.first, LeafWord.Used)
-  const bytes = Buffer.from(cursor.bytes.subarray(cursor.start, cursor.start + used))
+  const node = nodeOf(streams)
+  const bytes = Buffer.from(node.bytes.slice(node.start, node.start + node.length))
   // DUMP of redis-server 7.0.15 after the same commands.
   assert.equal(
     bytes.toString('hex'),
     '42000000190002010101020181610281620200010201000100010101827879030501030100010101c0c802817a02' +
       '050100010201dfff0201018163028164020601ff',
   )
-  assert.equal(checkListpack(idOf('5-1'), { bytes, start: 0, length: used }, new StreamId()), 2)
+  const range = { bytes, start: 0, length: bytes.length }
+  assert.equal(checkListpack(idOf('5-1'), range, new StreamId()), 2)
 })
 
 test('a damaged listpack is seen, and never read past its end', () => {
   const random = new Random(SEED)
   const { streams } = makeStream()
+  // What lies in a span is a listpack already: the first entry is small.
+  streams.append(new StreamId().set(5, 0), fieldsOf(['f', 'v']), LIMITS)
   for (let i = 1; i < 30; i++) {
     streams.append(new StreamId().set(5, i), fieldsOf(randomTexts(random).slice(0, 2)), {
       ...LIMITS,
@@ -132,20 +146,19 @@ test('a damaged listpack is seen, and never read past its end', () => {
     })
     if (i % 4 === 0) streams.delete(new StreamId().set(5, i))
   }
-  const leaf = streams.root.chain.first
-  const cursor = new EntryCursor().open(streams.arena, leaf)
-  const length = nodeWord(streams.arena, leaf, LeafWord.Used)
-  const whole = cursor.bytes.slice(cursor.start, cursor.start + length)
-  const master = cursor.master
+  const { chain } = streams.root
+  const node = nodeOf(streams)
+  const { length, master } = node
+  const whole = node.bytes.slice(node.start, node.start + length)
   const live = checkListpack(master, { bytes: whole, start: 0, length }, new StreamId())
-  assert.equal(live, nodeWord(streams.arena, leaf, LeafWord.Count))
+  assert.equal(live, nodeWord(streams.arena, chain.first, LeafWord.Count))
   for (let round = 0; round < 3000; round++) {
     const bytes = whole.slice()
     for (let i = random.below(3); i >= 0; i--) bytes[random.below(length)] = random.u32()
     const found = checkListpack(master, { bytes, start: 0, length }, new StreamId())
     if (found === DAMAGED) continue
     // What passes can be walked.
-    const walker = new EntryCursor().openBytes(master, bytes, 0)
+    const walker = new EntryCursor().openListpack(master, bytes, 0)
     for (let isThere = walker.first(); isThere; isThere = walker.next()) textsOf(walker)
   }
 })

@@ -3,7 +3,8 @@
 //    stream-id.ts       IDs                     word-order.ts, word-tree.ts  sorted words
 //    entry-leaf.ts      leaves, reading them    named-records.ts             groups, consumers
 //    entry-writer.ts    writing entries         groups.ts                    what is pending
-//    stream-walk.ts     entries in a range      progress.ts, stream-release.ts, stream-copy.ts
+//    stream-entries.ts  leaves of a stream      node-listpack.ts             nodes as Redis's
+//    stream-walk.ts     entries in a range      progress.ts, trim-rule.ts, stream-copy.ts, …
 //
 // A stream always has a root, however small it is. Words from RootWord.Type on:
 //
@@ -13,81 +14,42 @@
 //    |         | deleted ID  | added   | groups.ts     |
 //    +---------+-------------+---------+---------------+
 //
-// Its chain is that of the leaves of entries; `count` is that of the live ones. An entry is added
-// to the last leaf, or a new one when that has as many bytes or entries as `stream-node-max-*`
-// allow. Approximate trimming removes whole leaves.
+// Its chain is that of the leaves of entries; `count` is that of the live ones.
 //
 // `Streams` is one object per keyspace and a cursor: `open` points it at a stream until the
 // keyspace changes. Invariants: a leaf has a live entry · entries ascend, and none is behind the
 // last ID.
 
 import { assert } from '../../base/assert.ts'
-import { addI64, type I64 } from '../../base/i64.ts'
-import { copySlice, Slice, scratchSlice } from '../../base/slice.ts'
+import type { I64 } from '../../base/i64.ts'
+import { Slice } from '../../base/slice.ts'
 import type { Arena } from '../../memory/arena.ts'
-import {
-  NULL,
-  PAGE_BYTES,
-  PTR_SEGMENT_MASK,
-  PTR_SEGMENT_SHIFT,
-  type Ptr,
-} from '../../memory/layout.ts'
-import { RUN_PAGES_MAX } from '../../memory/size-class.ts'
+import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import type { Database } from '../database.ts'
 import type { EncodingLimits } from '../encoding-limits.ts'
-import { LeafTree } from '../leaf-tree.ts'
 import { Int64 } from '../packed/int64.ts'
-import { totalBytes } from '../packed/listpack.ts'
 import { Encoding, Type } from '../record.ts'
-import { readSpan } from '../record-access.ts'
-import { LeafWord, nodeWord, ROOT_WORDS, Root, RootWord, setNodeWord } from '../root.ts'
-import {
-  COUNTS_SLACK,
-  EntryCursor,
-  EntryFlag,
-  LISTPACK_START,
-  listpackRoom,
-  SPAN_WORD,
-} from './entry-leaf.ts'
-import {
-  appendEntry,
-  changeCounts,
-  entryLength,
-  type Fields,
-  firstListpackBytes,
-  setFlags,
-  writeFirstListpack,
-} from './entry-writer.ts'
+import { ROOT_WORDS, Root, RootWord } from '../root.ts'
+import { EntryCursor } from './entry-leaf.ts'
+import type { Fields } from './entry-writer.ts'
 import { StreamGroups } from './groups.ts'
+import { StreamEntries } from './stream-entries.ts'
 import { StreamId } from './stream-id.ts'
 import { StreamWord } from './stream-words.ts'
-import { KeyWords, payloadOf, WordOrder } from './word-order.ts'
+import type { TrimRule } from './trim-rule.ts'
 
 const EMPTY = new Slice()
-const PLACE = scratchSlice()
+const WORD_MAX = 0xffffffff
+const INT_MAX = 0x7fffffff
 const HEAD = { type: Type.Stream, encoding: Encoding.Stream } as const
-/** Listpacks beyond this are refused by Redis. */
-const NODE_BYTES_LIMIT = 1 << 30
-
-/** How far a stream is cut off at its old end. */
-export interface TrimRule {
-  /** Entries that are kept; -1: those from `minimum` on. */
-  readonly lengthMax: number
-  readonly minimum: StreamId
-  /** Only whole leaves. */
-  readonly isApproximate: boolean
-  /** Entries that are removed at most, by whole leaves; 0: no limit. */
-  readonly limit: number
-}
 
 export class Streams {
   readonly root = new Root()
   readonly groups: StreamGroups
   readonly arena: Arena
   readonly #collections: Collections
-  readonly #order: WordOrder
-  readonly #tree: LeafTree
+  readonly #entries: StreamEntries
   readonly #cursor = new EntryCursor()
   readonly #int64 = new Int64()
   readonly #scratch = new Uint32Array(ROOT_WORDS)
@@ -95,8 +57,8 @@ export class Streams {
   constructor(collections: Collections) {
     this.#collections = collections
     this.arena = collections.arena
-    this.#order = new WordOrder(collections.arena, KeyWords.Id)
-    this.#tree = new LeafTree(collections, this.#order)
+    this.#entries = new StreamEntries(collections)
+    this.#entries.open(this.root.chain)
     this.groups = new StreamGroups(collections)
   }
 
@@ -132,19 +94,14 @@ export class Streams {
     }
   }
 
-  /** The words of the segment that a leaf lies in. */
-  wordsOf(leaf: Ptr): Uint32Array {
-    return this.arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
-  }
-
   /** Live entries. */
   get length(): number {
     return this.root.count
   }
 
-  /** Leaves of entries: what Redis calls radix tree keys. */
-  get leaves(): number {
-    return this.root.chain.leaves
+  /** Nodes of entries: what Redis calls radix tree keys. */
+  get nodes(): number {
+    return this.#entries.nodes
   }
 
   lastId(out: StreamId): StreamId {
@@ -198,230 +155,71 @@ export class Streams {
     out.setMin()
     if (last === NULL) return false
     const cursor = this.#cursor.open(this.arena, last)
-    let found = cursor.last()
-    while (found && cursor.isDeleted) found = cursor.previous()
-    assert(found, 'a leaf has a live entry')
+    cursor.peekLast()
+    if (cursor.isDeleted) {
+      let found = cursor.last()
+      while (found && cursor.isDeleted) found = cursor.previous()
+      assert(found, 'a leaf has a live entry')
+    }
     out.setTo(cursor.id)
     return true
   }
 
   /** The leaf where a walk from `id` on, or backwards, begins; NULL: there are none. O(log n). */
   leafAt(id: StreamId): Ptr {
-    return this.#tree.seekKey(this.root.chain, this.#order.seeking(id.words, 0))
+    return this.#entries.leafAt(id)
   }
 
   /** Appends an entry behind the last ID. ARENA_FULL, and nothing has changed. O(fields). */
   append(id: StreamId, fields: Fields, limits: EncodingLimits): void {
     const { root } = this
-    assert(id.compareTo(root.words, root.at + StreamWord.LastId) > 0, 'IDs ascend')
-    const leaf = this.#tree.seekLast(root.chain)
-    if (leaf === NULL || !this.#appendTo(leaf, id, fields, limits)) this.#appendLeaf(id, fields)
-    this.setLastId(id)
-    const sum = addI64(this.added, 1)
-    if (sum !== null) this.setAdded(sum)
+    const { words, at } = root
+    assert(id.compareTo(words, at + StreamWord.LastId) > 0, 'IDs ascend')
+    this.#entries.append(id, fields, limits)
+    root.chain.touch(this.arena)
+    id.writeWords(words, at + StreamWord.LastId)
+    this.#countAdded(words, at + StreamWord.Added)
   }
 
   /** Whether there is a live entry with that ID. */
   has(id: StreamId): boolean {
-    const leaf = this.leafAt(id)
-    if (leaf === NULL) return false
-    const cursor = this.#cursor.open(this.arena, leaf)
-    return cursor.seek(id) && cursor.id.compare(id) === 0 && !cursor.isDeleted
+    return this.#entries.has(id)
   }
 
   /** Deletes the entry with that ID; false: there is none. Cannot fail. O(log n + leaf). */
   delete(id: StreamId): boolean {
-    if (!this.has(id)) return false
-    const cursor = this.#cursor
-    if (nodeWord(this.arena, cursor.leaf, LeafWord.Count) === 1) {
-      this.#removeLeaf(cursor.leaf)
-      return true
-    }
-    this.#touchListpack(cursor.leaf)
-    setFlags(cursor.bytes, cursor.at, cursor.flags | EntryFlag.Deleted)
-    this.#countDeleted(1)
-    return true
+    return this.#entries.delete(id)
   }
 
-  /** Removes old entries; returns how many. Cannot fail. O(leaves removed + entries of one). */
+  /** Removes old entries; returns how many. Cannot fail. O(entries removed). */
   trim(rule: TrimRule): number {
-    const { chain } = this.root
-    let deleted = 0
-    while (chain.first !== NULL) {
-      if (rule.lengthMax >= 0 && chain.count <= rule.lengthMax) break
-      const leaf = this.#tree.seekFirst(chain)
-      const live = nodeWord(this.arena, leaf, LeafWord.Count)
-      if (rule.limit > 0 && deleted + live > rule.limit) break
-      if (!this.#isWholeOut(leaf, live, rule)) {
-        if (!rule.isApproximate) deleted += this.#trimLeaf(leaf, rule)
-        break
-      }
-      deleted += live
-      this.#removeLeaf(leaf)
-    }
-    return deleted
+    return this.#entries.trim(rule)
   }
 
-  /**
-   * Takes a leaf as it lies in an RDB file, behind all others: `live` entries in a listpack that
-   * has been checked. For loading; ARENA_FULL, and nothing has changed.
-   */
-  adoptListpack(master: StreamId, listpack: Slice, live: number): void {
-    const { chain } = this.root
-    this.#tree.seekLast(chain)
-    const leaf = this.#makeLeaf(master, listpack.length)
-    const place = this.#placeOf(leaf)
-    copySlice(listpack, place.bytes, place.start)
-    this.#tree.addCount(chain, live)
+  /** See `StreamEntries`. For loading. */
+  adopt(from: EntryCursor, isStart: boolean): boolean {
+    return this.#entries.adopt(from, isStart)
+  }
+
+  /** See `StreamEntries`. */
+  copyLeaf(leaf: Ptr): void {
+    this.#entries.copyLeaf(leaf)
   }
 
   /** Walks leaves, entries and groups; for tests and the debug commands. O(n). */
   check(): void {
-    const { chain } = this.root
-    this.#tree.check(chain)
-    const before = new StreamId()
-    const last = this.lastId(new StreamId())
-    let isFirst = true
-    const cursor = this.#cursor
-    for (let leaf = chain.first; leaf !== NULL; leaf = nodeWord(this.arena, leaf, LeafWord.Next)) {
-      let live = 0
-      cursor.open(this.arena, leaf)
-      assert(
-        totalBytes(cursor.bytes, cursor.start) === nodeWord(this.arena, leaf, LeafWord.Used),
-        'a leaf knows the bytes of its listpack',
-      )
-      for (let found = cursor.first(); found; found = cursor.next()) {
-        assert(isFirst || before.compare(cursor.id) < 0, 'entries ascend')
-        before.setTo(cursor.id)
-        isFirst = false
-        if (!cursor.isDeleted) live++
-      }
-      assert(live > 0, 'a leaf has a live entry')
-      assert(live === nodeWord(this.arena, leaf, LeafWord.Count), 'live entries are counted')
-    }
-    assert(isFirst || before.compare(last) <= 0, 'no entry is behind the last ID')
+    this.#entries.check(this.lastId(new StreamId()))
     this.groups.check()
   }
 
-  /** Appends to the last leaf; false: it is full. */
-  #appendTo(leaf: Ptr, id: StreamId, fields: Fields, limits: EncodingLimits): boolean {
-    const { streamNodeBytesMax: limit, streamNodeEntriesMax: entriesMax } = limits
-    if (nodeWord(this.arena, leaf, SPAN_WORD) !== NULL) return false
-    const bytesMax = limit === 0 ? NODE_BYTES_LIMIT : Math.min(limit, NODE_BYTES_LIMIT)
-    const used = nodeWord(this.arena, leaf, LeafWord.Used)
-    if (used + fields.textBytes >= bytesMax) return false
-    const cursor = this.#cursor.open(this.arena, leaf)
-    if (entriesMax !== 0 && cursor.entries >= entriesMax) return false
-    const isSame = fields.areMasters(cursor)
-    const length = entryLength(cursor, id, fields, isSame)
-    let target = leaf
-    const pages = this.arena.nodePages(leaf)
-    if (used + length > listpackRoom(pages)) {
-      // As many pages as the limit on bytes has, so that by default a leaf stays one page.
-      const pagesMax = Math.min(Math.max(Math.floor(bytesMax / PAGE_BYTES), 1), RUN_PAGES_MAX)
-      let grown = Math.min(pages * 2, pagesMax)
-      while (grown < pagesMax && used + length > listpackRoom(grown)) grown++
-      if (grown <= pages || used + length > listpackRoom(grown)) return false
-      target = this.#tree.replaceLeaf(this.root.chain, grown)
-      cursor.open(this.arena, target)
+  /** Counts an entry in the two words at `at`, the lower first, as long as they can. */
+  #countAdded(words: Uint32Array, at: number): void {
+    if (words[at]! !== WORD_MAX) {
+      words[at]!++
+    } else if (words[at + 1]! !== INT_MAX) {
+      words[at] = 0
+      words[at + 1]!++
     }
-    this.arena.touch(target)
-    appendEntry(cursor, id, fields, { length, isSame })
-    changeCounts(cursor.bytes, cursor.start, 1, 0)
-    this.#noteUsed(cursor)
-    this.#tree.addCount(this.root.chain, 1)
-    return true
-  }
-
-  /** Appends in a new leaf behind the current one, the last. */
-  #appendLeaf(id: StreamId, fields: Fields): void {
-    const leaf = this.#makeLeaf(id, firstListpackBytes(fields))
-    const place = this.#placeOf(leaf)
-    writeFirstListpack(place.bytes, place.start, fields)
-    this.#tree.addCount(this.root.chain, 1)
-  }
-
-  /** A leaf with room for a listpack, behind the current one; it is current then. */
-  #makeLeaf(master: StreamId, bytes: number): Ptr {
-    const { chain } = this.root
-    const needed = Math.ceil((LISTPACK_START + bytes + COUNTS_SLACK) / PAGE_BYTES)
-    const isOut = needed > RUN_PAGES_MAX
-    const key = this.#order.coarse(master.words, 0)
-    let span = NULL
-    if (isOut) span = this.#collections.allocateElement(chain.number, bytes + COUNTS_SLACK)
-    try {
-      const leaf = this.#tree.insertAfter(chain, isOut ? 1 : needed, key)
-      setNodeWord(this.arena, leaf, SPAN_WORD, span)
-      setNodeWord(this.arena, leaf, LeafWord.Used, bytes)
-      master.writeWords(this.arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!, payloadOf(leaf))
-      return leaf
-    } catch (error) {
-      if (span !== NULL) this.arena.freeSpan(span)
-      throw error
-    }
-  }
-
-  /** Where the listpack of a new leaf goes. */
-  #placeOf(leaf: Ptr): Slice {
-    const span = nodeWord(this.arena, leaf, SPAN_WORD)
-    const length = nodeWord(this.arena, leaf, LeafWord.Used)
-    if (span !== NULL) return readSpan(this.arena, span, PLACE, length)
-    const start = ((leaf & PTR_SEGMENT_MASK) << 3) + LISTPACK_START
-    return PLACE.set(this.arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!, start, length)
-  }
-
-  /** Whether trimming takes all of a leaf. */
-  #isWholeOut(leaf: Ptr, live: number, rule: TrimRule): boolean {
-    if (rule.lengthMax >= 0) return this.root.count - live >= rule.lengthMax
-    const cursor = this.#cursor.open(this.arena, leaf)
-    cursor.last()
-    return cursor.id.compare(rule.minimum) < 0
-  }
-
-  /** Deletes entries at the start of the first leaf, not all of them; returns how many. */
-  #trimLeaf(leaf: Ptr, rule: TrimRule): number {
-    const excess = rule.lengthMax >= 0 ? this.root.count - rule.lengthMax : Infinity
-    const cursor = this.#cursor.open(this.arena, leaf)
-    let deleted = 0
-    for (let found = cursor.first(); found && deleted < excess; found = cursor.next()) {
-      if (rule.lengthMax < 0 && cursor.id.compare(rule.minimum) >= 0) break
-      if (cursor.isDeleted) continue
-      if (deleted === 0) this.#touchListpack(leaf)
-      setFlags(cursor.bytes, cursor.at, cursor.flags | EntryFlag.Deleted)
-      deleted++
-    }
-    if (deleted > 0) this.#countDeleted(deleted)
-    return deleted
-  }
-
-  /** Counts entries of the current leaf, where the cursor is, as deleted. */
-  #countDeleted(count: number): void {
-    const cursor = this.#cursor
-    assert(this.#tree.leaf === cursor.leaf, 'the leaf is current')
-    changeCounts(cursor.bytes, cursor.start, -count, count)
-    this.#noteUsed(cursor)
-    this.#tree.addCount(this.root.chain, -count)
-  }
-
-  /** Frees the current leaf. */
-  #removeLeaf(leaf: Ptr): void {
-    assert(this.#tree.leaf === leaf, 'the leaf is current')
-    const span = nodeWord(this.arena, leaf, SPAN_WORD)
-    if (span !== NULL) this.arena.freeSpan(span)
-    this.#tree.remove(this.root.chain)
-  }
-
-  #touchListpack(leaf: Ptr): void {
-    this.arena.touch(leaf)
-    const span = nodeWord(this.arena, leaf, SPAN_WORD)
-    if (span === NULL) return
-    const used = nodeWord(this.arena, leaf, LeafWord.Used) + COUNTS_SLACK
-    this.arena.touchSpan(span, 0, Math.min(used, this.arena.spanCapacity(span)))
-  }
-
-  #noteUsed(cursor: EntryCursor): void {
-    const used = totalBytes(cursor.bytes, cursor.start)
-    setNodeWord(this.arena, cursor.leaf, LeafWord.Used, used)
   }
 
   #readInt64(words: Uint32Array, at: number): I64 {

@@ -1,6 +1,6 @@
-// Makes a stream out of what a reader of RDB streams tells: for loading and RESTORE. Nodes become
-// leaves as they are; one too large for a leaf is taken apart, so that a leaf in a span has one
-// entry only (keyspace/stream/entry-leaf.ts).
+// Makes a stream out of what a reader of RDB streams tells: for loading and RESTORE. The entries of
+// a node are copied one by one, so that leaves are dense, and stay a node
+// (keyspace/stream/entry-leaf.ts). One too large for a leaf is added as a command would.
 
 import { assert } from '../../base/assert.ts'
 import type { I64 } from '../../base/i64.ts'
@@ -8,14 +8,15 @@ import { type ByteRange, Slice } from '../../base/slice.ts'
 import type { Database } from '../../keyspace/database.ts'
 import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
 import { PackedEntry } from '../../keyspace/packed/packed.ts'
-import { EntryCursor, listpackRoom } from '../../keyspace/stream/entry-leaf.ts'
+import { EntryCursor } from '../../keyspace/stream/entry-leaf.ts'
 import { Fields } from '../../keyspace/stream/entry-writer.ts'
 import { countedUpTo } from '../../keyspace/stream/progress.ts'
 import { Streams } from '../../keyspace/stream/stream.ts'
 import type { StreamId } from '../../keyspace/stream/stream-id.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
-import { RUN_PAGES_MAX } from '../../memory/size-class.ts'
 import type { StreamFacts, StreamTarget } from './stream-target.ts'
+
+const LIMITS = defaultEncodingLimits()
 
 export class StreamBuilder implements StreamTarget {
   readonly #onEnd: (record: Ptr) => void
@@ -48,11 +49,14 @@ export class StreamBuilder implements StreamTarget {
   }
 
   onNode(master: StreamId, listpack: ByteRange, live: number): void {
-    const { bytes, start, length } = listpack
     if (live === 0) return
-    const slice = this.#slice.set(bytes, start, length)
-    if (length <= listpackRoom(RUN_PAGES_MAX)) this.#open.adoptListpack(master, slice, live)
-    else this.#takeApart(master, slice)
+    const streams = this.#open
+    const cursor = this.#cursor.openListpack(master, listpack.bytes, listpack.start)
+    let isStart = true
+    for (let found = cursor.first(); found; found = cursor.next()) {
+      if (streams.adopt(cursor, isStart)) isStart = false
+      else if (!cursor.isDeleted) streams.append(cursor.id, this.#fieldsAt(cursor), LIMITS)
+    }
   }
 
   onFacts({ lastId, deletedId, added }: StreamFacts): void {
@@ -108,16 +112,6 @@ export class StreamBuilder implements StreamTarget {
   get #open(): Streams {
     assert(this.#streams !== null, 'a stream has begun')
     return this.#streams
-  }
-
-  /** Appends the live entries of a node one by one. */
-  #takeApart(master: StreamId, { bytes, start }: ByteRange): void {
-    const limits = defaultEncodingLimits()
-    const cursor = this.#cursor.openBytes(master, bytes, start)
-    for (let found = cursor.first(); found; found = cursor.next()) {
-      if (cursor.isDeleted) continue
-      this.#open.append(cursor.id, this.#fieldsAt(cursor), limits)
-    }
   }
 
   #fieldsAt(cursor: EntryCursor): Fields {

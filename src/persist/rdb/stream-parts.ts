@@ -28,7 +28,7 @@ export class StreamParts implements StreamTarget {
   }
 
   onNode(master: StreamId, { bytes, start }: ByteRange): void {
-    const cursor = this.#cursor.openBytes(master, bytes, start)
+    const cursor = this.#cursor.openListpack(master, bytes, start)
     for (let found = cursor.first(); found; found = cursor.next()) {
       if (!cursor.isDeleted) this.#tell(`entry ${cursor.id}`, this.#texts())
     }

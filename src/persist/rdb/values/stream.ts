@@ -10,14 +10,14 @@
 //                for each ID that is its own: 16 bytes
 //
 // Counts are lengths, an ID is two of them where it is not 16 big-endian bytes, a time is an i64 of
-// milliseconds, little-endian. A listpack is what lies in a leaf (keyspace/stream/entry-leaf.ts).
+// milliseconds, little-endian. A listpack is drawn in keyspace/stream/node-listpack.ts.
 
 import { assert } from '../../../base/assert.ts'
 import { type I64, toI64 } from '../../../base/i64.ts'
 import { Int64 } from '../../../keyspace/packed/int64.ts'
 import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
 import { checkListpack, DAMAGED } from '../../../keyspace/stream/entry-check.ts'
-import { EntryCursor, LISTPACK_START, SPAN_WORD } from '../../../keyspace/stream/entry-leaf.ts'
+import { EntryCursor, EntryWord } from '../../../keyspace/stream/entry-leaf.ts'
 import {
   CONSUMER_WORDS,
   ConsumerWord,
@@ -28,6 +28,7 @@ import {
   PendingWord,
 } from '../../../keyspace/stream/groups.ts'
 import { RecordWord } from '../../../keyspace/stream/named-records.ts'
+import { NodeListpack } from '../../../keyspace/stream/node-listpack.ts'
 import { ID_BYTES, ID_WORDS, StreamId, writeIdBytes } from '../../../keyspace/stream/stream-id.ts'
 import { StreamWord } from '../../../keyspace/stream/stream-words.ts'
 import { PAYLOAD_WORD } from '../../../keyspace/stream/word-order.ts'
@@ -55,7 +56,6 @@ export const streamEncoder: ValueEncoder = {
   write(writer, value) {
     const { root } = value
     assert(root !== null, 'a stream has a root')
-    writer.length(root[RootWord.Chain + ChainWord.Leaves]!)
     const firstId = writeNodes(writer, value, root[RootWord.Chain + ChainWord.First]!)
     writer.length(root[RootWord.Chain + ChainWord.Count]!)
     writeId(writer, root, StreamWord.LastId)
@@ -71,38 +71,56 @@ const SCRATCH = new Uint8Array(ID_BYTES)
 const CURSOR = new EntryCursor()
 const FIRST_ID = new StreamId()
 const MASTER = new StreamId()
+const NODE = new NodeListpack()
 
 /** Writes the nodes; returns the ID of the first live entry, 0-0 without any. */
 function writeNodes(writer: RdbWriter, value: ValueView, first: number): StreamId {
   const reader = value.reader(0)
   FIRST_ID.setMin()
-  let isFirst = true
   reader.open(first, ORDERED)
-  while (reader.next()) {
-    const { words, bytes, start } = reader
-    const at = start / 4
-    const length = words[at + LeafWord.Used]!
-    const span = words[at + SPAN_WORD]!
-    MASTER.setWords(words, at + PAYLOAD_WORD)
-    if (isFirst) noteFirst(reader, span)
-    isFirst = false
-    MASTER.writeBytes(SCRATCH, 0)
-    writer.string(SCRATCH, 0, ID_BYTES)
-    if (span === NULL) writer.string(bytes, start + LISTPACK_START, length)
-    else value.writeElement(writer, span, length)
+  let isThere = reader.next()
+  let left = isThere ? reader.words[reader.start / 4 + EntryWord.Nodes]! : 0
+  writer.length(left)
+  NODE.begin()
+  for (; isThere; isThere = reader.next()) {
+    const { words, start } = reader
+    const span = words[start / 4 + EntryWord.Span]!
+    if (span === NULL) {
+      left -= addEntries(writer, reader)
+      continue
+    }
+    left -= endNode(writer) + 1
+    MASTER.setWords(words, start / 4 + PAYLOAD_WORD)
+    if (FIRST_ID.isZero) FIRST_ID.setTo(MASTER)
+    writeKey(writer, words, start / 4 + PAYLOAD_WORD)
+    value.writeElement(writer, span, words[start / 4 + LeafWord.Used]!)
   }
+  left -= endNode(writer)
+  assert(left === 0, 'nodes are counted')
   return FIRST_ID
 }
 
-/** Takes the first live ID of the first leaf. What lies in a span has one entry, the master's. */
-function noteFirst({ bytes, start }: LeafReader, span: number): void {
-  FIRST_ID.setTo(MASTER)
-  if (span !== NULL) return
-  const cursor = CURSOR.openBytes(MASTER, bytes, start + LISTPACK_START)
-  let found = cursor.first()
-  while (found && cursor.isDeleted) found = cursor.next()
-  assert(found, 'a leaf has a live entry')
-  FIRST_ID.setTo(cursor.id)
+/** Adds the entries of a leaf to nodes; returns how many nodes have ended. */
+function addEntries(writer: RdbWriter, { words, bytes, start }: LeafReader): number {
+  let ended = 0
+  const cursor = CURSOR.openLeaf(words, bytes, start)
+  NODE.enterLeaf()
+  for (let found = cursor.first(); found; found = cursor.next()) {
+    if (cursor.isNodeStart) ended += endNode(writer)
+    if (!cursor.isDeleted && FIRST_ID.isZero) FIRST_ID.setTo(cursor.id)
+    NODE.add(cursor)
+  }
+  return ended
+}
+
+/** Writes the node that has begun; returns 1, or 0 when there is none. */
+function endNode(writer: RdbWriter): number {
+  if (NODE.isEmpty) return 0
+  NODE.finish()
+  writeKey(writer, NODE.master.words, 0)
+  writer.string(NODE.bytes, NODE.start, NODE.length)
+  NODE.begin()
+  return 1
 }
 
 function writeGroups(writer: RdbWriter, value: ValueView, first: number): void {
@@ -218,6 +236,12 @@ function writeU64(writer: RdbWriter, high: number, low: number): void {
     SCRATCH[5 + i] = low >>> (24 - 8 * i)
   }
   writer.raw(SCRATCH, 0, WIDE_BYTES)
+}
+
+/** An ID as a string of 16 bytes. */
+function writeKey(writer: RdbWriter, words: Uint32Array, at: number): void {
+  writeIdBytes(words, at, SCRATCH, 0)
+  writer.string(SCRATCH, 0, ID_BYTES)
 }
 
 function writeRawId(writer: RdbWriter, words: Uint32Array, at: number): void {
