@@ -107,7 +107,7 @@ for (const { name, count, limit, expected } of CASES) {
   }
 }
 
-test('a key that comes twice is noticed, in one batch, in two, and where it lies out of line', () => {
+test('a key that comes twice is noticed, in one batch, in two, and out of line', () => {
   const random = new Random(SEED)
   for (let round = 0; round < 40; round++) {
     const count = 2 + random.below(round % 4 === 0 ? 60_000 : 500)

@@ -1,4 +1,5 @@
-// What the keyspace must know of each type of value that can lie in nodes: one row per type.
+// What the keyspace must know of each type of value that can lie in nodes: one row per type, its
+// only registration there. How values are written to files and read from them is in persist/rdb/.
 
 import type { Slice } from '../base/slice.ts'
 import type { Ptr } from '../memory/layout.ts'

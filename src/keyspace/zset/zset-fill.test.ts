@@ -1,5 +1,5 @@
-// Goal: a sorted set that was filled in bulk is the one that adding makes, whatever the order of its
-// members; a member that comes twice is noticed; leaves are filled whole.
+// Goal: a sorted set that was filled in bulk is the one that adding makes, whatever the order of
+// its members; a member that comes twice is noticed; leaves are filled whole.
 // Method: seeded random members in several orders, compared with a sorted array; `check()`.
 
 import { deepEqual, equal, ok } from 'node:assert/strict'
