@@ -6,6 +6,7 @@
 //   access-clock.ts   LRU and LFU bits        expire.ts, field-expire.ts  the active expire cycle
 //   bulk-load.ts      many keys at once       lazy-free.ts  large values, freed in steps
 //   collections.ts    large values and their records        root.ts  where their nodes are
+//   adopted-value.ts  packed values of files, kept as they lie
 //   packed/           small collections       string/ list/ hash/ set/ zset/ stream/  the types
 //
 // Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a

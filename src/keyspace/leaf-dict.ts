@@ -1,7 +1,7 @@
 // A hash table whose buckets are leaves: how large sets and hashes lie in memory. Front door of
 // dict-leaf.ts (bytes of a leaf), dict-leaves.ts (room in leaves), dict-directory.ts (from hash to
-// leaf), dict-walk.ts (iteration), dict-expire.ts (deadlines), dict-release.ts and dict-copy.ts
-// (lazy free, COPY), dict-check.ts.
+// leaf), dict-fill.ts (many at once), dict-walk.ts (iteration), dict-expire.ts (deadlines),
+// dict-release.ts and dict-copy.ts (lazy free, COPY), dict-check.ts.
 //
 // Extendible hashing: a directory of 2^depth Ptrs, by the upper bits of a keyed hash, leads to
 // leaves of 4 KiB with some hundred entries each. A lookup reads the directory, the slots of one
