@@ -7,7 +7,7 @@ import type { Ptr } from '../memory/layout.ts'
 import type { AccessClock } from './access-clock.ts'
 import type { Collections } from './collections.ts'
 import type { KeyHash } from './key-hash.ts'
-import type { LeafDict } from './leaf-dict.ts'
+import type { LeafDict } from './leaf-dict/leaf-dict.ts'
 import type { RecordStore } from './record-store.ts'
 
 export interface Commons {

@@ -18,7 +18,7 @@ import type { Commons } from './commons.ts'
 import type { Deadlines } from './deadlines.ts'
 import { Entries, type MakeOptions } from './entries.ts'
 import type { KeyHash } from './key-hash.ts'
-import type { LeafDict } from './leaf-dict.ts'
+import type { LeafDict } from './leaf-dict/leaf-dict.ts'
 import {
   clockOfWord,
   EMBSTR_LENGTH_MAX,

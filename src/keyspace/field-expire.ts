@@ -10,9 +10,9 @@
 import { assert } from '../base/assert.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import { type Database, NO_DEADLINE } from './database.ts'
-import type { Expiry } from './dict-expire.ts'
 import { HashValue } from './hash/hash-value.ts'
 import type { Keyspace } from './keyspace.ts'
+import type { Expiry } from './leaf-dict/dict-expire.ts'
 import { Root } from './root.ts'
 
 /** Hashes looked at between two looks at the time. */

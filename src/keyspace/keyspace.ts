@@ -7,7 +7,8 @@
 //   bulk-load.ts      many keys at once       lazy-free.ts  large values, freed in steps
 //   collections.ts    large values and their records        root.ts  where their nodes are
 //   adopted-value.ts  packed values of files, kept as they lie
-//   packed/           small collections       string/ list/ hash/ set/ zset/ stream/  the types
+//   leaf-tree/ leaf-dict/   what large collections lie in, ordered and hashed    packed/  small ones
+//   string/ list/ hash/ set/ zset/ stream/   the types; value-types.ts registers them
 //
 // Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a
 // fresh space and lets the old one go page by page (`reclaimStep`), at once or in the background,
@@ -24,7 +25,7 @@ import type { Commons, KeyHook, KeyspaceStats } from './commons.ts'
 import { Database } from './database.ts'
 import { KeyHash } from './key-hash.ts'
 import { LazyFree } from './lazy-free.ts'
-import { LeafDict } from './leaf-dict.ts'
+import { LeafDict } from './leaf-dict/leaf-dict.ts'
 import { flagsOf, rootWord, typeOfWord } from './record.ts'
 import { wordOf, wordsOf } from './record-access.ts'
 import { RecordStore } from './record-store.ts'

@@ -4,7 +4,7 @@
 import { asScratch, Slice } from '../../base/slice.ts'
 import type { Ptr } from '../../memory/layout.ts'
 import type { Database } from '../database.ts'
-import { DictWalk } from '../dict-walk.ts'
+import { DictWalk } from '../leaf-dict/dict-walk.ts'
 import * as listpack from '../packed/listpack.ts'
 import { PackedEntry } from '../packed/packed.ts'
 import { Encoding } from '../record.ts'

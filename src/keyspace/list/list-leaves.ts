@@ -17,7 +17,7 @@ import { type ByteRange, copySlice, type Slice, scratchSlice } from '../../base/
 import type { Arena } from '../../memory/arena.ts'
 import { NULL, PAGE_BYTES, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
-import { LeafTree, NO_ORDER } from '../leaf-tree.ts'
+import { LeafTree, NO_ORDER } from '../leaf-tree/leaf-tree.ts'
 import {
   EMPTY_BYTES,
   END,

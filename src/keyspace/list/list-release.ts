@@ -5,7 +5,7 @@
 import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import type { Releaser } from '../lazy-free.ts'
-import { releaseChain } from '../leaf-tree.ts'
+import { releaseChain } from '../leaf-tree/leaf-tree.ts'
 import { endOf, entryBytes, HEADER_BYTES } from '../packed/listpack.ts'
 import { Chain, nodeWord, RootWord } from '../root.ts'
 import { isReference, ListLeafWord, listpackStart, referenceSpan } from './list-entry.ts'

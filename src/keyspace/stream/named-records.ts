@@ -34,7 +34,7 @@ import {
   SPAN_HEADER_BYTES,
 } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
-import { LeafTree } from '../leaf-tree.ts'
+import { LeafTree } from '../leaf-tree/leaf-tree.ts'
 import {
   CHAIN_WORDS,
   type Chain,

@@ -22,7 +22,7 @@ import {
 import { RUN_PAGES_MAX } from '../../memory/size-class.ts'
 import type { Collections } from '../collections.ts'
 import type { EncodingLimits } from '../encoding-limits.ts'
-import { LeafTree } from '../leaf-tree.ts'
+import { LeafTree } from '../leaf-tree/leaf-tree.ts'
 import { backlenBytes, bodyBytes } from '../packed/listpack.ts'
 import { readSpan } from '../record-access.ts'
 import { Chain, LEAF_HEADER_BYTES, LeafWord, nodeWord, setNodeWord } from '../root.ts'

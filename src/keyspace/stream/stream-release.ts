@@ -4,7 +4,7 @@
 import { NULL, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import type { Releaser } from '../lazy-free.ts'
-import { releaseChain } from '../leaf-tree.ts'
+import { releaseChain } from '../leaf-tree/leaf-tree.ts'
 import { ChainWord, LeafWord, nodeWord, RootWord } from '../root.ts'
 import { EntryWord } from './entry-leaf.ts'
 import { GroupWord, releaseGroup } from './groups.ts'

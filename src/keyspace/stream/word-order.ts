@@ -3,7 +3,7 @@
 
 import type { Arena } from '../../memory/arena.ts'
 import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
-import type { LeafOrder } from '../leaf-index.ts'
+import type { LeafOrder } from '../leaf-tree/leaf-index.ts'
 import { LEAF_HEADER_BYTES } from '../root.ts'
 import { ID_WORDS } from './stream-id.ts'
 

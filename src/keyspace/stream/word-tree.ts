@@ -18,7 +18,7 @@ import { moveWithin } from '../../base/slice.ts'
 import type { Arena } from '../../memory/arena.ts'
 import { NULL, PAGE_BYTES, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
-import { LeafTree } from '../leaf-tree.ts'
+import { LeafTree } from '../leaf-tree/leaf-tree.ts'
 import { type Chain, LEAF_HEADER_BYTES, LeafWord, nodeWord } from '../root.ts'
 import { type KeyWords, payloadOf, WordOrder } from './word-order.ts'
 

@@ -3,7 +3,7 @@
 
 import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
-import { releaseChain } from '../leaf-tree.ts'
+import { releaseChain } from '../leaf-tree/leaf-tree.ts'
 import { Chain, ChainWord, RootWord } from '../root.ts'
 import { MemberIndex } from './member-index.ts'
 import { freeSpansOf } from './zset-leaf.ts'

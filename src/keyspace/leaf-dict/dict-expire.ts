@@ -2,12 +2,12 @@
 // so that a pass may stop after any leaf and go on later, whatever was split or merged between. A
 // leaf whose header says that nothing is due costs a look at that header. Owner: the engine.
 
-import { assert } from '../base/assert.ts'
-import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
+import { assert } from '../../base/assert.ts'
+import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
+import { LeafWord, nodeWord, type Root } from '../root.ts'
 import { DictRootWord, leafAt } from './dict-directory.ts'
 import { DictLeafWord, depthOfShape, earlierOf, leafDeadline, leafDeadlineMs } from './dict-leaf.ts'
 import type { LeafDict } from './leaf-dict.ts'
-import { LeafWord, nodeWord, type Root } from './root.ts'
 
 /** Hashes, and so positions, are below this. */
 const HASH_LIMIT = 0x100000000

@@ -1,11 +1,11 @@
 // Copies of sets and hashes, for COPY: packed values as their bytes, large ones leaf by leaf. The
 // copy takes the key's place at the end: ARENA_FULL leaves both keys as they were.
 
-import { type Slice, scratchSlice } from '../base/slice.ts'
-import type { Ptr } from '../memory/layout.ts'
-import type { Database } from './database.ts'
+import { type Slice, scratchSlice } from '../../base/slice.ts'
+import type { Ptr } from '../../memory/layout.ts'
+import type { Database } from '../database.ts'
+import { ROOT_WORDS, Root } from '../root.ts'
 import type { LeafDict } from './leaf-dict.ts'
-import { ROOT_WORDS, Root } from './root.ts'
 
 const VALUE = scratchSlice()
 const SOURCE = new Root()

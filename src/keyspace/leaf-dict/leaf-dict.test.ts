@@ -4,15 +4,15 @@
 
 import { deepEqual, equal, ok, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import { Random } from '../base/random.ts'
-import { Slice } from '../base/slice.ts'
-import { ARENA_FULL, Arena } from '../memory/arena.ts'
-import { NULL, PAGES_PER_SEGMENT } from '../memory/layout.ts'
-import { Collections } from './collections.ts'
+import { Random } from '../../base/random.ts'
+import { Slice } from '../../base/slice.ts'
+import { ARENA_FULL, Arena } from '../../memory/arena.ts'
+import { NULL, PAGES_PER_SEGMENT } from '../../memory/layout.ts'
+import { Collections } from '../collections.ts'
+import { KeyHash } from '../key-hash.ts'
+import { ROOT_WORDS, Root } from '../root.ts'
 import { DictWalk } from './dict-walk.ts'
-import { KeyHash } from './key-hash.ts'
 import { LeafDict } from './leaf-dict.ts'
-import { ROOT_WORDS, Root } from './root.ts'
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e9))
 console.log(`SEED=${SEED}`)

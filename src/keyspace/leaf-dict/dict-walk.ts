@@ -5,13 +5,13 @@
 // Entries come in the order of their hashes: equal dicts of one keyspace in equal order, whatever
 // their history, also after a reload.
 
-import { asScratch, Slice } from '../base/slice.ts'
-import type { Arena } from '../memory/arena.ts'
-import { NULL, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
+import { asScratch, Slice } from '../../base/slice.ts'
+import type { Arena } from '../../memory/arena.ts'
+import { NULL, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
+import { LeafWord, nodeWord, Root } from '../root.ts'
 import { leafAt } from './dict-directory.ts'
 import { DictLeafWord, depthOfShape, LeafEntry, OFFSET_MASK, SLOTS_WORD } from './dict-leaf.ts'
 import type { LeafDict } from './leaf-dict.ts'
-import { LeafWord, nodeWord, Root } from './root.ts'
 
 /** Hashes, and so cursors, are below this. */
 const HASH_LIMIT = 0x100000000

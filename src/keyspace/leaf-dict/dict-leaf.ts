@@ -20,11 +20,11 @@
 //    value head   varint: length << 2 | deadline << 1 | out of line
 //    deadline     unix ms, 8 bytes, if there is one      value   bytes, or the Ptr of a span
 
-import { assert } from '../base/assert.ts'
-import type { Slice } from '../base/slice.ts'
-import type { Arena } from '../memory/arena.ts'
-import { PAGE_BYTES, type Ptr, SPAN_HEADER_BYTES } from '../memory/layout.ts'
-import { LEAF_HEADER_BYTES, LeafWord } from './root.ts'
+import { assert } from '../../base/assert.ts'
+import type { Slice } from '../../base/slice.ts'
+import type { Arena } from '../../memory/arena.ts'
+import { PAGE_BYTES, type Ptr, SPAN_HEADER_BYTES } from '../../memory/layout.ts'
+import { LEAF_HEADER_BYTES, LeafWord } from '../root.ts'
 
 /** Words of a leaf besides those of root.ts. */
 export const DictLeafWord = { Deadline: 5, Prefix: 6, Shape: 7 } as const

@@ -5,12 +5,12 @@
 
 import { deepEqual, equal, throws } from 'node:assert/strict'
 import { test } from 'node:test'
-import { Random } from '../base/random.ts'
-import { ARENA_FULL, Arena } from '../memory/arena.ts'
-import { NULL, type Ptr } from '../memory/layout.ts'
-import { Collections } from './collections.ts'
+import { Random } from '../../base/random.ts'
+import { ARENA_FULL, Arena } from '../../memory/arena.ts'
+import { NULL, type Ptr } from '../../memory/layout.ts'
+import { Collections } from '../collections.ts'
+import { type Chain, nodeWord, ROOT_WORDS, Root, RootWord, setNodeWord } from '../root.ts'
 import { LeafTree, releaseChain } from './leaf-tree.ts'
-import { type Chain, nodeWord, ROOT_WORDS, Root, RootWord, setNodeWord } from './root.ts'
 
 const SEED = Number(process.env.SEED ?? 20240611)
 console.log(`SEED=${SEED}`)

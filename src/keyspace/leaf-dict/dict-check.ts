@@ -1,15 +1,16 @@
 // Walks a whole `LeafDict` (leaf-dict.ts): directory, chain, slots and entries. For tests; asserts
 // all that the headers of dict-leaf.ts and dict-directory.ts promise.
 
-import { assert } from '../base/assert.ts'
-import { Slice } from '../base/slice.ts'
+import { assert } from '../../base/assert.ts'
+import { Slice } from '../../base/slice.ts'
 import {
   NULL,
   PAGE_BYTES,
   PTR_SEGMENT_MASK,
   PTR_SEGMENT_SHIFT,
   type Ptr,
-} from '../memory/layout.ts'
+} from '../../memory/layout.ts'
+import { LeafWord, nodeWord, type Root } from '../root.ts'
 import { DictRootWord, depthOf, entriesFor, leafAt, topBits } from './dict-directory.ts'
 import {
   DictLeafWord,
@@ -27,7 +28,6 @@ import {
   SLOTS_WORD,
 } from './dict-leaf.ts'
 import type { DictLeaves } from './dict-leaves.ts'
-import { LeafWord, nodeWord, type Root } from './root.ts'
 
 /** O(n). */
 export function checkDict(leaves: DictLeaves, root: Root): void {

@@ -7,10 +7,10 @@
 // hide no leaf. One dict of a kind is under survey at a time; its state is worth nothing once
 // another dict is.
 
-import type { Arena } from '../memory/arena.ts'
+import type { Arena } from '../../memory/arena.ts'
+import { LeafWord, nodeWord, type Root } from '../root.ts'
 import { DictRootWord, leafAt } from './dict-directory.ts'
 import { DictLeafWord, depthOfShape } from './dict-leaf.ts'
-import { LeafWord, nodeWord, type Root } from './root.ts'
 
 const HASH_LIMIT = 0x100000000
 const NO_DICT = 0

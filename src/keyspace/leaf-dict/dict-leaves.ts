@@ -7,18 +7,21 @@
 // become one again.
 // Whatever can fail fails before the first change. Removing never fails. Owner: the engine.
 
-import { assert } from '../base/assert.ts'
-import { type ByteRange, copySlice, scratchSlice } from '../base/slice.ts'
-import type { Arena } from '../memory/arena.ts'
+import { assert } from '../../base/assert.ts'
+import { type ByteRange, copySlice, scratchSlice } from '../../base/slice.ts'
+import type { Arena } from '../../memory/arena.ts'
 import {
   NULL,
   PAGE_BYTES,
   PTR_SEGMENT_MASK,
   PTR_SEGMENT_SHIFT,
   type Ptr,
-} from '../memory/layout.ts'
-import { RUN_PAGES_MAX } from '../memory/size-class.ts'
-import type { Collections } from './collections.ts'
+} from '../../memory/layout.ts'
+import { RUN_PAGES_MAX } from '../../memory/size-class.ts'
+import type { Collections } from '../collections.ts'
+import type { KeyHash } from '../key-hash.ts'
+import { linkFirstLeaf, unlinkLeaf } from '../leaf-chain.ts'
+import { ChainWord, LeafWord, type Root, RootWord } from '../root.ts'
 import {
   addPair,
   DEPTH_MAX,
@@ -53,9 +56,6 @@ import {
   withOut,
 } from './dict-leaf.ts'
 import { DictSurvey } from './dict-survey.ts'
-import type { KeyHash } from './key-hash.ts'
-import { linkFirstLeaf, unlinkLeaf } from './leaf-chain.ts'
-import { ChainWord, LeafWord, type Root, RootWord } from './root.ts'
 
 /** Directory entries per leaf that a split may lead to; beyond that the leaf grows. */
 const SPARSE_ENTRIES = 16

@@ -8,11 +8,11 @@
 // many entries have one · *earliest set*: the earliest deadline that was set since expiry went
 // through the first leaf, as the header of a leaf has it.
 
-import { assert } from '../base/assert.ts'
-import { ARENA_FULL, type Arena } from '../memory/arena.ts'
-import { NULL, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
+import { assert } from '../../base/assert.ts'
+import { ARENA_FULL, type Arena } from '../../memory/arena.ts'
+import { NULL, PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
+import { ChainWord, nodeWord, type Root, RootWord } from '../root.ts'
 import { DictLeafWord, depthOfShape } from './dict-leaf.ts'
-import { ChainWord, nodeWord, type Root, RootWord } from './root.ts'
 
 /** Words of the root. */
 export const DictRootWord = {

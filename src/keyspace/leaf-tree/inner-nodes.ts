@@ -11,10 +11,10 @@
 // doubles up to 255 and some (4 KiB); then it splits.
 // Functions over `Ptr`; nothing here allocates but `make`. Owner: the engine.
 
-import { assert } from '../base/assert.ts'
-import { copySlice, moveWithin, scratchSlice } from '../base/slice.ts'
-import type { Arena } from '../memory/arena.ts'
-import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../memory/layout.ts'
+import { assert } from '../../base/assert.ts'
+import { copySlice, moveWithin, scratchSlice } from '../../base/slice.ts'
+import type { Arena } from '../../memory/arena.ts'
+import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
 
 export const SLOTS_MIN = 4
 /** A node with room for as many splits rather than grow. */

@@ -5,16 +5,19 @@
 // fields take half the time that `insert` takes for them. Nobody else may use the dict meanwhile.
 // Owner: the engine. ARENA_FULL leaves a dict that can only be freed.
 
-import { assert } from '../base/assert.ts'
-import { type ByteRange, copySlice, Slice } from '../base/slice.ts'
-import { ARENA_FULL } from '../memory/arena.ts'
+import { assert } from '../../base/assert.ts'
+import { type ByteRange, copySlice, Slice } from '../../base/slice.ts'
+import { ARENA_FULL } from '../../memory/arena.ts'
 import {
   NULL,
   PAGE_BYTES,
   PTR_SEGMENT_MASK,
   PTR_SEGMENT_SHIFT,
   type Ptr,
-} from '../memory/layout.ts'
+} from '../../memory/layout.ts'
+import type { KeyHash } from '../key-hash.ts'
+import { linkFirstLeaf } from '../leaf-chain.ts'
+import { ChainWord, LeafWord, Root, RootWord, setNodeWord } from '../root.ts'
 import { DEPTH_MAX, DictRootWord, leadTo, leafAt } from './dict-directory.ts'
 import {
   DictLeafWord,
@@ -32,10 +35,7 @@ import {
   SLOTS_WORD,
   writeVarint,
 } from './dict-leaf.ts'
-import type { KeyHash } from './key-hash.ts'
-import { linkFirstLeaf } from './leaf-chain.ts'
 import type { LeafDict } from './leaf-dict.ts'
-import { ChainWord, LeafWord, Root, RootWord, setNodeWord } from './root.ts'
 
 /** Entries and bytes of a batch, for dicts that are small and for others. */
 const FEW = { entries: 128, bytes: 16 * 1024 } as const

@@ -6,11 +6,11 @@
 // Invariants: a root has two children at least · counts of children sum up to that of their parent
 // · no node is without children. Owner: the engine.
 
-import { assert } from '../base/assert.ts'
-import type { Arena } from '../memory/arena.ts'
-import { NULL, type Ptr } from '../memory/layout.ts'
+import { assert } from '../../base/assert.ts'
+import type { Arena } from '../../memory/arena.ts'
+import { NULL, type Ptr } from '../../memory/layout.ts'
+import { type Chain, ChainWord, LeafWord, nodeWord } from '../root.ts'
 import { InnerNodes, SLOTS_MAX, SLOTS_MIN, type SlotContent } from './inner-nodes.ts'
-import { type Chain, ChainWord, LeafWord, nodeWord } from './root.ts'
 
 /** What the user of a tree knows of the order of its leaves, which have entries when asked. */
 export interface LeafOrder {

@@ -1,8 +1,8 @@
 // Frees and copies the leaves of a `LeafDict` (leaf-dict.ts), with the spans of entries that are
 // out of line. Owner: the engine.
 
-import { assert } from '../base/assert.ts'
-import { copySlice, Slice } from '../base/slice.ts'
+import { assert } from '../../base/assert.ts'
+import { copySlice, Slice } from '../../base/slice.ts'
 import {
   NULL,
   PAGE_BYTES,
@@ -10,8 +10,11 @@ import {
   PTR_SEGMENT_SHIFT,
   type Ptr,
   SPAN_HEADER_BYTES,
-} from '../memory/layout.ts'
-import type { Collections } from './collections.ts'
+} from '../../memory/layout.ts'
+import type { Collections } from '../collections.ts'
+import type { Releaser } from '../lazy-free.ts'
+import { linkFirstLeaf } from '../leaf-chain.ts'
+import { ChainWord, LeafWord, nodeWord, ROOT_WORDS, Root, RootWord, setNodeWord } from '../root.ts'
 import { DictRootWord, leadTo } from './dict-directory.ts'
 import {
   DictLeafWord,
@@ -22,9 +25,6 @@ import {
   SLOTS_WORD,
   writePtr,
 } from './dict-leaf.ts'
-import type { Releaser } from './lazy-free.ts'
-import { linkFirstLeaf } from './leaf-chain.ts'
-import { ChainWord, LeafWord, nodeWord, ROOT_WORDS, Root, RootWord, setNodeWord } from './root.ts'
 
 const FIRST = RootWord.Chain + ChainWord.First
 const LAST = RootWord.Chain + ChainWord.Last

@@ -15,20 +15,20 @@
 // children sum up to that of their parent · inner nodes have at least one child.
 // ARENA_FULL leaves everything as it was: what a change needs is allocated before it begins.
 
-import { assert } from '../base/assert.ts'
-import { copySlice, scratchSlice } from '../base/slice.ts'
-import type { Arena } from '../memory/arena.ts'
+import { assert } from '../../base/assert.ts'
+import { copySlice, scratchSlice } from '../../base/slice.ts'
+import type { Arena } from '../../memory/arena.ts'
 import {
   NULL,
   PAGE_BYTES,
   PTR_SEGMENT_MASK,
   PTR_SEGMENT_SHIFT,
   type Ptr,
-} from '../memory/layout.ts'
-import type { Collections } from './collections.ts'
+} from '../../memory/layout.ts'
+import type { Collections } from '../collections.ts'
+import { type Chain, ChainWord, LeafWord, nodeWord } from '../root.ts'
 import { InnerNodes } from './inner-nodes.ts'
 import { LeafIndex, type LeafOrder } from './leaf-index.ts'
-import { type Chain, ChainWord, LeafWord, nodeWord } from './root.ts'
 
 /** For chains that are never searched by key. */
 export const NO_ORDER: LeafOrder = { keyOf: () => 0, isAtOrBefore: () => true }

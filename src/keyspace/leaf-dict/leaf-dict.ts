@@ -13,8 +13,8 @@
 // which must not be in the same dict. When the arena is full a method throws and has changed
 // nothing that anybody sees. Owner: the engine.
 
-import { assert } from '../base/assert.ts'
-import type { Random } from '../base/random.ts'
+import { assert } from '../../base/assert.ts'
+import type { Random } from '../../base/random.ts'
 import {
   asScratch,
   type ByteRange,
@@ -22,8 +22,8 @@ import {
   moveWithin,
   type Slice,
   scratchSlice,
-} from '../base/slice.ts'
-import { ARENA_FULL, type Arena } from '../memory/arena.ts'
+} from '../../base/slice.ts'
+import { ARENA_FULL, type Arena } from '../../memory/arena.ts'
 import {
   NULL,
   PAGE_BYTES,
@@ -31,8 +31,10 @@ import {
   PTR_SEGMENT_SHIFT,
   type Ptr,
   SPAN_HEADER_BYTES,
-} from '../memory/layout.ts'
-import type { Collections } from './collections.ts'
+} from '../../memory/layout.ts'
+import type { Collections } from '../collections.ts'
+import type { KeyHash } from '../key-hash.ts'
+import { LeafWord, type Root, RootWord } from '../root.ts'
 import { checkDict } from './dict-check.ts'
 import { DictRootWord, depthOf, leafAt } from './dict-directory.ts'
 import {
@@ -62,8 +64,6 @@ import {
 } from './dict-leaf.ts'
 import { DictLeaves } from './dict-leaves.ts'
 import { cloneDict, discardDict } from './dict-release.ts'
-import type { KeyHash } from './key-hash.ts'
-import { LeafWord, type Root, RootWord } from './root.ts'
 
 /** Longest entry that lies in a leaf: four of them fit the largest, with some that are out. */
 const ENTRY_BYTES_MAX = 8000
