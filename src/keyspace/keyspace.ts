@@ -7,7 +7,7 @@
 //   bulk-load.ts      many keys at once       lazy-free.ts  large values, freed in steps
 //   collections.ts    large values and their records        root.ts  where their nodes are
 //   adopted-value.ts  packed values of files, kept as they lie
-//   leaf-tree/ leaf-dict/   what large collections lie in, ordered and hashed    packed/  small ones
+//   leaf-tree/ leaf-dict/   what large collections lie in, ordered and hashed; packed/ small ones
 //   string/ list/ hash/ set/ zset/ stream/   the types; value-types.ts registers them
 //
 // Each database's records lie in slabs of a *space* of their own. FLUSHDB gives the database a
