@@ -6,81 +6,44 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CollectingTarget, readRdb } from '../../../test/lib/rdb.ts'
-import { FakeClock } from '../../base/clock.ts'
-import { FakeDisk } from '../../base/disk-fake.ts'
-import { Random } from '../../base/random.ts'
+import type { FakeDisk } from '../../base/disk-fake.ts'
+import type { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import type { Database } from '../../keyspace/database.ts'
 import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
-import { Keyspace } from '../../keyspace/keyspace.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { Streams } from '../../keyspace/stream/stream.ts'
 import { StreamId } from '../../keyspace/stream/stream-id.ts'
 import { fieldsOf } from '../../keyspace/stream/test-stream.ts'
 import { NULL } from '../../memory/layout.ts'
 import { payloadOf } from '../dump.ts'
-import { Persistence } from '../persistence.ts'
+import type { Persistence } from '../persistence.ts'
 import { RdbEntry } from '../rdb/rdb-target.ts'
-import { SteppedRunner } from './test-runner.ts'
+import { FILE, makeTestCut, NOW_MS } from './test-cut.ts'
+import type { SteppedRunner } from './test-runner.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
-const NOW_MS = 1_700_000_000_000
-const FILE = '/data/dump.rdb'
 const KEYS = ['s0', 's1', 's2', 's3'].map((name) => Slice.ofText(name))
 const LIMITS = defaultEncodingLimits()
 
-const log = {
-  level: 'notice' as const,
-  debug: () => undefined,
-  verbose: () => undefined,
-  notice: () => undefined,
-  warning: () => undefined,
-  raw: () => undefined,
-}
-
 class Bench {
   readonly random: Random
-  readonly disk = new FakeDisk()
-  readonly runner = new SteppedRunner(this.disk)
+  readonly disk: FakeDisk
+  readonly runner: SteppedRunner
   readonly keyspace: Keyspace
   readonly persistence: Persistence
   readonly streams: Streams
   readonly #id = new StreamId()
 
   constructor(seed: number, reservePages: number) {
-    this.random = new Random(seed)
-    this.keyspace = new Keyspace({
-      databaseCount: 1,
-      pageCapacity: 64 * 1024,
-      hashSecret: new Uint32Array([seed, 7]),
-      random: new Random(seed + 1),
-    })
-    this.keyspace.advance(NOW_MS)
+    const made = makeTestCut(seed, reservePages)
+    this.random = made.random
+    this.disk = made.disk
+    this.runner = made.runner
+    this.keyspace = made.keyspace
+    this.persistence = made.persistence
     this.streams = new Streams(this.db.collections)
-    this.disk.makeDirectory('/data')
-    this.persistence = new Persistence({
-      keyspace: this.keyspace,
-      disk: this.disk,
-      clock: new FakeClock(NOW_MS),
-      log: log as never,
-      settings: {
-        filePath: FILE,
-        savePoints: [],
-        compress: seed % 2 === 0,
-        checksum: true,
-        syncsWhileWriting: true,
-        stopsWritesOnError: true,
-        reserveBytes: reservePages * 4096,
-        keyDelayUs: 0,
-        keepsClocks: false,
-        version: '7.0.15',
-        usedMemory: 0,
-      },
-      runner: this.runner,
-      processId: 1,
-      isChecking: true,
-      relieve: () => this.runner.step(),
-    })
   }
 
   get db(): Database {

@@ -6,74 +6,38 @@
 
 import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
-import { FakeClock } from '../../base/clock.ts'
-import { FakeDisk } from '../../base/disk-fake.ts'
-import { Random } from '../../base/random.ts'
+import type { FakeDisk } from '../../base/disk-fake.ts'
+import type { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import type { Database } from '../../keyspace/database.ts'
 import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
-import { Keyspace } from '../../keyspace/keyspace.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { copyZset } from '../../keyspace/zset/copy-zset.ts'
 import { zsetsOf } from '../../keyspace/zset/zset.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
-import { Persistence } from '../persistence.ts'
-import { SteppedRunner } from './test-runner.ts'
+import type { Persistence } from '../persistence.ts'
+import { makeTestCut, NOW_MS } from './test-cut.ts'
+import type { SteppedRunner } from './test-runner.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 8)
-const NOW_MS = 1_700_000_000_000
 const LIMITS = defaultEncodingLimits()
-
-const log = {
-  level: 'notice' as const,
-  debug: () => undefined,
-  verbose: () => undefined,
-  notice: () => undefined,
-  warning: () => undefined,
-  raw: () => undefined,
-}
 
 class Bench {
   readonly random: Random
-  readonly disk = new FakeDisk()
-  readonly runner = new SteppedRunner(this.disk)
+  readonly disk: FakeDisk
+  readonly runner: SteppedRunner
   readonly keyspace: Keyspace
   readonly persistence: Persistence
   #phase = 0
 
   constructor(seed: number, reservePages: number) {
-    this.random = new Random(seed)
-    this.keyspace = new Keyspace({
-      databaseCount: 2,
-      pageCapacity: 16384 * 16,
-      hashSecret: new Uint32Array([seed, 7]),
-      random: new Random(seed + 1),
-    })
-    this.keyspace.advance(NOW_MS)
-    this.disk.makeDirectory('/data')
-    this.persistence = new Persistence({
-      keyspace: this.keyspace,
-      disk: this.disk,
-      clock: new FakeClock(NOW_MS),
-      log: log as never,
-      settings: {
-        filePath: '/data/dump.rdb',
-        savePoints: [],
-        compress: seed % 2 === 0,
-        checksum: true,
-        syncsWhileWriting: true,
-        stopsWritesOnError: true,
-        reserveBytes: reservePages * 4096,
-        keyDelayUs: 0,
-        keepsClocks: false,
-        version: '7.0.15',
-        usedMemory: 0,
-      },
-      runner: this.runner,
-      processId: 1,
-      isChecking: true,
-      relieve: () => this.runner.step(),
-    })
+    const made = makeTestCut(seed, reservePages)
+    this.random = made.random
+    this.disk = made.disk
+    this.runner = made.runner
+    this.keyspace = made.keyspace
+    this.persistence = made.persistence
   }
 
   element(): Slice {
