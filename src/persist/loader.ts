@@ -3,10 +3,10 @@
 // was loaded. Keys whose deadline has passed are not loaded, as on a Redis primary.
 // Owner: the engine.
 
-import { assert, fail } from '../base/assert.ts'
+import { assert } from '../base/assert.ts'
 import type { Disk, DiskFile } from '../base/disk.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
-import { type ByteRange, Slice } from '../base/slice.ts'
+import { Slice } from '../base/slice.ts'
 import { UNSUITED } from '../keyspace/adopted-value.ts'
 import type { BulkLoad } from '../keyspace/bulk-load.ts'
 import type { Database } from '../keyspace/database.ts'
@@ -16,14 +16,13 @@ import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import { shownName } from './damage.ts'
+import { BuiltCollection, builderOf } from './rdb/built-collection.ts'
 import { Kernels } from './rdb/kernels.ts'
 import { RdbInput } from './rdb/rdb-input.ts'
 import { RdbReader } from './rdb/rdb-reader.ts'
 import type { CollectionTarget, PackedValue, RdbEntry, RdbTarget } from './rdb/rdb-target.ts'
 import { StreamBuilder } from './rdb/stream-builder.ts'
 import type { StreamTarget } from './rdb/stream-target.ts'
-import type { ValueBuilder } from './rdb/value-builder.ts'
-import { VALUE_BUILDERS } from './rdb/value-builders.ts'
 
 const BUFFER_BYTES = 1024 * 1024
 /** What an error shows of a key. */
@@ -47,7 +46,7 @@ export interface LoadOptions {
   readonly mayOverwrite: boolean
 }
 
-export class RdbLoader implements RdbTarget, CollectionTarget {
+export class RdbLoader implements RdbTarget {
   readonly path: string
   /** Keys stored, and keys dropped because their deadline had passed. */
   keysLoaded = 0
@@ -65,7 +64,7 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
   readonly #value = new Slice()
   /** The key of the collection that is being read. */
   readonly #collectionKey = new Slice()
-  #builder: ValueBuilder | null = null
+  readonly #collection = new BuiltCollection((record) => this.#noteBuilt(record))
   readonly #stream = new StreamBuilder((record) => this.#place(record))
   #entry: RdbEntry | null = null
   #database: Database
@@ -110,8 +109,7 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
       this.#flush()
     } catch (error) {
       this.#bulk.discard()
-      this.#builder?.discard()
-      this.#builder = null
+      this.#collection.discard()
       throw error
     }
     this.close()
@@ -167,17 +165,14 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
     const { key } = entry
     this.#collectionKey.set(key.bytes, key.start, key.length)
     this.#freeKey(this.#collectionKey)
-    this.#builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
     this.#entry = entry
     const bytesLeft = this.totalBytes - this.loadedBytes
     const options = { limits: this.#limits, count, bytesLeft }
-    this.#builder.begin(this.#database, this.#collectionKey, options)
-    return this
+    return this.#collection.begin(type, this.#database, this.#collectionKey, options)
   }
 
   onPacked(entry: RdbEntry, type: Type, value: PackedValue): boolean {
-    const builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
-    const encoding = builder.nameOf(value, this.#limits)
+    const encoding = builderOf(type).nameOf(value, this.#limits)
     if (encoding === UNSUITED) return false
     if (this.#isExpired(entry)) return true
     const key = this.#key.set(entry.key.bytes, entry.key.start, entry.key.length)
@@ -192,31 +187,6 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
     this.#entry = entry
     this.#place(record)
     return true
-  }
-
-  onElement(element: ByteRange): void {
-    this.#builder?.onElement(element)
-  }
-
-  onListpack(listpack: ByteRange): void {
-    this.#builder?.onListpack?.(listpack)
-  }
-
-  onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
-    this.#builder?.onField(field, value, deadlineMs)
-  }
-
-  onMember(member: ByteRange, score: number): void {
-    this.#builder?.onMember(member, score)
-  }
-
-  onCollectionEnd(): void {
-    assert(this.#builder !== null, 'what ends has begun')
-    this.#builder.onCollectionEnd()
-    const record = this.#builder.end()
-    this.#builder = null
-    if (record === NULL) throw this.#damaged()
-    this.#place(record)
   }
 
   onEmpty({ key }: RdbEntry): void {
@@ -256,6 +226,12 @@ export class RdbLoader implements RdbTarget, CollectionTarget {
       ? this.#database.putString(key, value, deadline)
       : this.#bulk.add(key, value, deadline)
     this.#noteKey(entry, record)
+  }
+
+  /** The value of a collection is complete, or damaged. */
+  #noteBuilt(record: Ptr): void {
+    if (record === NULL) throw this.#damaged()
+    this.#place(record)
   }
 
   /** Whether the key's deadline has passed: then it is not loaded. */

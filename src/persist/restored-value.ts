@@ -12,6 +12,7 @@ import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Type } from '../keyspace/record.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
+import { BuiltCollection, builderOf } from './rdb/built-collection.ts'
 import type { RdbPayload } from './rdb/rdb-payload.ts'
 import {
   type CollectionTarget,
@@ -21,10 +22,8 @@ import {
 } from './rdb/rdb-target.ts'
 import { StreamBuilder } from './rdb/stream-builder.ts'
 import type { StreamTarget } from './rdb/stream-target.ts'
-import type { ValueBuilder } from './rdb/value-builder.ts'
-import { VALUE_BUILDERS } from './rdb/value-builders.ts'
 
-export class RestoredValue implements RdbTarget, CollectionTarget {
+export class RestoredValue implements RdbTarget {
   readonly #entry = new RdbEntry()
   /** The last payload had a collection without elements. */
   isEmpty = false
@@ -32,7 +31,9 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
   #db: Database | null = null
   #limits: EncodingLimits | null = null
   #bytesLeft = 0
-  #builder: ValueBuilder | null = null
+  readonly #collection = new BuiltCollection((record) => {
+    this.#record = record
+  })
   readonly #stream = new StreamBuilder((record) => {
     this.#record = record
   })
@@ -64,8 +65,7 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
       this.#dropped()
       throw error
     } finally {
-      this.#builder?.discard()
-      this.#builder = null
+      this.#collection.discard()
       this.#db = null
     }
   }
@@ -99,10 +99,8 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
     assert(this.#limits !== null, 'a value is made by limits')
     const existing = db.peek(this.#key)
     assert(existing === NULL, 'the key is free')
-    this.#builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
     const options = { limits: this.#limits, count, bytesLeft: this.#bytesLeft }
-    this.#builder.begin(db, this.#key, options)
-    return this
+    return this.#collection.begin(type, db, this.#key, options)
   }
 
   onEmpty(): void {
@@ -121,36 +119,12 @@ export class RestoredValue implements RdbTarget, CollectionTarget {
 
   onPacked(_entry: RdbEntry, type: Type, value: PackedValue): boolean {
     assert(this.#limits !== null, 'a value is made by limits')
-    const builder = VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
-    const encoding = builder.nameOf(value, this.#limits)
+    const encoding = builderOf(type).nameOf(value, this.#limits)
     if (encoding === UNSUITED) return false
     const bytes = new Slice().set(value.bytes, value.start, value.length)
     // Made in the first reading: what may be wrong yet is what follows.
     this.#record = this.#database().putPacked(this.#key, bytes, { type, encoding })
     return true
-  }
-
-  onElement(element: ByteRange): void {
-    this.#builder?.onElement(element)
-  }
-
-  onListpack(listpack: ByteRange): void {
-    this.#builder?.onListpack?.(listpack)
-  }
-
-  onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
-    this.#builder?.onField(field, value, deadlineMs)
-  }
-
-  onMember(member: ByteRange, score: number): void {
-    this.#builder?.onMember(member, score)
-  }
-
-  onCollectionEnd(): void {
-    assert(this.#builder !== null, 'what ends has begun')
-    this.#builder.onCollectionEnd()
-    this.#record = this.#builder.end()
-    this.#builder = null
   }
 
   #database(): Database {

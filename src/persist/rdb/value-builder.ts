@@ -16,7 +16,7 @@ export interface BuildOptions {
   readonly bytesLeft: number
 }
 
-export interface ValueBuilder extends CollectionTarget {
+export interface ValueBuilder extends Omit<CollectionTarget, 'onCollectionEnd'> {
   /** What a packed value is called that can be kept as it lies; else UNSUITED. */
   nameOf(value: PackedValue, limits: EncodingLimits): AdoptedName
   /**

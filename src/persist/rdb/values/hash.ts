@@ -319,8 +319,6 @@ export class HashBuilder implements ValueBuilder {
     this.#isDamaged = true
   }
 
-  onCollectionEnd(): void {}
-
   discard(): void {
     this.#draft.discard()
     this.#key.forget()

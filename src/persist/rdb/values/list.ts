@@ -183,8 +183,6 @@ export class ListBuilder implements ValueBuilder {
 
   onMember(): void {}
 
-  onCollectionEnd(): void {}
-
   discard(): void {
     this.#draft.discard()
     this.#key.forget()

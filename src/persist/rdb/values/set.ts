@@ -150,8 +150,6 @@ export class SetBuilder implements ValueBuilder {
     this.#isDamaged = true
   }
 
-  onCollectionEnd(): void {}
-
   discard(): void {
     this.#draft.discard()
     this.#key.forget()

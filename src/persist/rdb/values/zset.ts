@@ -242,10 +242,6 @@ class ZsetBuilder implements ValueBuilder {
     fail('a sorted set has members with scores')
   }
 
-  onCollectionEnd(): void {
-    assert(this.#db !== null, 'a value has begun')
-  }
-
   discard(): void {
     if (this.#db !== null) zsetsOf(this.#db).made.discard()
     this.#db = null
