@@ -14,7 +14,7 @@ import { keyArgument, valueArgument } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
 import { hrandfield } from './hash-random.ts'
 import { hdel, hincrby, hincrbyfloat, hmset, hset, hsetnx } from './hash-set.ts'
-import { cursorArgument, ScanOptions } from './scan-arguments.ts'
+import { cursorArgument, replyNoScan, replySteps, ScanOptions } from './scan-arguments.ts'
 
 const HASH = new HashValue()
 const WALK = new HashWalk()
@@ -132,30 +132,10 @@ export function hscan(context: Context, args: Args, reply: Reply): void {
   const cursor = cursorArgument(args, 2)
   if (cursor === null) return reply.error(INVALID_CURSOR)
   const record = db.find(keyArgument(context, args, 1))
-  if (record === NULL) {
-    reply.array(2)
-    reply.bulkInteger(0)
-    return reply.array(0)
-  }
+  if (record === NULL) return replyNoScan(reply)
   if (db.typeOf(record) !== Type.Hash) return reply.error(WRONG_TYPE)
   if (!OPTIONS.parse(args, 3, reply)) return
-  // The next cursor comes first: where the steps end, then what is in them.
-  let next = cursor
-  let seen = 0
-  do {
-    next = WALK.openStep(db, record, next)
-    seen += WALK.stepCount
-  } while (next !== 0 && seen < OPTIONS.count)
-  reply.array(2)
-  reply.bulkInteger(next)
-  const mark = reply.beginArray()
-  let found = 0
-  let at = cursor
-  do {
-    at = WALK.openStep(db, record, at)
-    found += replyStep(reply)
-  } while (at !== next)
-  reply.endArray(mark, found)
+  replySteps(SCAN, { db, record, cursor }, reply)
 }
 
 /** Replies the fields of a step that match; returns how many elements that are. */
@@ -173,6 +153,8 @@ function replyStep(reply: Reply): number {
   }
   return found
 }
+
+const SCAN = { walk: WALK, options: OPTIONS, replyStep }
 
 const READ = { flags: Flag.ReadOnly, keys: [1, 1, 1], group: 'hash', since: '2.0.0' } as const
 const FAST_READ = { ...READ, flags: Flag.ReadOnly | Flag.Fast } as const

@@ -1,8 +1,10 @@
-// What SCAN, SSCAN, HSCAN and ZSCAN have in common: cursor, COUNT and MATCH. Nothing here allocates
-// but for odd cursors.
+// What SCAN, SSCAN, HSCAN and ZSCAN have in common: cursor, COUNT and MATCH; and the steps of SSCAN
+// and HSCAN. Nothing here allocates but for odd cursors.
 
 import { textOf } from '../base/bytes.ts'
 import { Glob } from '../base/glob.ts'
+import type { Database } from '../keyspace/database.ts'
+import type { Ptr } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import { SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -57,6 +59,56 @@ export class ScanOptions {
     }
     return true
   }
+}
+
+/** A collection that is gone through by steps. */
+export interface StepWalk {
+  /** Elements of the step that was opened. */
+  readonly stepCount: number
+  /** Begins the step at a cursor; returns the next cursor, 0 after the last. */
+  openStep(db: Database, record: Ptr, cursor: number): number
+}
+
+/** The walk of one command, and how it replies the elements of a step. */
+export interface StepReplier {
+  readonly walk: StepWalk
+  readonly options: ScanOptions
+  /** Replies what of the opened step matches; returns how many elements that are. */
+  replyStep(reply: Reply): number
+}
+
+/** The reply to a scan of a key that does not exist. */
+export function replyNoScan(reply: Reply): void {
+  reply.array(2)
+  reply.bulkInteger(0)
+  reply.array(0)
+}
+
+/** Replies the next cursor, and the elements of as many steps as COUNT asks for. */
+export function replySteps(
+  scan: StepReplier,
+  place: { readonly db: Database; readonly record: Ptr; readonly cursor: number },
+  reply: Reply,
+): void {
+  const { walk, options } = scan
+  const { db, record, cursor } = place
+  // The next cursor comes first: where the steps end, then what is in them.
+  let next = cursor
+  let seen = 0
+  do {
+    next = walk.openStep(db, record, next)
+    seen += walk.stepCount
+  } while (next !== 0 && seen < options.count)
+  reply.array(2)
+  reply.bulkInteger(next)
+  const mark = reply.beginArray()
+  let found = 0
+  let at = cursor
+  do {
+    at = walk.openStep(db, record, at)
+    found += scan.replyStep(reply)
+  } while (at !== next)
+  reply.endArray(mark, found)
 }
 
 /** The cursor that argument `i` spells, below 2^53; null when it is none. */

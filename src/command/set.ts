@@ -14,7 +14,7 @@ import { keyArgument, valueArgument } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
 import { DEL, EventClass, keyEvent, noteChange, noteEvent, tellChange } from './key-event.ts'
 import { countedKeys } from './key-spec.ts'
-import { cursorArgument, ScanOptions } from './scan-arguments.ts'
+import { cursorArgument, replyNoScan, replySteps, ScanOptions } from './scan-arguments.ts'
 import {
   findSintercardKeys,
   sdiff,
@@ -165,37 +165,26 @@ export function sscan(context: Context, args: Args, reply: Reply): void {
   const cursor = cursorArgument(args, 2)
   if (cursor === null) return reply.error(INVALID_CURSOR)
   const record = db.find(keyArgument(context, args, 1))
-  if (record === NULL) {
-    reply.array(2)
-    reply.bulkInteger(0)
-    return reply.array(0)
-  }
+  if (record === NULL) return replyNoScan(reply)
   if (db.typeOf(record) !== Type.Set) return reply.error(WRONG_TYPE)
   if (!OPTIONS.parse(args, 3, reply)) return
-  // The next cursor comes first: where the steps end, then what is in them.
-  let next = cursor
-  let seen = 0
-  do {
-    next = WALK.openStep(db, record, next)
-    seen += WALK.stepCount
-  } while (next !== 0 && seen < OPTIONS.count)
-  reply.array(2)
-  reply.bulkInteger(next)
-  const mark = reply.beginArray()
+  replySteps(SCAN, { db, record, cursor }, reply)
+}
+
+/** Replies the members of a step that match; returns how many they are. */
+function replyStep(reply: Reply): number {
   const { glob } = OPTIONS
   const { member } = WALK
   let found = 0
-  let at = cursor
-  do {
-    at = WALK.openStep(db, record, at)
-    while (WALK.next()) {
-      if (!glob.matches(member.bytes, member.start, member.length)) continue
-      reply.bulk(member.bytes, member.start, member.length)
-      found++
-    }
-  } while (at !== next)
-  reply.endArray(mark, found)
+  while (WALK.next()) {
+    if (!glob.matches(member.bytes, member.start, member.length)) continue
+    reply.bulk(member.bytes, member.start, member.length)
+    found++
+  }
+  return found
 }
+
+const SCAN = { walk: WALK, options: OPTIONS, replyStep }
 
 const READ = { flags: Flag.ReadOnly, keys: [1, 1, 1], group: 'set', since: '1.0.0' } as const
 const FAST_READ = { ...READ, flags: Flag.ReadOnly | Flag.Fast } as const

@@ -9,7 +9,7 @@ import { INVALID_CURSOR, replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument } from './arguments.ts'
 import type { Context } from './command.ts'
-import { cursorArgument, ScanOptions } from './scan-arguments.ts'
+import { cursorArgument, replyNoScan, ScanOptions } from './scan-arguments.ts'
 import { readZset, replyMember, replyScoreText, WRONG } from './zset-access.ts'
 
 const WITHSCORES = word('withscores')
@@ -49,13 +49,9 @@ export function zscan(context: Context, args: Args, reply: Reply): void {
   const key = keyArgument(context, args, 1)
   const zset = readZset(context, key, reply)
   if (zset === WRONG) return
-  if (zset !== null && !SCAN.options.parse(args, 3, reply)) return
+  if (zset === null) return replyNoScan(reply)
+  if (!SCAN.options.parse(args, 3, reply)) return
   reply.array(2)
-  if (zset === null) {
-    reply.bulkInteger(0)
-    reply.array(0)
-    return
-  }
   SCAN.run(zset, cursor, reply)
 }
 
