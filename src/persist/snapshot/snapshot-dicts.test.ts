@@ -4,7 +4,6 @@
 // reserve so small that writers must wait, every page checked; the loaded file is compared with
 // plain values taken at the cut.
 
-import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FakeDisk } from '../../base/disk-fake.ts'
 import type { Random } from '../../base/random.ts'
@@ -20,7 +19,7 @@ import { SetValue } from '../../keyspace/set/set-value.ts'
 import { SetWalk } from '../../keyspace/set/set-walk.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Persistence } from '../persistence.ts'
-import { makeTestCut, NOW_MS } from './test-cut.ts'
+import { type CutBench, makeTestCut, NOW_MS, runCuts } from './test-cut.ts'
 import type { SteppedRunner } from './test-runner.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
@@ -28,7 +27,7 @@ const ROUNDS = Number(process.env['ROUNDS'] ?? 8)
 const ENTRIES_MAX = 512
 const LIMITS = defaultEncodingLimits()
 
-class Bench {
+class Bench implements CutBench {
   readonly random: Random
   readonly disk: FakeDisk
   readonly runner: SteppedRunner
@@ -134,29 +133,7 @@ class Bench {
 
 for (let round = 0; round < ROUNDS; round++) {
   const seed = SEED * 1000 + round
-  const reservePages = [16, 24, 64, 1024][round % 4]!
-  test(`seed ${seed}: large sets and hashes, reserve of ${reservePages} pages`, () => {
-    const bench = new Bench(seed, reservePages)
-    for (let i = 0; i < 12_000; i++) bench.change()
-    for (let save = 0; save < 3; save++) {
-      const atCut = bench.contents()
-      equal(bench.persistence.startBackground(), null)
-      let writes = 0
-      while (bench.persistence.isSaving) {
-        const turns = bench.random.below(60)
-        for (let i = 0; i < turns; i++, writes++) if (writes < 6000) bench.change()
-        const steps = bench.random.below(3)
-        for (let i = 0; i < steps; i++) bench.runner.step()
-        bench.persistence.cron()
-      }
-      equal(bench.persistence.lastError, '')
-      bench.keyspace.reclaimAll()
-      bench.keyspace.check()
-      const other = new Bench(99, 64)
-      other.disk.put('/data/dump.rdb', bench.disk.contents('/data/dump.rdb')!)
-      other.persistence.loadNow({ mayOverwrite: false })
-      other.keyspace.check()
-      deepEqual(other.contents(), atCut, `SEED=${SEED}, round ${round}, save ${save}`)
-    }
+  test(`seed ${seed}: large sets and hashes`, () => {
+    runCuts((each, reservePages) => new Bench(each, reservePages), seed)
   })
 }
