@@ -275,11 +275,6 @@ export class Arena {
     return this.pages.run[node >>> PTR_PAGE_SHIFT]!
   }
 
-  /** The first granule of the node that `ptr` lies in. O(1). */
-  nodeOf(ptr: Ptr): Ptr {
-    return ptrOfPage(this.pages.headOf(ptr >>> PTR_PAGE_SHIFT))
-  }
-
   /** Bytes of the cell at `ptr`, at least what was asked for. O(1). */
   cellBytes(ptr: Ptr): number {
     return CLASS_CELL_BYTES[this.pages.sizeClass[this.pages.headOf(ptr >>> PTR_PAGE_SHIFT)]!]!
