@@ -72,7 +72,12 @@ export interface PersistenceOptions {
   readonly isChecking?: boolean
   /** Tests: makes the scanner go on while the engine waits for it. */
   readonly relieve?: () => void
+  /** Hears of what held the engine up: the freeze of a cut, each wait for the scanner. */
+  readonly onDelay?: (event: DelayEvent, durationUs: number) => void
 }
+
+/** Names that the latency monitor gives to what held the engine up. */
+export type DelayEvent = 'snapshot-cut' | 'snapshot-wait'
 
 /** A save that is under way. */
 interface Saving {
@@ -353,6 +358,7 @@ export class Persistence {
     const startUs = clock.monotonicUs()
     cut.open({ isChecking: this.#options.isChecking ?? false })
     this.lastFreezeUs = Math.round(clock.monotonicUs() - startUs)
+    this.#options.onDelay?.('snapshot-cut', this.lastFreezeUs)
     const { filePath: path } = settings
     const background = `temp-${processId}-${++this.#saveCount}.rdb`
     const saving: Saving = {
@@ -377,10 +383,12 @@ export class Persistence {
   /** A cut with a reserve of `slotCount` pages, or of as many as the system has memory for. */
   #makeCut(slotCount: number): Cut {
     assert(slotCount > 0, 'a reserve has slots')
-    const { keyspace, clock, log, relieve = null } = this.#options
+    const { keyspace, clock, log, relieve = null, onDelay } = this.#options
+    const monotonicUs = () => clock.monotonicUs()
+    const onWait = (us: number) => onDelay?.('snapshot-wait', us)
     for (let count = slotCount; ; count = Math.max(SLOTS_MIN, count >>> 1)) {
       try {
-        return new Cut(keyspace.arena, count, { monotonicUs: () => clock.monotonicUs(), relieve })
+        return new Cut(keyspace.arena, count, { monotonicUs, relieve, onWait })
       } catch (error) {
         // What a system throws that refuses a SharedArrayBuffer. A save with little reserve makes
         // writers wait more; one that fails loses data.

@@ -40,6 +40,8 @@ export interface EngineOptions extends ServerOptions {
   readonly relieve?: () => void
 }
 
+const US_PER_MS = 1000
+
 /** For connections that are refused: they are told why and closed. */
 const REFUSED: SocketHandler = {
   onData() {},
@@ -189,6 +191,7 @@ function persistenceOf(server: Server, options: EngineOptions): Persistence | nu
     processId: options.processId,
     limits: server.limits.encodings,
     isChecking: options.isChecking ?? false,
+    onDelay: (event, us) => server.latency.add(event, us / US_PER_MS),
     ...(options.relieve && { relieve: options.relieve }),
   })
 }

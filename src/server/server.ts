@@ -34,6 +34,7 @@ import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
 import { needsClocks } from './eviction-policy.ts'
 import { KeyFollowers } from './key-followers.ts'
+import { LatencyMonitor } from './latency-monitor.ts'
 import type { MainMessage } from './mailbox.ts'
 import type { Connect } from './migrate-links.ts'
 import { Migrations } from './migrations.ts'
@@ -112,6 +113,7 @@ export class Server implements Gates {
   readonly statistics = new Statistics()
   readonly clients: Clients
   readonly slowLog: SlowLog
+  readonly latency: LatencyMonitor
   /** 40 hexadecimal digits, new at each start. */
   readonly runId = randomHex(RUN_ID_BYTES)
   readonly startedMs: number
@@ -177,6 +179,7 @@ export class Server implements Gates {
     const { followers, clock } = this
     this.blocking = new Blocking({ keyspace, followers, clock, statistics })
     this.slowLog = new SlowLog(values.slowlogMaxLen)
+    this.latency = new LatencyMonitor(() => this.clock.nowMs())
     this.startedMs = this.clock.nowMs()
     this.peakMs = this.startedMs
     this.startupBytes = this.keyspace.usedBytes
