@@ -102,12 +102,15 @@ function build(renames: readonly Rename[] = []): void {
     gates,
     monotonicUs: () => timeUs,
     onSlow: (entry, _args, durationUs) => slow.push(`${entry.fullName} ${durationUs}`),
+    onLatency: (entry, durationUs) => long.push(`${entry.fullName} ${durationUs}`),
     onUnknown: () => false,
   })
   slow = []
+  long = []
 }
 
 let slow: string[] = []
+let long: string[] = []
 
 /** The reply, or 'waits'. */
 function run(...words: readonly string[]): string {
@@ -253,5 +256,18 @@ describe('counting', () => {
     run('read', 'k')
     assert.deepEqual(slow, ['read 5'])
     assert.equal(dispatcher.table.findByName('read')?.latency, null)
+  })
+
+  it('tells the latency monitor of commands that took as long as its threshold', () => {
+    dispatcher.latencyUs = 5
+    dispatcher.begin()
+    timeUs = 5
+    run('read', 'k')
+    timeUs = 9
+    run('read', 'k')
+    dispatcher.latencyUs = Infinity
+    timeUs = 99
+    run('read', 'k')
+    assert.deepEqual(long, ['read 5'])
   })
 })

@@ -79,6 +79,9 @@ export interface Gates {
 /** Sees commands that took long. */
 export type SlowHook = (entry: CommandEntry, args: Args, durationUs: number) => void
 
+/** Sees commands that took long enough for the latency monitor. */
+export type LatencyHook = (entry: CommandEntry, durationUs: number) => void
+
 /** Sees commands that are executed; `args` are borrowed. */
 export type CommandHook = (entry: CommandEntry, args: Args) => void
 
@@ -88,6 +91,7 @@ export interface DispatchOptions {
   readonly gates: Gates
   readonly monotonicUs: () => number
   readonly onSlow: SlowHook
+  readonly onLatency: LatencyHook
   /** Sees unknown commands; true when it has dealt with one, which then gets no reply. */
   readonly onUnknown: (args: Args) => boolean
 }
@@ -125,6 +129,8 @@ export class Dispatcher {
   isTracking = true
   /** Durations in µs from which the slow hook is called; Infinity: never. */
   slowUs = Infinity
+  /** The same for the latency hook, which sees all commands. */
+  latencyUs = Infinity
   /** When the command that runs began, on the monotonic clock. */
   startUs = 0
   /**
@@ -139,6 +145,7 @@ export class Dispatcher {
   readonly #gates: Gates
   readonly #monotonicUs: () => number
   readonly #onSlow: SlowHook
+  readonly #onLatency: LatencyHook
   readonly #onUnknown: (args: Args) => boolean
 
   constructor(options: DispatchOptions) {
@@ -147,6 +154,7 @@ export class Dispatcher {
     this.#gates = options.gates
     this.#monotonicUs = options.monotonicUs
     this.#onSlow = options.onSlow
+    this.#onLatency = options.onLatency
     this.#onUnknown = options.onUnknown
   }
 
@@ -255,6 +263,7 @@ export class Dispatcher {
 
   #record(entry: CommandEntry, args: Args, durationUs: number): void {
     if (this.isTracking) entry.record(durationUs)
+    if (durationUs >= this.latencyUs) this.#onLatency(entry, durationUs)
     if (durationUs >= this.slowUs && (entry.flags & Flag.SkipSlowlog) === 0) {
       this.#onSlow(entry, args, durationUs)
     }

@@ -65,4 +65,12 @@ export interface Expiry {
    * removed if it `isEmpty` now.
    */
   onExpireFields: ((database: number, record: Ptr, isEmpty: boolean) => void) | null
+  /** Times the removal of each expired record; null: nobody wants to know. */
+  removalTimer: RemovalTimer | null
+}
+
+/** Is told how long the removal of an expired record took, in µs. */
+export interface RemovalTimer {
+  monotonicUs(): number
+  note(durationUs: number): void
 }

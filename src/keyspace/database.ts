@@ -481,7 +481,10 @@ export class Database {
     const { stats, expiry } = this.#commons
     stats.expired++
     expiry.onExpire?.(this.id, record)
+    const timer = expiry.removalTimer
+    const startUs = timer === null ? 0 : timer.monotonicUs()
     this.remove(record)
+    if (timer !== null) timer.note(timer.monotonicUs() - startUs)
   }
 
   /** Makes room for `count` keys in an empty database, before loading. */

@@ -21,7 +21,7 @@ import { PageKind, type Ptr } from '../memory/layout.ts'
 import { AccessClock } from './access-clock.ts'
 import { BulkLoad } from './bulk-load.ts'
 import { Collections } from './collections.ts'
-import type { Commons, KeyHook, KeyspaceStats } from './commons.ts'
+import type { Commons, KeyHook, KeyspaceStats, RemovalTimer } from './commons.ts'
 import { Database } from './database.ts'
 import { KeyHash } from './key-hash.ts'
 import { LazyFree } from './lazy-free.ts'
@@ -100,7 +100,14 @@ export class Keyspace {
       fieldDict: new LeafDict(this.collections, new KeyHash(secret), true),
       clock: this.clock,
       stats: this.stats,
-      expiry: { nowMs: 0, isOn: true, isPaused: false, onExpire: null, onExpireFields: null },
+      expiry: {
+        nowMs: 0,
+        isOn: true,
+        isPaused: false,
+        onExpire: null,
+        onExpireFields: null,
+        removalTimer: null,
+      },
       hooks: { onMiss: null, onNew: null, isHiding: false },
       isClockStopped: false,
     }
@@ -145,6 +152,11 @@ export class Keyspace {
   /** Hook that sees each hash whose fields have expired; null: none. */
   set onExpireFields(hook: ((database: number, record: Ptr, isEmpty: boolean) => void) | null) {
     this.#commons.expiry.onExpireFields = hook
+  }
+
+  /** Times the removal of each expired record; null: nobody wants to know. */
+  set removalTimer(timer: RemovalTimer | null) {
+    this.#commons.expiry.removalTimer = timer
   }
 
   /** Hook that sees each key that a read did not find; null: none. */

@@ -8,7 +8,6 @@ export const NO_TLS = 'there is no TLS yet; put a TLS proxy in front of the serv
 export const NO_SCRIPTS = 'there are no scripts and functions yet'
 export const NO_ACL = 'there are no access control lists yet; use requirepass'
 export const NO_EVICTION = 'keys are not evicted yet; writes are refused when maxmemory is reached'
-export const NO_LATENCY_MONITOR = 'there is no latency monitor yet'
 export const NO_LIST_COMPRESSION = 'the leaves of lists are not compressed'
 export const NO_CLIENT_EVICTION = 'clients are not evicted yet'
 export const NO_MODULES =

@@ -22,7 +22,6 @@ import {
   NO_CPU_LISTS,
   NO_CRASH_LOG,
   NO_IO_THREADS,
-  NO_LATENCY_MONITOR,
   NO_SCRIPTS,
   NO_SOCKET_MARK,
   NO_SYSLOG,
@@ -276,7 +275,7 @@ export const logRows = {
     doc: 'Entries of the slow log.',
   }),
   'latency-monitor-threshold': integer({
-    default: 0, min: 0, max: I64_MAX, mutable: true, notice: NO_LATENCY_MONITOR,
+    default: 0, min: 0, max: I64_MAX, mutable: true,
     doc: 'Milliseconds from which an event is kept by the latency monitor; 0 is off.',
   }),
   'latency-tracking': boolean({

@@ -16,6 +16,7 @@
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
+import { Flag } from '../command/command.ts'
 
 export interface LatencySample {
   readonly unixSeconds: number
@@ -27,6 +28,11 @@ export const SAMPLES_MAX = 160
 /** Names come from the server's code, so there are few; more would be a mistake. */
 const EVENTS_MAX = 64
 const MS_PER_SECOND = 1000
+
+/** The event of a command with these flags. */
+export function commandEvent(flags: number): string {
+  return (flags & Flag.Fast) !== 0 ? 'fast-command' : 'command'
+}
 
 /** The last samples of one event. */
 export class LatencySeries {

@@ -8,6 +8,8 @@ import { countsUses, needsClocks } from './eviction-policy.ts'
 import { OomScore } from './process.ts'
 import type { Server } from './server.ts'
 
+const US_PER_MS = 1000
+
 /** Runs something now and whenever one of the parameters changes. */
 type Applier = (names: readonly ConfigName[], run: () => void) => void
 
@@ -49,6 +51,14 @@ export function bindSettings(server: Server): void {
     const { slowlogLogSlowerThan: slower } = values
     server.dispatcher.slowUs = slower < 0 ? Infinity : slower
     server.slowLog.setLimit(values.slowlogMaxLen)
+  })
+  apply(['latency-monitor-threshold'], () => {
+    const { latency, dispatcher, keyspace, clock } = server
+    latency.setThreshold(values.latencyMonitorThreshold)
+    dispatcher.latencyUs = latency.thresholdMs * US_PER_MS
+    const note = (us: number) => latency.add('expire-del', us / US_PER_MS)
+    const timer = { monotonicUs: () => clock.monotonicUs(), note }
+    keyspace.removalTimer = latency.isOn ? timer : null
   })
   apply(['latency-tracking'], () => {
     server.dispatcher.isTracking = values.latencyTracking

@@ -12,11 +12,13 @@ import { Reply } from '../resp/reply.ts'
 import { type Blocking, type BlockingHost, endSkip, type Waiter } from './blocking.ts'
 import { type Connection, ReplyMode } from './connection.ts'
 import { HeldOutput } from './held-output.ts'
+import { commandEvent } from './latency-monitor.ts'
 import { secretsOf } from './secrets.ts'
 import { type Server, ServerContext } from './server.ts'
 
 /** A turn longer than this reads the unix clock again. */
 const CLOCK_STEP_US = 1000
+const US_PER_MS = 1000
 /** What the log shows of a query that breaks the protocol or a limit. */
 const LOGGED_LENGTH = 128
 
@@ -52,6 +54,9 @@ export class Turn implements BlockingHost {
       gates: server,
       monotonicUs: () => server.clock.monotonicUs(),
       onSlow: (entry, args, durationUs) => this.#noteSlow(entry, args, durationUs),
+      onLatency: (entry, durationUs) => {
+        server.latency.add(commandEvent(entry.flags), durationUs / US_PER_MS)
+      },
       onUnknown: (args) => this.#endForHttp(args),
     })
     server.attach(this.dispatcher, this.reply)
