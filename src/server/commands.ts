@@ -25,6 +25,7 @@ import { commandCommands } from './command-commands.ts'
 import { configCommands } from './config-commands.ts'
 import { connectionCommands } from './connection-commands.ts'
 import { debugCommands } from './debug-commands.ts'
+import { latencyCommands } from './latency-commands.ts'
 import { migrateCommands } from './migrate-command.ts'
 import { monitorCommands } from './monitor-commands.ts'
 import { pubsubCommands } from './pubsub-commands.ts'
@@ -56,6 +57,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   pubsubCommands,
   monitorCommands,
   serverCommands,
+  latencyCommands,
   configCommands,
   commandCommands,
   debugCommands,

@@ -11,8 +11,9 @@
 //   snapshot-write-delay    holding a writing command back before it began, because of a save
 //
 // Samples of the same second are one, with the longest duration: a storm of events fills a second,
-// not the series. While the monitor is off callers see `isOn` or a threshold of Infinity and measure
-// nothing. Memory: SAMPLES_MAX samples for each event that ever happened, EVENTS_MAX events.
+// not the series. While the monitor is off callers see `isOn` or a threshold of Infinity and
+// measure nothing. Memory: SAMPLES_MAX samples for each event that ever happened, EVENTS_MAX
+// events.
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
@@ -89,6 +90,11 @@ export class LatencyMonitor {
   /** Whether anything is to be measured. */
   get isOn(): boolean {
     return this.#thresholdMs !== Infinity
+  }
+
+  /** Events of which anything is kept. */
+  get count(): number {
+    return this.#events.size
   }
 
   /** Durations from which events are kept; Infinity while off. */

@@ -1,4 +1,4 @@
-// Commands about the server as a whole: INFO, TIME, SHUTDOWN, SLOWLOG, LATENCY, MEMORY, LOLWUT.
+// Commands about the server as a whole: INFO, TIME, SHUTDOWN, SLOWLOG, MEMORY, LOLWUT.
 // biome-ignore-all format: rows of a table.
 
 import { keyArgument, writeHelp } from '../command/arguments.ts'
@@ -106,39 +106,6 @@ function slowlogHelp(_context: Context, _args: Args, reply: Reply): void {
   ])
 }
 
-/** LATENCY HISTOGRAM [command …]: calls up to each power of two µs; a command with its own. */
-function latencyHistogram(context: Context, args: Args, reply: Reply): void {
-  const { table } = serverContext(context).server.dispatcher
-  const found: [name: string, calls: number, counts: [number, number][]][] = []
-  const wanted = new Set<string>()
-  for (let i = 2; i < args.count; i++) wanted.add(args.text(i).toLowerCase())
-  table.each(({ fullName, latency, calls, parent }) => {
-    const isWanted =
-      wanted.size === 0 || wanted.has(fullName) || (parent !== null && wanted.has(parent.fullName))
-    if (latency !== null && isWanted) found.push([fullName, calls, latency.cumulative()])
-  })
-  reply.map(found.length)
-  for (const [name, calls, counts] of found) {
-    reply.bulkText(name)
-    reply.map(2)
-    reply.bulkText('calls')
-    reply.integer(calls)
-    reply.bulkText('histogram_usec')
-    reply.map(counts.length)
-    for (const [limitUs, count] of counts) {
-      reply.integer(limitUs)
-      reply.integer(count)
-    }
-  }
-}
-
-function latencyHelp(_context: Context, _args: Args, reply: Reply): void {
-  writeHelp(reply, 'LATENCY', [
-    'HISTOGRAM [<command> ...]',
-    '    How long commands took: calls up to each power of two in microseconds.',
-  ])
-}
-
 /** MEMORY USAGE key [SAMPLES n]: bytes of key, value and their place in the index; exact. */
 function memoryUsage(context: Context, args: Args, reply: Reply): void {
   for (let i = 3; i < args.count; i += 2) {
@@ -225,23 +192,6 @@ export const serverCommands: readonly Command[] = [
         summary: 'Empties the slow log',
         complexity: 'O(N), where N is the number of entries.',
         tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
-      },
-    ],
-  },
-  {
-    name: 'latency', arity: -2, flags: 0, keys: [0, 0, 0], group: 'server', since: '2.8.13',
-    summary: 'Commands about latencies', complexity: 'Depends on the subcommand.',
-    subcommands: [
-      {
-        ...READER, name: 'help', arity: 2, since: '2.8.13', run: latencyHelp,
-        summary: 'Lists the subcommands', complexity: 'O(1)',
-      },
-      {
-        ...ADMIN, name: 'histogram', arity: -2, since: '7.0.0', run: latencyHistogram,
-        flags: ADMIN.flags | Flag.NoScript,
-        summary: 'Returns how long commands took',
-        complexity: 'O(N), where N is the number of commands with calls.',
-        tips: ['nondeterministic_output', 'request_policy:all_nodes', 'response_policy:special'],
       },
     ],
   },
