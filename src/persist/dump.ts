@@ -29,7 +29,7 @@ import { damageLine } from './damage.ts'
 import { LiveValue } from './live-value.ts'
 import { RdbPayload } from './rdb/rdb-payload.ts'
 import { rdbTypes } from './rdb/rdb-types.ts'
-import { VALUE_ENCODERS } from './rdb/value-encoders.ts'
+import { VALUE_ENCODERS, writeValue } from './rdb/value-encoders.ts'
 import { RestoredValue } from './restored-value.ts'
 
 const REPLACE = word('replace')
@@ -75,7 +75,7 @@ export function payloadOf(db: Database, record: Ptr, isCompressed: boolean): Rdb
     const encoder = VALUE_ENCODERS.get(type) ?? fail('each type of collection has an encoder')
     VIEW.open(db, record)
     const writer = payload.begin(encoder.rdbType(VIEW), isCompressed)
-    encoder.write(writer, VIEW)
+    writeValue(encoder, writer, VIEW)
   }
   payload.end()
   return payload

@@ -1,8 +1,9 @@
-// A collection of the live keyspace as the encoders of RDB see it: for DUMP. Nothing is copied; the
-// view is valid until the keyspace changes. Owner: the engine.
+// A collection of the live keyspace as the encoders of RDB see it: for DUMP. Nothing but the root is
+// copied; the view is valid until the value changes or goes. Owner: the engine.
 
 import { fail } from '../base/assert.ts'
 import { Slice } from '../base/slice.ts'
+import type { Steps } from '../base/steps.ts'
 import type { Database } from '../keyspace/database.ts'
 import { Encoding, Type } from '../keyspace/record.ts'
 import { LeafWord, nodeWord, ROOT_WORDS, Root } from '../keyspace/root.ts'
@@ -15,7 +16,7 @@ import {
   type Ptr,
   SPAN_HEADER_BYTES,
 } from '../memory/layout.ts'
-import type { RdbWriter } from './rdb/rdb-writer.ts'
+import { BytesSource, type RdbWriter } from './rdb/rdb-writer.ts'
 import { LEAF_READERS, type LeafReader, type ValueView } from './rdb/value-view.ts'
 
 const NO_BYTES = new Uint8Array(0)
@@ -84,9 +85,10 @@ export class LiveValue implements ValueView {
     return this.#readers[index] ?? fail('a value has three readers')
   }
 
-  writeElement(writer: RdbWriter, span: Ptr, length: number): void {
+  *elementSteps(writer: RdbWriter, span: Ptr, length: number): Steps {
     const arena = this.#arena ?? fail('a view of the live keyspace has its arena')
     const start = arena.contiguousStart(span) + SPAN_HEADER_BYTES
-    writer.string(arena.contiguousBytes(span), start, length)
+    yield* writer.stringSteps(length, new BytesSource(arena.contiguousBytes(span), start))
+    yield
   }
 }

@@ -7,13 +7,15 @@
 // first copied in. A string longer than half a chunk is compressed block by block – an LZF stream
 // may be the sum of streams – and twice, since its length comes before it: once to add the lengths
 // up, once to write. So memory stays bounded whatever the length, and a source must give the same
-// bytes both times.
+// bytes both times. Such a string can be left between any two blocks (`stringSteps`); nothing else
+// goes into the writer until it is complete.
 //
 // What the sink throws passes through; `begin` makes the writer usable again.
 // Owner: the thread that owns the kernels.
 
 import { assert } from '../../base/assert.ts'
 import { copySlice, Slice } from '../../base/slice.ts'
+import { drain, type Steps } from '../../base/steps.ts'
 import type { Kernels } from './kernels.ts'
 import {
   CHECKSUM_VERSION,
@@ -63,7 +65,6 @@ export class RdbWriter {
   /** Longest string that is encoded in one go. */
   readonly #directMax: number
   readonly #copied = new Slice()
-  readonly #range = new ByteRange()
   #sink: ByteSink = noSink
   #compress: 0 | 1 = 0
   #checksum = true
@@ -236,10 +237,7 @@ export class RdbWriter {
     assert(start >= 0 && length >= 0 && start + length <= bytes.length, 'range of bytes')
     assert(this.#partsLeft === 0, 'string is complete')
     if (length > this.#directMax) {
-      this.#range.bytes = bytes
-      this.#range.start = start
-      this.stringFrom(length, this.#range)
-      this.#range.bytes = NO_BYTES
+      drain(this.stringSteps(length, new BytesSource(bytes, start)))
       return
     }
     this.#room(length + HEAD_MAX)
@@ -265,16 +263,25 @@ export class RdbWriter {
 
   /** A string that `source` copies out by ranges, in order, and twice if it is to be compressed. */
   stringFrom(length: number, source: StringSource): void {
-    assert(this.#partsLeft === 0, 'string is complete')
+    if (length <= this.#directMax) this.#stringDirect(length, source)
+    else drain(this.stringSteps(length, source))
+  }
+
+  /**
+   * As `stringFrom`, block by block: a string longer than half a chunk can be left after each block
+   * of either reading, any other is written at once.
+   */
+  *stringSteps(length: number, source: StringSource): Steps {
     if (length <= this.#directMax) {
-      source.copy(0, length, this.#memory, this.#stage)
-      this.string(this.#memory, this.#stage, length)
+      this.#stringDirect(length, source)
       return
     }
+    assert(this.#partsLeft === 0, 'string is complete')
+    this.#partsLeft = length
     if (this.#compress && length < TWO_32) {
-      const compressedLength = this.#compressedLength(length, source)
+      const compressedLength = yield* this.#measureSteps(length, source)
       if (compressedLength <= length - LZF_GAIN_MIN) {
-        this.#writeCompressed(length, compressedLength, source)
+        yield* this.#compressedSteps(length, compressedLength, source)
         return
       }
     }
@@ -284,6 +291,8 @@ export class RdbWriter {
       this.#room(part)
       source.copy(offset, part, this.#memory, this.#at)
       this.#at += part
+      this.#passPart(part)
+      yield
     }
   }
 
@@ -322,8 +331,20 @@ export class RdbWriter {
     this.#handOver()
   }
 
+  #stringDirect(length: number, source: StringSource): void {
+    assert(this.#partsLeft === 0, 'string is complete')
+    source.copy(0, length, this.#memory, this.#stage)
+    this.string(this.#memory, this.#stage, length)
+  }
+
+  /** Counts down what is left of a string that is written in steps. */
+  #passPart(length: number): void {
+    assert(length <= this.#partsLeft, 'blocks are those of the string that was begun')
+    this.#partsLeft -= length
+  }
+
   /** Length of a long string's LZF stream. Uses the chunk, which is empty after a flush. */
-  #compressedLength(length: number, source: StringSource): number {
+  *#measureSteps(length: number, source: StringSource): Generator<void, number, void> {
     this.flush()
     const block = this.#directMax
     let total = 0
@@ -331,11 +352,12 @@ export class RdbWriter {
       const part = Math.min(length - offset, block)
       source.copy(offset, part, this.#memory, this.#stage)
       total += this.#compressBlock(part, this.#chunk)
+      yield
     }
     return total
   }
 
-  #writeCompressed(length: number, compressedLength: number, source: StringSource): void {
+  *#compressedSteps(length: number, compressedLength: number, source: StringSource): Steps {
     assert(compressedLength > 0, 'compressed length')
     this.#room(HEAD_MAX)
     this.#byte(LengthMark.Encoded | StringEncoding.Lzf)
@@ -350,6 +372,8 @@ export class RdbWriter {
       const written = this.#compressBlock(part, this.#at)
       this.#at += written
       total += written
+      this.#passPart(part)
+      yield
     }
     assert(total === compressedLength, 'source gave the same bytes twice')
   }
@@ -393,17 +417,20 @@ export class RdbWriter {
   }
 }
 
-const NO_BYTES = new Uint8Array(0)
-
-/** A long range of bytes as a source. */
-class ByteRange implements StringSource {
+/** A long range of bytes, which stay where they are until the string is written, as a source. */
+export class BytesSource implements StringSource {
   readonly #copied = new Slice()
-  bytes: Uint8Array = NO_BYTES
-  start = 0
+  readonly #bytes: Uint8Array
+  readonly #start: number
+
+  constructor(bytes: Uint8Array, start: number) {
+    this.#bytes = bytes
+    this.#start = start
+  }
 
   copy(offset: number, length: number, target: Uint8Array, targetStart: number): void {
-    const from = this.start + offset
-    copySlice(this.#copied.set(this.bytes, from, length), target, targetStart)
+    const from = this.#start + offset
+    copySlice(this.#copied.set(this.#bytes, from, length), target, targetStart)
   }
 }
 

@@ -6,7 +6,15 @@
 //
 // In a cut each leaf can be read once only, and is free for the engine from then on; so an encoder
 // follows each chain once, and reads each large element where it meets it.
+//
+// A value in leaves is written in steps, and may be left between any two of them. Whatever the
+// server does may run in between, other values through the same encoder included; and a step may
+// run in the middle of any command that writes. So encoders hold:
+//
+//   - across a yield nothing but the generator's own variables, and what a leaf reader holds;
+//   - within a step objects that no reader, builder or command uses.
 
+import type { Steps } from '../../base/steps.ts'
 import type { Encoding, Type } from '../../keyspace/record.ts'
 import type { Ptr } from '../../memory/layout.ts'
 import type { RdbWriter } from './rdb-writer.ts'
@@ -43,14 +51,22 @@ export interface ValueView {
   readonly length: number
   /** One of LEAF_READERS readers, each with a place of its own for its leaf. */
   reader(index: number): LeafReader
-  /** Writes the large element in `span` as a string, with its length. */
-  writeElement(writer: RdbWriter, span: Ptr, length: number): void
+  /**
+   * Writes the large element in `span` as a string, with its length. Yields after each block of a
+   * long one, and behind each element.
+   */
+  elementSteps(writer: RdbWriter, span: Ptr, length: number): Steps
 }
 
-/** How the values of one type are written. */
+/** How the values of one type are written; `writeValue` of value-encoders.ts does it in one go. */
 export interface ValueEncoder {
   /** The type byte for this value. */
   rdbType(value: ValueView): number
-  /** Writes what follows the key. */
-  write(writer: RdbWriter, value: ValueView): void
+  /** Writes what follows the key, for a value without a root. */
+  writePacked(writer: RdbWriter, value: ValueView): void
+  /**
+   * The same for a value whose root this is. Yields after each leaf and within large elements. Who
+   * leaves it for good ends it with `return`.
+   */
+  writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): Steps
 }

@@ -16,6 +16,7 @@
 // Owner: the snapshot thread; for SAVE the engine.
 
 import { assert, fail } from '../../base/assert.ts'
+import type { Steps } from '../../base/steps.ts'
 import type { FrozenCollections } from '../../keyspace/collections.ts'
 import {
   clockOfWord,
@@ -40,7 +41,7 @@ import { NULL, PAGE_BYTES, type Ptr } from '../../memory/layout.ts'
 import { CELL_BYTES_MIN, RUN_PAGES_MAX, SLAB_HEADER_BYTES } from '../../memory/size-class.ts'
 import type { Kernels } from '../rdb/kernels.ts'
 import type { RdbWriter } from '../rdb/rdb-writer.ts'
-import { VALUE_ENCODERS } from '../rdb/value-encoders.ts'
+import { VALUE_ENCODERS, writeValue } from '../rdb/value-encoders.ts'
 import { LEAF_READERS, type ValueEncoder, type ValueView } from '../rdb/value-view.ts'
 import { FrozenLeaves } from './frozen-leaves.ts'
 import { ClockForm, type SnapshotPlan } from './plan.ts'
@@ -92,19 +93,22 @@ class FrozenValue implements ValueView {
   start = 0
   length = 0
   readonly #readers: readonly FrozenLeaves[]
-  readonly #writeElement: (span: Ptr, length: number) => void
+  readonly #elementSteps: (span: Ptr, length: number) => Steps
 
-  constructor(readers: readonly FrozenLeaves[], writeElement: (span: Ptr, length: number) => void) {
+  constructor(
+    readers: readonly FrozenLeaves[],
+    elementSteps: (span: Ptr, length: number) => Steps,
+  ) {
     this.#readers = readers
-    this.#writeElement = writeElement
+    this.#elementSteps = elementSteps
   }
 
   reader(index: number): FrozenLeaves {
     return this.#readers[index] ?? fail('a value has three readers')
   }
 
-  writeElement(_writer: RdbWriter, span: Ptr, length: number): void {
-    this.#writeElement(span, length)
+  elementSteps(_writer: RdbWriter, span: Ptr, length: number): Steps {
+    return this.#elementSteps(span, length)
   }
 }
 
@@ -169,7 +173,7 @@ export class Scanner {
           },
         }),
     )
-    this.#value = new FrozenValue(readers, (span, length) => this.#writeSpan(span, length))
+    this.#value = new FrozenValue(readers, (span, length) => this.#spanSteps(span, length))
   }
 
   /** Emits some keys; true while there are more. */
@@ -326,7 +330,7 @@ export class Scanner {
     this.#value.length = length
     this.#writer.type(encoder.rdbType(this.#value))
     this.#writer.string(this.#bytes, start, keyLength)
-    encoder.write(this.#writer, this.#value)
+    encoder.writePacked(this.#writer, this.#value)
   }
 
   /** Makes the value of a collection ready for its encoder, which is returned. */
@@ -397,7 +401,7 @@ export class Scanner {
     this.#value.length = entry.valueLength
     this.#writer.type(encoder.rdbType(this.#value))
     this.#emitKey(entry)
-    encoder.write(this.#writer, this.#value)
+    writeValue(encoder, this.#writer, this.#value)
   }
 
   #emitKey(entry: Pending): void {
@@ -412,10 +416,11 @@ export class Scanner {
   }
 
   /** Writes a large element of the collection that is being emitted. */
-  #writeSpan(span: Ptr, length: number): void {
+  *#spanSteps(span: Ptr, length: number): Steps {
     this.#spans.open(this.#frozen.pageOf(span), length)
-    this.#writer.stringFrom(length, this.#spans)
+    yield* this.#writer.stringSteps(length, this.#spans)
     this.progress.pages += this.#spans.close()
+    yield
   }
 
   #emitSpan(span: Ptr, length: number, isSkipped: boolean): void {

@@ -12,14 +12,15 @@
 
 import { assert } from '../../../base/assert.ts'
 import type { I64 } from '../../../base/i64.ts'
-import { type ByteRange, Slice } from '../../../base/slice.ts'
+import { asScratch, type ByteRange, Slice } from '../../../base/slice.ts'
+import type { Steps } from '../../../base/steps.ts'
 import { type AdoptedName, nameOfHash } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import { defaultEncodingLimits, type EncodingLimits } from '../../../keyspace/encoding-limits.ts'
 import { deadlineOf, HashDraft } from '../../../keyspace/hash/hash-draft.ts'
 import { LeafEntry, OFFSET_MASK, SLOTS_WORD } from '../../../keyspace/leaf-dict/dict-leaf.ts'
 import * as listpack from '../../../keyspace/packed/listpack.ts'
-import { PackedEntry } from '../../../keyspace/packed/packed.ts'
+import { PackedEntry, scratchEntry } from '../../../keyspace/packed/packed.ts'
 import { Encoding, Type } from '../../../keyspace/record.ts'
 import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
 import { NULL, type Ptr } from '../../../memory/layout.ts'
@@ -31,28 +32,29 @@ import type { PackedValue, RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
 import type { BuildOptions, ValueBuilder } from '../value-builder.ts'
 import type { ValueEncoder, ValueView } from '../value-view.ts'
-import { writeLeafKey, writePacked } from './set.ts'
+import { writeEntry } from './set.ts'
 
 const RDB_HASH = 4
 const RDB_HASH_LISTPACK = 16
 /** Fields of a packed hash are less. */
 const PACKED_FIELDS_MAX = 2048
 
+/** Of the writing side alone: a step of it may run while a value is read or built. */
+const WRITTEN = scratchEntry()
+const LEAF_ENTRY = asScratch(new LeafEntry())
+/** Fields of a packed hash: places, deadlines, and their order in the file. */
+const PLACES = new Uint32Array(PACKED_FIELDS_MAX + 1)
+const DEADLINES = new Float64Array(PACKED_FIELDS_MAX)
+const ORDER = new Uint16Array(PACKED_FIELDS_MAX)
+
 const ENTRY = new PackedEntry()
 const VALUE_ENTRY = new PackedEntry()
 const DEADLINE_ENTRY = new PackedEntry()
-const LEAF_ENTRY = new LeafEntry()
 const STRING = new RdbString()
 const FIELD_STRING = new RdbString()
 const FIELD = new Slice()
 const VALUE = new Slice()
 const READER = new PackedReader()
-
-/** Fields of a packed hash: places, deadlines, and their order in the file. */
-const PLACES = new Uint32Array(PACKED_FIELDS_MAX + 1)
-const DEADLINES = new Float64Array(PACKED_FIELDS_MAX)
-const ORDER = new Uint16Array(PACKED_FIELDS_MAX)
-const SORTED = new Slice()
 
 export const hashEncoder: ValueEncoder = {
   rdbType({ root, encoding, fieldDeadlineMs }) {
@@ -64,18 +66,18 @@ export const hashEncoder: ValueEncoder = {
     return fieldDeadlineMs === 0 ? RDB_HASH : ValueType.HashWithDeadlines
   },
 
-  write(writer, value) {
-    const { root, bytes, start, length } = value
-    if (root !== null) writeLeaves(writer, value, root)
-    else if (value.encoding === Encoding.Listpack) writer.string(bytes, start, length)
+  writePacked(writer, value) {
+    const { bytes, start, length } = value
+    if (value.encoding === Encoding.Listpack) writer.string(bytes, start, length)
     else if (value.encoding === Encoding.Hashtable) writePairs(writer, value, 2)
     else if (value.fieldDeadlineMs === 0) writePairs(writer, value, 3)
     else {
       writer.time(value.fieldDeadlineMs)
-      const sorted = sortedTriples(value)
-      writer.string(sorted.bytes, sorted.start, sorted.length)
+      writer.string(sortedTriples(value), 0, length)
     }
   },
+
+  writeLeaves,
 }
 
 /** Writes fields and values of a listpack of which each `stride` entries are a field. */
@@ -83,23 +85,23 @@ function writePairs(writer: RdbWriter, { bytes, start }: ValueView, stride: 2 | 
   writer.length(listpack.count(bytes, start) / stride)
   let at = listpack.firstEntry(bytes, start)
   while (at !== listpack.END) {
-    at = listpack.readEntry(bytes, at, ENTRY)
-    writePacked(writer, ENTRY)
-    at = listpack.readEntry(bytes, at, ENTRY)
-    writePacked(writer, ENTRY)
+    at = listpack.readEntry(bytes, at, WRITTEN)
+    writeEntry(writer, WRITTEN)
+    at = listpack.readEntry(bytes, at, WRITTEN)
+    writeEntry(writer, WRITTEN)
     if (stride === 3) at = listpack.nextEntry(bytes, at)
   }
 }
 
-/** The listpack with its fields in the order of their deadlines; valid until the next call. */
-function sortedTriples({ bytes, start, length }: ValueView): Slice {
+/** A copy of the listpack with its fields in the order of their deadlines. */
+function sortedTriples({ bytes, start, length }: ValueView): Uint8Array {
   let count = 0
   for (let at = listpack.firstEntry(bytes, start); at !== listpack.END; count++) {
     assert(count < PACKED_FIELDS_MAX, 'packed hashes are small')
     PLACES[count] = at
     ORDER[count] = count
-    at = listpack.readEntry(bytes, listpack.skipEntries(bytes, at, 2), DEADLINE_ENTRY)
-    DEADLINES[count] = deadlineOf(DEADLINE_ENTRY) || Number.POSITIVE_INFINITY
+    at = listpack.readEntry(bytes, listpack.skipEntries(bytes, at, 2), WRITTEN)
+    DEADLINES[count] = deadlineOf(WRITTEN) || Number.POSITIVE_INFINITY
   }
   PLACES[count] = listpack.endOf(bytes, start)
   ORDER.subarray(0, count).sort((a, b) => DEADLINES[a]! - DEADLINES[b]! || a - b)
@@ -112,10 +114,10 @@ function sortedTriples({ bytes, start, length }: ValueView): Slice {
     target.set(bytes.subarray(from, limit), to)
     to += limit - from
   }
-  return SORTED.set(target, 0, length)
+  return target
 }
 
-function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+function* writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): Steps {
   const { fieldDeadlineMs } = value
   if (fieldDeadlineMs !== 0) writer.time(fieldDeadlineMs)
   writer.length(root[RootWord.Chain + ChainWord.Count]!)
@@ -126,15 +128,22 @@ function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): vo
     const first = start / 4 + SLOTS_WORD
     const limit = first + words[start / 4 + LeafWord.Count]!
     for (let i = first; i < limit; i++) {
-      const entry = LEAF_ENTRY.read(bytes, start + (words[i]! & OFFSET_MASK), true)
+      const at = start + (words[i]! & OFFSET_MASK)
+      const { isKeyOut, isValueOut } = LEAF_ENTRY.read(bytes, at, true)
       if (fieldDeadlineMs !== 0) {
-        const { deadlineMs } = entry
+        const { deadlineMs } = LEAF_ENTRY
         writer.length(deadlineMs === 0 ? 0 : deadlineMs - fieldDeadlineMs + 1)
       }
-      writeLeafKey(writer, value, entry)
-      if (entry.isValueOut) value.writeElement(writer, entry.valueSpan, entry.valueLength)
-      else writer.string(entry.bytes, entry.valueStart, entry.valueLength)
+      if (!isKeyOut) writer.string(bytes, LEAF_ENTRY.keyStart, LEAF_ENTRY.keyLength)
+      else {
+        yield* value.elementSteps(writer, LEAF_ENTRY.keySpan, LEAF_ENTRY.keyLength)
+        // Others may have used the entry meanwhile.
+        LEAF_ENTRY.read(bytes, at, true)
+      }
+      if (!isValueOut) writer.string(bytes, LEAF_ENTRY.valueStart, LEAF_ENTRY.valueLength)
+      else yield* value.elementSteps(writer, LEAF_ENTRY.valueSpan, LEAF_ENTRY.valueLength)
     }
+    yield
   }
 }
 

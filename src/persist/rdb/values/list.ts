@@ -7,6 +7,7 @@
 // quicklists of ziplists and of listpacks or single elements (packed-reader.ts).
 
 import { type ByteRange, Slice, scratchSlice } from '../../../base/slice.ts'
+import type { Steps } from '../../../base/steps.ts'
 import { type AdoptedName, nameOfList } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
@@ -36,12 +37,16 @@ import type { PackedValue, RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
 import type { BuildOptions, ValueBuilder } from '../value-builder.ts'
 import type { LeafReader, ValueEncoder, ValueView } from '../value-view.ts'
+import { writeEntry } from './set.ts'
 
 const TYPE_LIST = 1
 const TYPE_QUICKLIST = 18
 /** What a node of a quicklist says of itself: a listpack. */
 const NODE_PACKED = 2
 const WHAT = 'list element'
+
+/** Of the writing side alone: a step of it may run while a list is read or built. */
+const WRITTEN = scratchEntry()
 
 const ENTRY = scratchEntry()
 const ELEMENT = scratchSlice()
@@ -50,15 +55,13 @@ const READER = new PackedReader()
 /** How lists are written. */
 export const listEncoder: ValueEncoder = {
   rdbType: ({ root }) => (root !== null && hasReferences(root) ? TYPE_LIST : TYPE_QUICKLIST),
-  write: (writer, value) => {
-    const { root, bytes, start, length } = value
-    if (root === null) {
-      writer.length(1)
-      writer.length(NODE_PACKED)
-      writer.string(bytes, start, length)
-    } else if (hasReferences(root)) writeElements(writer, value, root)
-    else writeLeaves(writer, value, root)
+  writePacked: (writer, { bytes, start, length }) => {
+    writer.length(1)
+    writer.length(NODE_PACKED)
+    writer.string(bytes, start, length)
   },
+  writeLeaves: (writer, value, root) =>
+    hasReferences(root) ? writeElements(writer, value, root) : writeNodes(writer, value, root),
 }
 
 function hasReferences(root: Uint32Array): boolean {
@@ -71,17 +74,18 @@ function openLeaves(value: ValueView, root: Uint32Array): LeafReader {
   return leaves
 }
 
-function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+function* writeNodes(writer: RdbWriter, value: ValueView, root: Uint32Array): Steps {
   writer.length(root[RootWord.Chain + ChainWord.Leaves]!)
   const leaves = openLeaves(value, root)
   while (leaves.next()) {
     const start = listpackStart(leaves.words, leaves.start / 4)
     writer.length(NODE_PACKED)
     writer.string(leaves.bytes, start, totalBytes(leaves.bytes, start))
+    yield
   }
 }
 
-function writeElements(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+function* writeElements(writer: RdbWriter, value: ValueView, root: Uint32Array): Steps {
   writer.length(root[RootWord.Chain + ChainWord.Count]!)
   const leaves = openLeaves(value, root)
   while (leaves.next()) {
@@ -90,13 +94,13 @@ function writeElements(writer: RdbWriter, value: ValueView, root: Uint32Array): 
     const limit = endOf(bytes, start)
     for (let at = start + HEADER_BYTES; at < limit; at += entryBytes(bytes, at)) {
       if (isReference(bytes, at)) {
-        value.writeElement(writer, referenceSpan(bytes, at), referenceLength(bytes, at))
+        yield* value.elementSteps(writer, referenceSpan(bytes, at), referenceLength(bytes, at))
         continue
       }
-      readEntry(bytes, at, ENTRY)
-      if (ENTRY.isInteger) writer.integer(ENTRY.int64.low, ENTRY.int64.high)
-      else writer.string(ENTRY.bytes, ENTRY.start, ENTRY.length)
+      readEntry(bytes, at, WRITTEN)
+      writeEntry(writer, WRITTEN)
     }
+    yield
   }
 }
 

@@ -2,13 +2,14 @@
 // members (type 2), which is all that Redis 7.0 knows. Read besides: listpacks (type 20), as Redis
 // 7.2 writes them.
 
-import { type ByteRange, Slice } from '../../../base/slice.ts'
+import { asScratch, type ByteRange, Slice } from '../../../base/slice.ts'
+import type { Steps } from '../../../base/steps.ts'
 import { type AdoptedName, nameOfIntset, nameOfSet } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
 import { LeafEntry, OFFSET_MASK, SLOTS_WORD } from '../../../keyspace/leaf-dict/dict-leaf.ts'
 import * as listpack from '../../../keyspace/packed/listpack.ts'
-import { PackedEntry } from '../../../keyspace/packed/packed.ts'
+import { PackedEntry, scratchEntry } from '../../../keyspace/packed/packed.ts'
 import { Encoding, Type } from '../../../keyspace/record.ts'
 import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
 import { SetDraft } from '../../../keyspace/set/set-draft.ts'
@@ -24,8 +25,11 @@ import type { ValueEncoder, ValueView } from '../value-view.ts'
 const RDB_SET = 2
 const RDB_SET_INTSET = 11
 
+/** Of the writing side alone: a step of it may run while a value is read or built. */
+const WRITTEN = scratchEntry()
+const LEAF_ENTRY = asScratch(new LeafEntry())
+
 const ENTRY = new PackedEntry()
-const LEAF_ENTRY = new LeafEntry()
 const STRING = new RdbString()
 const TEXT = new Slice()
 const READER = new PackedReader()
@@ -36,22 +40,23 @@ export const setEncoder: ValueEncoder = {
     return isIntset ? RDB_SET_INTSET : RDB_SET
   },
 
-  write(writer, value) {
-    const { root, bytes, start } = value
-    if (root !== null) writeLeaves(writer, value, root)
-    else if (value.encoding === Encoding.Intset) writer.string(bytes, start, value.length)
-    else {
-      writer.length(listpack.count(bytes, start))
-      let at = listpack.firstEntry(bytes, start)
-      while (at !== listpack.END) {
-        at = listpack.readEntry(bytes, at, ENTRY)
-        writePacked(writer, ENTRY)
-      }
+  writePacked(writer, { encoding, bytes, start, length }) {
+    if (encoding === Encoding.Intset) {
+      writer.string(bytes, start, length)
+      return
+    }
+    writer.length(listpack.count(bytes, start))
+    let at = listpack.firstEntry(bytes, start)
+    while (at !== listpack.END) {
+      at = listpack.readEntry(bytes, at, WRITTEN)
+      writeEntry(writer, WRITTEN)
     }
   },
+
+  writeLeaves,
 }
 
-function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+function* writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): Steps {
   writer.length(root[RootWord.Chain + ChainWord.Count]!)
   const reader = value.reader(0)
   reader.open(root[RootWord.Chain + ChainWord.First]!, { isOrdered: false })
@@ -60,20 +65,20 @@ function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): vo
     const first = start / 4 + SLOTS_WORD
     const limit = first + words[start / 4 + LeafWord.Count]!
     for (let i = first; i < limit; i++) {
-      LEAF_ENTRY.read(bytes, start + (words[i]! & OFFSET_MASK), false)
-      writeLeafKey(writer, value, LEAF_ENTRY)
+      const { isKeyOut, keyStart, keyLength } = LEAF_ENTRY.read(
+        bytes,
+        start + (words[i]! & OFFSET_MASK),
+        false,
+      )
+      if (!isKeyOut) writer.string(bytes, keyStart, keyLength)
+      else yield* value.elementSteps(writer, LEAF_ENTRY.keySpan, keyLength)
     }
+    yield
   }
 }
 
-/** Writes the key of an entry in a leaf of a dict. */
-export function writeLeafKey(writer: RdbWriter, value: ValueView, entry: LeafEntry): void {
-  if (entry.isKeyOut) value.writeElement(writer, entry.keySpan, entry.keyLength)
-  else writer.string(entry.bytes, entry.keyStart, entry.keyLength)
-}
-
 /** Writes an element of a packed value as a string. */
-export function writePacked(writer: RdbWriter, entry: PackedEntry): void {
+export function writeEntry(writer: RdbWriter, entry: PackedEntry): void {
   if (entry.isInteger) writer.integer(entry.int64.low, entry.int64.high)
   else writer.string(entry.bytes, entry.start, entry.length)
 }

@@ -12,8 +12,9 @@
 // Counts are lengths, an ID is two of them where it is not 16 big-endian bytes, a time is an i64 of
 // milliseconds, little-endian. A listpack is drawn in keyspace/stream/node-listpack.ts.
 
-import { assert } from '../../../base/assert.ts'
+import { assert, fail } from '../../../base/assert.ts'
 import { type I64, toI64 } from '../../../base/i64.ts'
+import type { Steps } from '../../../base/steps.ts'
 import { Int64 } from '../../../keyspace/packed/int64.ts'
 import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
 import { checkListpack, DAMAGED } from '../../../keyspace/stream/entry-check.ts'
@@ -36,7 +37,7 @@ import { NULL } from '../../../memory/layout.ts'
 import { LengthMark } from '../rdb-format.ts'
 import { type RdbInput, RdbString } from '../rdb-input.ts'
 import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
-import type { RdbWriter } from '../rdb-writer.ts'
+import { BytesSource, type RdbWriter } from '../rdb-writer.ts'
 import type { StreamTarget } from '../stream-target.ts'
 import type { LeafReader, ValueEncoder, ValueView } from '../value-view.ts'
 
@@ -50,80 +51,114 @@ const SAFE_HIGH_MAX = 0x1fffff
 /** A length of 64 bits: its mark, and the number. */
 const WIDE_BYTES = 9
 const TIME_BYTES = 8
+/** Longer nodes, of streams whose nodes have no bound, are written block by block. */
+const SHORT_NODE_MAX = 64 * 1024
 
 export const streamEncoder: ValueEncoder = {
   rdbType: () => StreamForm.Counted,
-  write(writer, value) {
-    const { root } = value
-    assert(root !== null, 'a stream has a root')
-    const firstId = writeNodes(writer, value, root[RootWord.Chain + ChainWord.First]!)
-    writer.length(root[RootWord.Chain + ChainWord.Count]!)
-    writeId(writer, root, StreamWord.LastId)
-    writeId(writer, firstId.words, 0)
+  writePacked: () => fail('a stream has a root'),
+  *writeLeaves(writer, value, root) {
+    const nodes = IDLE.pop() ?? new NodeRun()
+    try {
+      yield* writeNodes(writer, value, { nodes, first: root[RootWord.Chain + ChainWord.First]! })
+      writer.length(root[RootWord.Chain + ChainWord.Count]!)
+      writeId(writer, root, StreamWord.LastId)
+      writeId(writer, nodes.firstId.words, 0)
+    } finally {
+      IDLE.push(nodes)
+    }
     writeId(writer, root, StreamWord.DeletedId)
     writeU64(writer, root[StreamWord.Added + 1]!, root[StreamWord.Added]!)
     writer.length(root[StreamWord.Groups + ChainWord.Count]!)
-    writeGroups(writer, value, root[StreamWord.Groups + ChainWord.First]!)
+    const group = root[StreamWord.Groups + ChainWord.First]!
+    if (group !== NULL) yield* writeGroups(writer, value, group)
   },
 }
 
-const SCRATCH = new Uint8Array(ID_BYTES)
-const CURSOR = new EntryCursor()
-const FIRST_ID = new StreamId()
-const MASTER = new StreamId()
-const NODE = new NodeListpack()
+/** What one stream needs while its entries are put together to nodes, across steps. */
+class NodeRun {
+  readonly cursor = new EntryCursor()
+  /** The first live entry's ID; 0-0 as long as there is none. */
+  readonly firstId = new StreamId()
+  readonly node = new NodeListpack()
+  /** Nodes that are still to end. */
+  left = 0
+  #isAtEntry = false
 
-/** Writes the nodes; returns the ID of the first live entry, 0-0 without any. */
-function writeNodes(writer: RdbWriter, value: ValueView, first: number): StreamId {
+  /** Begins with the entries of a leaf. */
+  enterLeaf({ words, bytes, start }: LeafReader): void {
+    this.#isAtEntry = this.cursor.openLeaf(words, bytes, start).first()
+    this.node.enterLeaf()
+  }
+
+  /** Adds entries up to the end of the node, which is to be written then; false: of the leaf. */
+  addEntries(): boolean {
+    const { cursor, node, firstId } = this
+    for (; this.#isAtEntry; this.#isAtEntry = cursor.next()) {
+      if (cursor.isNodeStart && !node.isEmpty) return true
+      if (!cursor.isDeleted && firstId.isZero) firstId.setTo(cursor.id)
+      node.add(cursor)
+    }
+    return false
+  }
+}
+
+/**
+ * Runs to be used again, as each has a buffer of 64 KiB: as many as there were streams written at
+ * the same time, that of a save and that of a DUMP meanwhile.
+ */
+const IDLE: NodeRun[] = []
+/** Of the writing side alone: a step of it may run while a stream is read or built. */
+const WRITTEN = new Uint8Array(ID_BYTES)
+const MASTER = new StreamId()
+
+/** Writes the nodes; leaves the first live entry's ID in the run. */
+function* writeNodes(
+  writer: RdbWriter,
+  value: ValueView,
+  { nodes, first }: { readonly nodes: NodeRun; readonly first: number },
+): Steps {
+  const { firstId } = nodes
   const reader = value.reader(0)
-  FIRST_ID.setMin()
+  firstId.setMin()
   reader.open(first, ORDERED)
   let isThere = reader.next()
-  let left = isThere ? reader.words[reader.start / 4 + EntryWord.Nodes]! : 0
-  writer.length(left)
-  NODE.begin()
+  nodes.left = isThere ? reader.words[reader.start / 4 + EntryWord.Nodes]! : 0
+  writer.length(nodes.left)
+  nodes.node.begin()
   for (; isThere; isThere = reader.next()) {
     const { words, start } = reader
     const span = words[start / 4 + EntryWord.Span]!
     if (span === NULL) {
-      left -= addEntries(writer, reader)
+      nodes.enterLeaf(reader)
+      while (nodes.addEntries()) yield* endNode(writer, nodes)
+      yield
       continue
     }
-    left -= endNode(writer) + 1
+    if (!nodes.node.isEmpty) yield* endNode(writer, nodes)
+    nodes.left--
     MASTER.setWords(words, start / 4 + PAYLOAD_WORD)
-    if (FIRST_ID.isZero) FIRST_ID.setTo(MASTER)
+    if (firstId.isZero) firstId.setTo(MASTER)
     writeKey(writer, words, start / 4 + PAYLOAD_WORD)
-    value.writeElement(writer, span, words[start / 4 + LeafWord.Used]!)
+    yield* value.elementSteps(writer, span, words[start / 4 + LeafWord.Used]!)
   }
-  left -= endNode(writer)
-  assert(left === 0, 'nodes are counted')
-  return FIRST_ID
+  if (!nodes.node.isEmpty) yield* endNode(writer, nodes)
+  assert(nodes.left === 0, 'nodes are counted')
 }
 
-/** Adds the entries of a leaf to nodes; returns how many nodes have ended. */
-function addEntries(writer: RdbWriter, { words, bytes, start }: LeafReader): number {
-  let ended = 0
-  const cursor = CURSOR.openLeaf(words, bytes, start)
-  NODE.enterLeaf()
-  for (let found = cursor.first(); found; found = cursor.next()) {
-    if (cursor.isNodeStart) ended += endNode(writer)
-    if (!cursor.isDeleted && FIRST_ID.isZero) FIRST_ID.setTo(cursor.id)
-    NODE.add(cursor)
-  }
-  return ended
+/** Writes the node that has begun. */
+function* endNode(writer: RdbWriter, nodes: NodeRun): Steps {
+  const { node } = nodes
+  assert(!node.isEmpty, 'a node has entries')
+  node.finish()
+  writeKey(writer, node.master.words, 0)
+  if (node.length <= SHORT_NODE_MAX) writer.string(node.bytes, node.start, node.length)
+  else yield* writer.stringSteps(node.length, new BytesSource(node.bytes, node.start))
+  node.begin()
+  nodes.left--
 }
 
-/** Writes the node that has begun; returns 1, or 0 when there is none. */
-function endNode(writer: RdbWriter): number {
-  if (NODE.isEmpty) return 0
-  NODE.finish()
-  writeKey(writer, NODE.master.words, 0)
-  writer.string(NODE.bytes, NODE.start, NODE.length)
-  NODE.begin()
-  return 1
-}
-
-function writeGroups(writer: RdbWriter, value: ValueView, first: number): void {
+function* writeGroups(writer: RdbWriter, value: ValueView, first: number): Steps {
   const reader = value.reader(0)
   reader.open(first, ORDERED)
   while (reader.next()) {
@@ -132,21 +167,22 @@ function writeGroups(writer: RdbWriter, value: ValueView, first: number): void {
     let at = start / 4 + PAYLOAD_WORD
     for (; at < limit; at += words[at + RecordWord.Bytes]! / 4) {
       const facts = at + RecordWord.Facts
-      writeName(writer, value, reader, { at, factWords: GROUP_WORDS })
+      yield* writeName(writer, value, reader, { at, factWords: GROUP_WORDS })
       writeId(writer, words, facts + GroupWord.LastId)
       writeU64(writer, words[facts + GroupWord.Read + 1]!, words[facts + GroupWord.Read]!)
-      writePending(writer, value, words, facts + GroupWord.Pending)
-      writeConsumers(writer, value, words, facts)
+      yield* writePending(writer, value, words, facts + GroupWord.Pending)
+      yield* writeConsumers(writer, value, words, facts)
     }
+    yield
   }
 }
 
-function writePending(
+function* writePending(
   writer: RdbWriter,
   value: ValueView,
   chain: Uint32Array,
   chainAt: number,
-): void {
+): Steps {
   const reader = value.reader(1)
   writer.length(chain[chainAt + ChainWord.Count]!)
   reader.open(chain[chainAt + ChainWord.First]!, ORDERED)
@@ -159,16 +195,17 @@ function writePending(
       writer.length(words[at + PendingWord.Count]!)
       at += PENDING_WORDS
     }
+    yield
   }
 }
 
 /** Writes the consumers of the group whose facts start at `group[facts]`, with what they own. */
-function writeConsumers(
+function* writeConsumers(
   writer: RdbWriter,
   value: ValueView,
   group: Uint32Array,
   facts: number,
-): void {
+): Steps {
   const reader = value.reader(1)
   const owned = value.reader(2)
   writer.length(group[facts + GroupWord.Consumers + ChainWord.Count]!)
@@ -181,41 +218,53 @@ function writeConsumers(
     let at = start / 4 + PAYLOAD_WORD
     for (; at < limit; at += words[at + RecordWord.Bytes]! / 4) {
       const count = words[at + RecordWord.Facts + ConsumerWord.Pending]!
-      writeName(writer, value, reader, { at, factWords: CONSUMER_WORDS })
+      yield* writeName(writer, value, reader, { at, factWords: CONSUMER_WORDS })
       writeTime(writer, words, at + RecordWord.Facts + ConsumerWord.Seen)
       writer.length(count)
-      for (let i = 0; i < count; i++) writeOwned(writer, owned, place)
+      for (let left = count; left > 0; ) {
+        left -= writeOwned(writer, owned, place, left)
+        if (left > 0) yield
+      }
     }
+    yield
   }
 }
 
-/** Writes the next owned ID; consumers and what they own are both in the order of numbers. */
+/**
+ * Writes up to `count` of the owned IDs that come next, none beyond the end of a leaf; returns how
+ * many. Consumers and what they own are both in the order of numbers.
+ */
 function writeOwned(
   writer: RdbWriter,
   reader: LeafReader,
   place: { at: number; left: number },
-): void {
+  count: number,
+): number {
   if (place.left === 0) {
     const isThere = reader.next()
     assert(isThere, 'what a consumer owns is counted')
     place.at = reader.start / 4 + PAYLOAD_WORD
     place.left = reader.words[reader.start / 4 + LeafWord.Count]!
   }
-  writeRawId(writer, reader.words, place.at + 1)
-  place.at += OWNED_WORDS
-  place.left--
+  const written = Math.min(count, place.left)
+  for (let i = 0; i < written; i++) {
+    writeRawId(writer, reader.words, place.at + 1)
+    place.at += OWNED_WORDS
+  }
+  place.left -= written
+  return written
 }
 
-function writeName(
+function* writeName(
   writer: RdbWriter,
   value: ValueView,
   { words, bytes }: LeafReader,
   record: { readonly at: number; readonly factWords: number },
-): void {
+): Steps {
   const { at, factWords } = record
   const length = words[at + RecordWord.NameLength]!
   const span = words[at + RecordWord.NameSpan]!
-  if (span !== NULL) value.writeElement(writer, span, length)
+  if (span !== NULL) yield* value.elementSteps(writer, span, length)
   else writer.string(bytes, (at + RecordWord.Facts + factWords) * 4, length)
 }
 
@@ -230,31 +279,32 @@ function writeU64(writer: RdbWriter, high: number, low: number): void {
     writer.length(high * TWO_32 + low)
     return
   }
-  SCRATCH[0] = LengthMark.Bits64
+  WRITTEN[0] = LengthMark.Bits64
   for (let i = 0; i < 4; i++) {
-    SCRATCH[1 + i] = high >>> (24 - 8 * i)
-    SCRATCH[5 + i] = low >>> (24 - 8 * i)
+    WRITTEN[1 + i] = high >>> (24 - 8 * i)
+    WRITTEN[5 + i] = low >>> (24 - 8 * i)
   }
-  writer.raw(SCRATCH, 0, WIDE_BYTES)
+  writer.raw(WRITTEN, 0, WIDE_BYTES)
 }
 
 /** An ID as a string of 16 bytes. */
 function writeKey(writer: RdbWriter, words: Uint32Array, at: number): void {
-  writeIdBytes(words, at, SCRATCH, 0)
-  writer.string(SCRATCH, 0, ID_BYTES)
+  writeIdBytes(words, at, WRITTEN, 0)
+  writer.string(WRITTEN, 0, ID_BYTES)
 }
 
 function writeRawId(writer: RdbWriter, words: Uint32Array, at: number): void {
-  writeIdBytes(words, at, SCRATCH, 0)
-  writer.raw(SCRATCH, 0, ID_BYTES)
+  writeIdBytes(words, at, WRITTEN, 0)
+  writer.raw(WRITTEN, 0, ID_BYTES)
 }
 
 /** A time, low word first. */
 function writeTime(writer: RdbWriter, words: Uint32Array, at: number): void {
-  for (let i = 0; i < TIME_BYTES; i++) SCRATCH[i] = words[at + (i >>> 2)]! >>> (8 * (i & 3))
-  writer.raw(SCRATCH, 0, TIME_BYTES)
+  for (let i = 0; i < TIME_BYTES; i++) WRITTEN[i] = words[at + (i >>> 2)]! >>> (8 * (i & 3))
+  writer.raw(WRITTEN, 0, TIME_BYTES)
 }
 
+const SCRATCH = new Uint8Array(ID_BYTES)
 const STRING = new RdbString()
 const TIME = new Int64()
 const ID = new StreamId()

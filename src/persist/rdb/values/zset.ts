@@ -14,6 +14,7 @@
 
 import { assert, fail } from '../../../base/assert.ts'
 import { type ByteRange, copySlice, Slice, scratchSlice } from '../../../base/slice.ts'
+import type { Steps } from '../../../base/steps.ts'
 import { type AdoptedName, nameOfZset } from '../../../keyspace/adopted-value.ts'
 import type { Database } from '../../../keyspace/database.ts'
 import type { EncodingLimits } from '../../../keyspace/encoding-limits.ts'
@@ -32,6 +33,7 @@ import type { PackedValue, RdbEntry, RdbTarget } from '../rdb-target.ts'
 import type { RdbWriter } from '../rdb-writer.ts'
 import type { BuildOptions, ValueBuilder } from '../value-builder.ts'
 import type { ValueEncoder, ValueView } from '../value-view.ts'
+import { writeEntry } from './set.ts'
 
 const WIDE = 5
 const LISTPACK = 17
@@ -47,10 +49,14 @@ const ANY_ORDER = { isOrdered: false }
 const COUNT_AT = RootWord.Chain + ChainWord.Count
 const FIRST_AT = RootWord.Chain + ChainWord.First
 
+/** Of the writing side alone: a step of it may run while a set is read or built. */
+const WRITTEN = scratchEntry()
+const WRITTEN_SCORE = new Float64Array(1)
+const WRITTEN_SCORE_BYTES = new Uint8Array(WRITTEN_SCORE.buffer)
+const LEAF_ENTRY = new LeafEntry()
+
 const SCORE = new Float64Array(1)
 const SCORE_WORDS = new Uint32Array(SCORE.buffer)
-const SCORE_BYTES = new Uint8Array(SCORE.buffer)
-const LEAF_ENTRY = new LeafEntry()
 const MEMBER_ENTRY = scratchEntry()
 const SCORE_ENTRY = scratchEntry()
 const PACKED = new PackedReader()
@@ -62,16 +68,17 @@ export const zsetEncoder: ValueEncoder = {
     return isListpack ? LISTPACK : WIDE
   },
 
-  write(writer: RdbWriter, value: ValueView): void {
-    if (value.root !== null) writeLeaves(writer, value, value.root)
-    else if (value.encoding === Encoding.Listpack) {
-      writer.string(value.bytes, value.start, value.length)
-    } else writePairs(writer, value)
+  writePacked(writer: RdbWriter, value: ValueView): void {
+    const { encoding, bytes, start, length } = value
+    if (encoding === Encoding.Listpack) writer.string(bytes, start, length)
+    else writePairs(writer, value)
   },
+
+  writeLeaves,
 }
 
 /** Writes the members of a large set. */
-function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): void {
+function* writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): Steps {
   writer.length(root[COUNT_AT]!)
   const reader = value.reader(0)
   reader.open(root[FIRST_AT]!, ANY_ORDER)
@@ -80,11 +87,12 @@ function writeLeaves(writer: RdbWriter, value: ValueView, root: Uint32Array): vo
     const count = words[start / 4 + LeafWord.Count]!
     for (let i = count - 1; i >= 0; i--) {
       LEAF_ENTRY.read(bytes, start, i)
-      const { span, length } = LEAF_ENTRY
+      const { span, length, scoreAt } = LEAF_ENTRY
       if (span === NULL) writer.string(bytes, LEAF_ENTRY.start, length)
-      else value.writeElement(writer, span, length)
-      writer.raw(bytes, LEAF_ENTRY.scoreAt, 8)
+      else yield* value.elementSteps(writer, span, length)
+      writer.raw(bytes, scoreAt, 8)
     }
+    yield
   }
 }
 
@@ -93,12 +101,10 @@ function writePairs(writer: RdbWriter, { bytes, start }: ValueView): void {
   writer.length(listpack.count(bytes, start) / 2)
   let at = previousMember(bytes, start, listpack.endOf(bytes, start))
   for (; at !== listpack.END; at = previousMember(bytes, start, at)) {
-    listpack.readEntry(bytes, at, MEMBER_ENTRY)
-    const { isInteger, int64 } = MEMBER_ENTRY
-    if (isInteger) writer.integer(int64.low, int64.high)
-    else writer.string(MEMBER_ENTRY.bytes, MEMBER_ENTRY.start, MEMBER_ENTRY.length)
-    SCORE[0] = scoreOf(bytes, at)
-    writer.raw(SCORE_BYTES, 0, 8)
+    listpack.readEntry(bytes, at, WRITTEN)
+    writeEntry(writer, WRITTEN)
+    WRITTEN_SCORE[0] = scoreOf(bytes, at)
+    writer.raw(WRITTEN_SCORE_BYTES, 0, 8)
   }
 }
 
