@@ -7,6 +7,7 @@
 //      #        a column has twelve levels, three to a row: _ o #
 //      |        full rows below its top are |
 //   __o|
+//             an empty row
 //   6543
 //   ssss
 
@@ -68,9 +69,10 @@ function drawColumns(samples: readonly LatencySample[], { lowMs, rangeMs }: Scal
   return text
 }
 
+/** An empty row, then the labels downwards. */
 function drawLabels(labels: readonly string[]): string {
   const lengthMax = Math.max(...labels.map((label) => label.length))
-  let text = ''
+  let text = `${' '.repeat(labels.length)}\n`
   for (let i = 0; i < lengthMax; i++) {
     text += `${labels.map((label) => label[i] ?? ' ').join('')}\n`
   }
