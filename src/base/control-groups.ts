@@ -125,7 +125,7 @@ function chain(disk: Disk, mounts: readonly Mount[], path: string | null): strin
   return mounts.slice(0, 1).map(({ point }) => point)
 }
 
-/** `path` as seen from `root`: '' for the root itself, `/a/b` below it; null when it is not below. */
+/** `path` as seen from `root`: `/a` or deeper, '' for the root itself; null when not below it. */
 function pathBelow(root: string, path: string): string | null {
   if (path.includes('/..')) return null
   const base = root === '/' ? '' : root

@@ -49,6 +49,8 @@ export interface PersistenceSettings {
   readonly syncsWhileWriting: boolean
   readonly stopsWritesOnError: boolean
   readonly reserveBytes: number
+  /** Standstill of a sink after which the save is given up if writers wait; 0: never. */
+  readonly stallTimeoutSeconds: number
   readonly keyDelayUs: number
   /** Whether an LRU or LFU eviction policy makes the clock bits worth saving. */
   readonly keepsClocks: boolean

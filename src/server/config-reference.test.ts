@@ -29,6 +29,7 @@ const SKIPPED = new Set([
   ...['client-output-buffer-limit', 'oom-score-adj', 'oom-score-adj-values', 'proc-title-template'],
   ...['appendonly', 'activedefrag', 'min-replicas-to-write', 'min-slaves-to-write', 'timeout'],
   ...['tls-cluster', 'tls-replication', 'snapshot-method', 'snapshot-reserve'],
+  'snapshot-stall-timeout',
 ])
 
 const version = spawnSync('redis-server', ['--version'], { encoding: 'utf8' }).stdout ?? ''

@@ -150,9 +150,17 @@ export function bytes(options: NumberOptions & { floor?: number }): Row<number> 
   }
 }
 
-/** A size, or a percentage up to 100, whose value is negative: `10%` is -10. */
-export function bytesOrPercent(options: NumberOptions): Row<number> {
-  const row = single(options, 'bytes | n%', String(options.default), (argument) => {
+/**
+ * A size, or a percentage up to 100, whose value is negative: `10%` is -10. With `default: 'auto'`
+ * that word is a value, too: 0, which no size may be then.
+ */
+export function bytesOrPercent(
+  options: RowOptions<number> & Pick<NumberOptions, 'min' | 'max'> & { default: number | 'auto' },
+): Row<number> {
+  const hasAuto = options.default === 'auto'
+  const form = hasAuto ? 'auto | bytes | n%' : 'bytes | n%'
+  const row = single(options, form, String(options.default), (argument) => {
+    if (hasAuto && argument.toLowerCase() === 'auto') return { text: 'auto', value: 0 }
     const found = parseBytes(argument)
     if (found !== null) {
       return inRange(found, options) ?? { text: `${found}`, value: Number(found) }
@@ -160,7 +168,7 @@ export function bytesOrPercent(options: NumberOptions): Row<number> {
     const percent = argument.endsWith('%') ? parseInteger(argument.slice(0, -1)) : null
     if (percent === null || percent < 0n) return 'argument must be a memory or percent value'
     if (percent > 100n) return 'percentage argument must be less or equal to 100'
-    if (percent === 0n) return { text: '0', value: 0 }
+    if (percent === 0n) return inRange(percent, options) ?? { text: '0', value: 0 }
     return { text: `${percent}%`, value: -Number(percent) }
   })
   return {
@@ -243,7 +251,7 @@ export function unknownWord(values: readonly string[]): string {
   return `argument(s) must be one of the following: ${values.join(', ')}`
 }
 
-function inRange(found: bigint, { min, max }: NumberOptions): string | null {
+function inRange(found: bigint, { min, max }: Pick<NumberOptions, 'min' | 'max'>): string | null {
   if (found >= BigInt(min) && found <= BigInt(max)) return null
   return `argument must be between ${min} and ${max} inclusive`
 }
@@ -254,5 +262,5 @@ function rangeForm({ min, max }: NumberOptions): string {
 }
 
 function sizeText({ text }: Setting<number>): string {
-  return text.endsWith('%') ? text : formatBytes(BigInt(text))
+  return text.endsWith('%') || text === 'auto' ? text : formatBytes(BigInt(text))
 }

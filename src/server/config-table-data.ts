@@ -1,7 +1,8 @@
 // Rows of the configuration: memory, encodings, expiry, snapshots, the append only file.
 //
-// What a row holds is said in config-table-general.ts. `snapshot-reserve` and `snapshot-method` are
-// Tidemark's own: how much memory a snapshot may take for pages that change, and who takes it.
+// What a row holds is said in config-table-general.ts. `snapshot-reserve`, `snapshot-method` and
+// `snapshot-stall-timeout` are Tidemark's own: how much memory a snapshot may take for pages that
+// change, who takes it, and how long it may stand still while writers wait.
 // The test hooks at the end of the snapshot's rows are hidden, as in Redis.
 // biome-ignore-all format: rows of a table.
 
@@ -197,8 +198,16 @@ export const snapshotRows = {
     doc: 'Bring the snapshot to disk in small portions while it is written.',
   }),
   'snapshot-reserve': bytesOrPercent({
-    default: 32 * MIB, min: 1 * MIB, max: I64_MAX, mutable: true,
-    doc: 'Memory for pages that change while a snapshot is taken, or percent of the dataset.',
+    default: 'auto', min: 1 * MIB, max: I64_MAX, mutable: true,
+    doc:
+      'Memory for pages that change while a snapshot is taken, or percent of the dataset; ' +
+      'auto: 2 % of the dataset, at least 32 MiB.',
+  }),
+  'snapshot-stall-timeout': integer({
+    default: 60, min: 0, max: INT_MAX, mutable: true,
+    doc:
+      'Seconds: a snapshot whose sink takes nothing for so long is given up when writers wait ' +
+      'for it; 0: never.',
   }),
   'snapshot-method': words({
     values: ['auto', 'background', 'cooperative'], default: 'auto', mutable: true,

@@ -211,7 +211,7 @@ const HIDDEN = [
   'use-exit-on-panic',
   'watchdog-period',
 ]
-const OWN = ['snapshot-method', 'snapshot-reserve']
+const OWN = ['snapshot-method', 'snapshot-reserve', 'snapshot-stall-timeout']
 const NOT_PARAMETERS = [
   'include',
   'list-max-ziplist-entries',

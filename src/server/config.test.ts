@@ -196,7 +196,28 @@ test('a value of several parts has its parts', () => {
   })
   assert.equal(config.values.maxmemoryClients, -10)
   assert.deepEqual(config.values.shutdownOnSigint, ['save', 'now'])
-  assert.equal(config.values.snapshotReserve, 32 * 1024 * 1024)
+})
+
+test('snapshot-reserve is auto, a size of at least 1 MiB, or a percentage', () => {
+  const config = newConfig()
+  const shown = (value: string) => {
+    const error = config.set([['snapshot-reserve', value]])
+    assert.equal(error, null, value)
+    return [config.get(['snapshot-reserve'])[0]?.[1], config.values.snapshotReserve]
+  }
+  assert.deepEqual(config.get(['snapshot-reserve']), [['snapshot-reserve', 'auto']])
+  assert.equal(config.values.snapshotReserve, 0)
+  assert.deepEqual(shown('1mb'), ['1048576', 1048576])
+  assert.deepEqual(shown('64MB'), ['67108864', 67108864])
+  assert.deepEqual(shown('5m'), ['5000000', 5000000])
+  assert.deepEqual(shown('10%'), ['10%', -10])
+  assert.deepEqual(shown('AUTO'), ['auto', 0])
+  for (const value of ['0', '0%', '1048575', '1000k', '-1', '101%', 'autos', 'auto%', '', '-5%']) {
+    assert.match(config.set([['snapshot-reserve', value]]) ?? 'OK', /^ERR CONFIG SET failed/, value)
+  }
+  assert.deepEqual(config.get(['snapshot-reserve']), [['snapshot-reserve', 'auto']])
+  // Others of this form do not know the word.
+  assert.match(config.set([['maxmemory-clients', 'auto']]) ?? 'OK', /^ERR CONFIG SET failed/)
 })
 
 test('everything that CONFIG GET lists can be set to its own value, unless it is immutable', () => {

@@ -1,6 +1,7 @@
 // The configuration as persistence sees it: read anew at each use, so that CONFIG SET takes effect
 // without a hook.
 
+import { assert } from '../base/assert.ts'
 import type { PersistenceSettings } from '../persist/persistence.ts'
 import type { SavePoint } from './config-forms.ts'
 import { needsClocks } from './eviction-policy.ts'
@@ -8,6 +9,24 @@ import type { Server } from './server.ts'
 import { REDIS_VERSION } from './version.ts'
 
 const PERCENT = 100
+/** `snapshot-reserve auto`: this share of the dataset, and at least so much. */
+const AUTO_PERCENT = 2
+const AUTO_BYTES_MIN = 32 * 1024 * 1024
+/** It grows in steps, so that a growing dataset does not need new buffers for each save. */
+const AUTO_STEP_BYTES = 8 * 1024 * 1024
+
+/**
+ * Bytes of the reserve from the configured value: a size, a negative percentage of the dataset, or
+ * 0 for auto. A percentage of a small dataset can be less than the smallest size that is accepted.
+ */
+export function reserveFor(configured: number, datasetBytes: number): number {
+  assert(datasetBytes >= 0, 'a dataset has a size')
+  if (configured > 0) return configured
+  const percent = configured === 0 ? AUTO_PERCENT : -configured
+  const share = Math.ceil((datasetBytes * percent) / PERCENT)
+  if (configured < 0) return share
+  return Math.max(AUTO_BYTES_MIN, Math.ceil(share / AUTO_STEP_BYTES) * AUTO_STEP_BYTES)
+}
 
 export class LiveSettings implements PersistenceSettings {
   readonly version = REDIS_VERSION
@@ -42,12 +61,14 @@ export class LiveSettings implements PersistenceSettings {
     return this.#server.config.values.stopWritesOnBgsaveError
   }
 
-  /** Bytes; a percentage of the configuration is one of the dataset. */
+  /** Bytes of `snapshot-reserve` for the dataset as it is now. */
   get reserveBytes(): number {
     const { config, keyspace } = this.#server
-    const given = config.values.snapshotReserve
-    if (given >= 0) return given
-    return Math.ceil((keyspace.usedBytes * -given) / PERCENT)
+    return reserveFor(config.values.snapshotReserve, keyspace.usedBytes)
+  }
+
+  get stallTimeoutSeconds(): number {
+    return this.#server.config.values.snapshotStallTimeout
   }
 
   get keyDelayUs(): number {

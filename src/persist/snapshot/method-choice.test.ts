@@ -151,6 +151,13 @@ test('the reserve is cut to what is free, whoever asked for the method', () => {
       assert.equal(reserveBytes, expected)
     }
   }
+  // One that is configured smaller than the least (a percentage of little) is not made larger.
+  for (const availableBytes of [0, 1, GB]) {
+    assert.equal(
+      chooseMethod({ ...BASE, reserveBytes: 40_000, availableBytes }).reserveBytes,
+      40_000,
+    )
+  }
 })
 
 // Name, what differs from BASE, method that stays or comes.

@@ -56,7 +56,7 @@ export interface MethodChoice {
 
 /** Buffers of the encoder and the sink beside the reserve. */
 export const BUFFER_BYTES = 8 * 1024 * 1024
-/** The least reserve of any save. */
+/** The reserve is not cut below this, however little is free. */
 export const RESERVE_BYTES_MIN = 1024 * 1024
 /** Below this the scanner would take the engine's time: one core and a half. */
 const CORES_MIN = 1.5
@@ -95,7 +95,7 @@ function predictChanged(facts: MethodFacts): number {
 }
 
 function cutReserve(reserveBytes: number, freeBytes: number): number {
-  return Math.max(RESERVE_BYTES_MIN, Math.min(reserveBytes, freeBytes - BUFFER_BYTES))
+  return Math.min(reserveBytes, Math.max(RESERVE_BYTES_MIN, freeBytes - BUFFER_BYTES))
 }
 
 /** The command goes before the configuration. */

@@ -59,6 +59,7 @@ class Bench {
       syncsWhileWriting: true,
       stopsWritesOnError: true,
       reserveBytes: reservePages * 4096,
+      stallTimeoutSeconds: 60,
       keyDelayUs: 0,
       keepsClocks: seed % 3 === 0,
       version: '7.0.15',
