@@ -55,7 +55,8 @@ function latencyReset(context: Context, args: Args, reply: Reply): void {
   const { latency } = serverContext(context).server
   if (args.count === 2) return reply.integer(latency.resetAll())
   let count = 0
-  for (let i = 2; i < args.count; i++) if (latency.reset(args.text(i))) count++
+  // In any case, unlike HISTORY and GRAPH; all names are lower case.
+  for (let i = 2; i < args.count; i++) if (latency.reset(args.text(i).toLowerCase())) count++
   reply.integer(count)
 }
 
