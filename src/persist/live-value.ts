@@ -1,5 +1,5 @@
-// A collection of the live keyspace as the encoders of RDB see it: for DUMP. Nothing but the root is
-// copied; the view is valid until the value changes or goes. Owner: the engine.
+// A collection of the live keyspace as the encoders of RDB see it: for DUMP. Nothing but the root
+// is copied; the view is valid until the value changes or goes. Owner: the engine.
 
 import { fail } from '../base/assert.ts'
 import { Slice } from '../base/slice.ts'

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { type FakeFile, makeWriter, randomValue, readRdb } from '../../../test/lib/rdb.ts'
 import { AssertionError } from '../../base/assert.ts'
 import { Random } from '../../base/random.ts'
-import type { RdbWriter } from './rdb-writer.ts'
+import { BytesSource, type RdbWriter } from './rdb-writer.ts'
 
 const SEED = Number(process.env['SEED'] ?? 7_654_321)
 const HEADER_LENGTH = 9
@@ -248,6 +248,37 @@ test('long compressible strings are compressed by blocks', () => {
   file.writer.end()
   assert.ok(file.bytes().length < 50_000, `${file.bytes().length}`)
   assert.ok(readRdb(file.bytes()).keys[0]?.value === value.toString('latin1'))
+})
+
+test('a string of 5 MB can be left after each block, while others write', () => {
+  const random = new Random(SEED)
+  const noise = Buffer.alloc(5_000_000)
+  for (let i = 0; i < noise.length; i++) noise[i] = random.below(256)
+  const chunkBytes = 65_536
+  const blocks = Math.ceil(noise.length / (chunkBytes / 2))
+  const rows: [name: string, value: Buffer, compress: boolean, steps: number][] = [
+    ['noise', noise, true, 2 * blocks],
+    ['compressible', Buffer.alloc(5_000_000, 'compressible text '), true, 2 * blocks],
+    ['not to be compressed', noise, false, blocks],
+    ['one block', noise.subarray(0, chunkBytes / 2), true, 0],
+  ]
+  for (const [name, value, compress, steps] of rows) {
+    const expected = makeWriter({ chunkBytes, compress })
+    putString(expected.writer, value)
+    const file = makeWriter({ chunkBytes, compress })
+    const other = makeWriter({ chunkBytes })
+    const writing = file.writer.stringSteps(value.length, new BytesSource(value, 0))
+    let found = 0
+    for (; writing.next().done !== true; found++) {
+      if (found === steps - 1) continue
+      if (found % 50 === 0) putString(other.writer, value)
+      putString(other.writer, `between ${found}`)
+      assert.throws(() => putString(file.writer, 'too early'), AssertionError)
+    }
+    assert.equal(found, steps, name)
+    assert.equal(file.writer.end(), expected.writer.end(), name)
+    assert.ok(file.bytes().equals(expected.bytes()), name)
+  }
 })
 
 test('a sink that fails is passed on, and the writer can begin again', () => {
