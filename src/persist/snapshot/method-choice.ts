@@ -22,7 +22,7 @@ export interface MethodFacts {
   readonly requested: SnapshotMethod | null
   /** Cores that this process may keep busy, fractions included; 0: not known, counts as enough. */
   readonly cores: number
-  /** Memory that new allocations can still have; 0: not known, counts as enough. */
+  /** `unthrottledBytes` of base/machine.ts; 0: not known, counts as enough. */
   readonly availableBytes: number
   /**
    * What this or an earlier save already made resident of reserve and buffers, and thus is missing
