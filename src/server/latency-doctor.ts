@@ -134,6 +134,12 @@ function adviseProcessor(): string {
 }
 
 function adviseExpiry({ keyspace, config }: Server): string {
+  if (!keyspace.databases.some(({ expiringCount }) => expiringCount > 0)) {
+    return (
+      'No key has a deadline now. If none had, active expiry found nothing to do: then the ' +
+      'process did not get the CPU while it looked.'
+    )
+  }
   const { staleShare, timeCapReached } = keyspace.stats
   const stalePercent = staleShare * 100
   const facts =
