@@ -103,12 +103,14 @@ function build(renames: readonly Rename[] = []): void {
     monotonicUs: () => timeUs,
     onSlow: (entry, _args, durationUs) => slow.push(`${entry.fullName} ${durationUs}`),
     onLatency: (entry, durationUs) => long.push(`${entry.fullName} ${durationUs}`),
+    holdsWrite: () => isHeld,
     onUnknown: () => false,
   })
   slow = []
   long = []
 }
 
+let isHeld = false
 let slow: string[] = []
 let long: string[] = []
 
@@ -216,6 +218,20 @@ describe('refusing a command', () => {
     assert.equal(run('ping'), 'waits')
     assert.equal(dispatcher.commandCount, 1)
     assert.match(run('bogus'), /^-ERR unknown/)
+  })
+
+  it('asks for a delay only before those that may be delayed, and after all refusals', () => {
+    isHeld = true
+    assert.equal(run('write', 'k'), '+OK')
+    dispatcher.delayedFlags = Flag.Write
+    assert.equal(run('write', 'k'), 'waits')
+    assert.equal(run('read', 'k'), '+OK')
+    gates.isLoading = true
+    assert.match(run('write', 'k'), /^-LOADING/)
+    gates.isLoading = false
+    isHeld = false
+    assert.equal(run('write', 'k'), '+OK')
+    assert.equal(dispatcher.table.findByName('write')!.calls, 2)
   })
 })
 

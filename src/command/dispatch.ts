@@ -1,8 +1,9 @@
 // From arguments to a reply: finds the command, asks whether it may run now, runs it, and counts.
 //
 // The order of the questions is Redis's, because the first refusal is the reply: known? arity?
-// protected? authenticated? allowed inside MULTI? memory? disk? loading? paused? queued? Time is
-// read once per command: the end of one is the start of the next, so parsing counts as part of it.
+// protected? authenticated? allowed inside MULTI? memory? disk? loading? paused? queued? And last,
+// while a cut is open: may a write start now (server/write-delay.ts)? Time is read once per
+// command: the end of one is the start of the next, so parsing counts as part of it.
 //
 // A command that finds the arena full throws out of its handler, having changed nothing if it
 // writes one key only; here it becomes an OOM error. It is the one error that handlers may throw:
@@ -92,6 +93,8 @@ export interface DispatchOptions {
   readonly monotonicUs: () => number
   readonly onSlow: SlowHook
   readonly onLatency: LatencyHook
+  /** Asked before a command that `delayedFlags` names; true: it is held back and must wait. */
+  readonly holdsWrite: () => boolean
   /** Sees unknown commands; true when it has dealt with one, which then gets no reply. */
   readonly onUnknown: (args: Args) => boolean
 }
@@ -131,6 +134,8 @@ export class Dispatcher {
   slowUs = Infinity
   /** The same for the latency hook, which sees all commands. */
   latencyUs = Infinity
+  /** Commands with any of these flags may be held back (server/write-delay.ts); 0: none are. */
+  delayedFlags = 0
   /** When the command that runs began, on the monotonic clock. */
   startUs = 0
   /**
@@ -146,6 +151,7 @@ export class Dispatcher {
   readonly #monotonicUs: () => number
   readonly #onSlow: SlowHook
   readonly #onLatency: LatencyHook
+  readonly #holdsWrite: () => boolean
   readonly #onUnknown: (args: Args) => boolean
 
   constructor(options: DispatchOptions) {
@@ -155,6 +161,7 @@ export class Dispatcher {
     this.#monotonicUs = options.monotonicUs
     this.#onSlow = options.onSlow
     this.#onLatency = options.onLatency
+    this.#holdsWrite = options.holdsWrite
     this.#onUnknown = options.onUnknown
   }
 
@@ -163,7 +170,7 @@ export class Dispatcher {
     this.startUs = this.#monotonicUs()
   }
 
-  /** Runs one command; false when it must wait (CLIENT PAUSE) and has left no trace. */
+  /** Runs one command; false when it must wait (a pause, the write delay) and left no trace. */
   run(args: Args, reply: Reply, caller: Caller): boolean {
     const entry = this.table.find(args)
     if (entry === null || entry.run === null || !entry.takes(args.count)) {
@@ -185,6 +192,7 @@ export class Dispatcher {
       reply.simple(QUEUED)
       return true
     }
+    if ((flags & this.delayedFlags) !== 0 && this.#holdsWrite()) return false
     const startUs = this.startUs
     this.#run(entry, args, reply)
     this.#count(entry, args, startUs)

@@ -121,9 +121,11 @@ export class Clients {
     return this.#pauseUntilMs
   }
 
-  /** Clients whose command waits. */
+  /** Clients whose command waits for the end of a pause; not those that the write delay holds. */
   postponed(): Connection[] {
-    return [...this.#byId.values()].filter((client) => client.postponed !== null)
+    const isPostponed = (client: Connection) =>
+      client.postponed !== null && client.delayedSinceUs === 0
+    return [...this.#byId.values()].filter(isPostponed)
   }
 
   /** Looks at the share of all clients that is due in one of `hz` runs per second. */

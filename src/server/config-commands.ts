@@ -78,6 +78,7 @@ function resetstat(context: Context, _args: Args, reply: Reply): void {
   const { server, keyspace } = serverContext(context)
   server.statistics.reset()
   server.dispatcher.resetStatistics()
+  server.writeDelay.resetTotals()
   const { stats } = keyspace
   Object.assign(stats, { hits: 0, misses: 0, expired: 0, expiredFields: 0, timeCapReached: 0 })
   stats.staleShare = 0

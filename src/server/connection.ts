@@ -2,7 +2,8 @@
 // itself. The engine serves it in turns (turn.ts); this is the state that lives between them.
 //
 //   open        reads and is served
-//   postponed   one command waits for CLIENT PAUSE to end; bytes are kept, not parsed
+//   postponed   one command waits for CLIENT PAUSE to end, or stands in line for the write delay;
+//               bytes are kept, not parsed
 //   waiting     the same while a command's answer is open (CONFIG SET port), or while it is
 //               blocked: its command waits for a key
 //   closing     what is written goes out, then the socket closes; nothing more is read
@@ -23,6 +24,7 @@ import type { BufferLimit } from './config-forms.ts'
 import { SubscriptionKind, type Subscriptions } from './subscriptions.ts'
 import type { TrackingState } from './tracking-state.ts'
 import type { Transaction } from './transaction.ts'
+import type { Writer } from './write-delay.ts'
 
 /** What CLIENT REPLY was told. */
 export const ReplyMode = { On: 0, Off: 1, SkipNext: 2, Skip: 3 } as const
@@ -41,6 +43,8 @@ export interface Host {
 const BASE_BYTES = 1600
 /** What watching a key takes besides the key. */
 const WATCH_BYTES = 200
+/** What is read of a client whose writes are delayed, besides what came with them. */
+const DELAYED_INPUT_MAX = 64 * 1024
 /** What the list of unsent replies is counted in. */
 const OUTPUT_NODE_BYTES = 16 * 1024
 
@@ -59,7 +63,7 @@ const PUBSUB_COMMANDS: ReadonlySet<string> = new Set([
 const KEY_FLAGS = Flag.Write | Flag.ReadOnly | Flag.MayReplicate
 const NO_KEYSPACE = replyError("ERR Replica can't interact with the keyspace")
 
-export class Connection implements SocketHandler, Session, Caller {
+export class Connection implements SocketHandler, Session, Caller, Writer {
   readonly id: number
   readonly socket: Socket
   readonly reader: QueryReader
@@ -81,8 +85,10 @@ export class Connection implements SocketHandler, Session, Caller {
   isClosed = false
   lastActiveMs: number
   lastEntry: CommandEntry | null = null
-  /** The command that waits for the end of a pause. */
+  /** The command that waits for the end of a pause, or in line for the write delay. */
   postponed: Args | null = null
+  /** Since when it stands in that line, monotonic; 0: it does not. See write-delay.ts. */
+  delayedSinceUs = 0
   /** A command has left its answer open; nothing is parsed until it comes. */
   isWaiting = false
   /** Its command waits for a key, or for its time to be up; see blocking.ts. */
@@ -103,6 +109,8 @@ export class Connection implements SocketHandler, Session, Caller {
   isMonitor = false
   /** Since when more output waits than the soft limit allows; 0: it does not. */
   softLimitSinceMs = 0
+  /** It sends more while its writes are delayed than is kept: nothing is read. */
+  #isInputStopped = false
   readonly #host: Host
 
   constructor(host: Host, socket: Socket, options: { id: number; limits: ReaderLimits }) {
@@ -133,6 +141,19 @@ export class Connection implements SocketHandler, Session, Caller {
   /** Reads no more, sends what is written, then closes. */
   closeAfterReply(): void {
     this.isClosing = true
+  }
+
+  /**
+   * Stops reading while its writes are delayed and much waits behind them, and reads again after
+   * that: the delay must not turn what a pipeline sends into memory.
+   */
+  limitInput(): void {
+    const isDelayed = this.postponed !== null && this.delayedSinceUs > 0
+    const isWanted = isDelayed && this.reader.queryLength > DELAYED_INPUT_MAX
+    if (isWanted === this.#isInputStopped) return
+    this.#isInputStopped = isWanted
+    if (isWanted) this.socket.pause()
+    else this.socket.resume()
   }
 
   abandonTransaction(): void {

@@ -89,6 +89,7 @@ export class Cron {
     server.tracking.limitKeys()
     if (server.tracking.hasBroadcasts) server.tracking.broadcast()
     server.persistence?.cron()
+    server.writeDelay.look()
     this.#wantSnapshots()
     if (nowMs - this.#garbageMs >= MS_PER_SECOND) {
       this.#garbageMs = nowMs
@@ -150,7 +151,7 @@ export class Cron {
     const server = this.#server
     this.#expireTimer = null
     if (!server.isActiveExpireOn || server.isLoading || server.clients.isPaused) return
-    if (server.migrations.isRunning) return
+    if (server.migrations.isRunning || server.writeDelay.isTight) return
     const { stats } = server.keyspace
     const cappedBefore = stats.timeCapReached
     const startUs = server.clock.monotonicUs()
@@ -171,8 +172,10 @@ export class Cron {
 
   /** One slice of freeing what is gone; while there is more, another follows. */
   #reclaimSlice(): void {
-    const { clock, keyspace } = this.#server
+    const { clock, keyspace, writeDelay } = this.#server
     this.#reclaimTimer = null
+    // What a cut has not read yet would take of its bound; the next run of the cron looks again.
+    if (writeDelay.isTight) return
     const limitUs = clock.monotonicUs() + RECLAIM_SLICE_US
     let hasMore = true
     while (hasMore && clock.monotonicUs() < limitUs) hasMore = keyspace.reclaimStep()

@@ -131,6 +131,7 @@ export class Engine implements Host {
     const { server } = this
     server.forgetModes(client)
     server.blocking.forget(client)
+    server.writeDelay.forget(client)
     this.abandonTransaction(client)
     this.#clients.remove(client)
   }
@@ -153,6 +154,7 @@ export class Engine implements Host {
 
   #closeSockets(transport: Transport): void {
     this.#cron.stop()
+    this.server.writeDelay.stop()
     this.#listeners.close()
     transport.close()
   }

@@ -2,9 +2,12 @@
 // `rdb_last_cow_size` is its peak use, `current_cow_size` its use now.
 
 import { PAGE_BYTES } from '../memory/layout.ts'
+import type { DelayFigures } from './delay-figures.ts'
 import type { Field } from './info-fields.ts'
 import { LiveSettings } from './persistence-settings.ts'
 import type { Server } from './server.ts'
+
+const DELAY_PERCENTILES = [50, 99, 99.9] as const
 
 export function persistenceFields(server: Server): Field[] {
   const { persistence, keyspace, isLoading } = server
@@ -57,13 +60,46 @@ function snapshotFields(server: Server): Field[] {
     ['snapshot_reserve_used_bytes', current?.reserveUsedBytes ?? 0],
     ['snapshot_reserve_peak_bytes', (figures?.slotsPeak ?? 0) * PAGE_BYTES],
     ['snapshot_held_pages', figures?.heldPages ?? 0],
-    ['snapshot_write_delays', figures?.waits ?? 0],
-    ['snapshot_write_delay_usec', Math.round(figures?.waitUs ?? 0)],
-    ['snapshot_write_delay_usec_max', Math.round(figures?.waitUsMax ?? 0)],
+    ...delayFields(server),
+    ['snapshot_engine_waits', figures?.waits ?? 0],
+    ['snapshot_engine_waits_usec', Math.round(figures?.waitUs ?? 0)],
+    ['snapshot_engine_waits_usec_max', Math.round(figures?.waitUsMax ?? 0)],
     ['snapshot_bytes_per_second', Math.round(speed)],
     ['snapshot_file_bytes', current?.bytesWritten ?? persistence?.lastFileBytes ?? 0],
     ['snapshot_freeze_usec', persistence?.lastFreezeUs ?? 0],
   ]
+}
+
+/** How writers were held back in that cut, and since the start or CONFIG RESETSTAT. */
+function delayFields({ writeDelay }: Server): Field[] {
+  const { figures, totals, waitingCount } = writeDelay
+  return [
+    ['snapshot_write_delay_clients', waitingCount],
+    ['snapshot_write_delays', figures.count],
+    ['snapshot_write_delay_usec', Math.round(figures.totalUs)],
+    ['snapshot_write_delay_usec_max', Math.round(figures.maxUs)],
+    ['snapshot_write_delay_histogram', histogramOf(figures)],
+    ['snapshot_write_delay_percentiles_usec', percentilesOf(figures)],
+    ['snapshot_write_delays_total', totals.count],
+    ['snapshot_write_delay_usec_total', Math.round(totals.totalUs)],
+    ['snapshot_write_delay_usec_max_total', Math.round(totals.maxUs)],
+    ['snapshot_write_delay_histogram_total', histogramOf(totals)],
+    ['snapshot_write_delay_percentiles_usec_total', percentilesOf(totals)],
+  ]
+}
+
+/** Delays up to each power of two of microseconds that adds any: `le_1024us=3,le_2048us=9`. */
+function histogramOf(figures: DelayFigures): string {
+  return figures
+    .cumulative()
+    .map(([limitUs, count]) => `le_${limitUs}us=${count}`)
+    .join(',')
+}
+
+function percentilesOf(figures: DelayFigures): string {
+  return DELAY_PERCENTILES.map((each) => `p${each}=${Math.round(figures.percentileUs(each))}`).join(
+    ',',
+  )
 }
 
 /** There is no append only file. */

@@ -46,6 +46,7 @@ import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { Tracking } from './tracking.ts'
 import { Watches } from './watches.ts'
+import { WriteDelay } from './write-delay.ts'
 
 export interface ServerOptions {
   readonly config: Config
@@ -100,6 +101,7 @@ export interface ServerParts {
 }
 
 const RUN_ID_BYTES = 20
+const US_PER_MS = 1000
 
 export class Server implements Gates {
   readonly config: Config
@@ -128,6 +130,7 @@ export class Server implements Gates {
   readonly watches: Watches
   readonly blocking: Blocking
   readonly migrations: Migrations
+  readonly writeDelay: WriteDelay<Connection>
   readonly #watch: CommandWatch
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
@@ -180,6 +183,7 @@ export class Server implements Gates {
     this.blocking = new Blocking({ keyspace, followers, clock, statistics })
     this.slowLog = new SlowLog(values.slowlogMaxLen)
     this.latency = new LatencyMonitor(() => this.clock.nowMs())
+    this.writeDelay = writeDelayOf(this)
     this.startedMs = this.clock.nowMs()
     this.peakMs = this.startedMs
     this.startupBytes = this.keyspace.usedBytes
@@ -294,6 +298,18 @@ export class Server implements Gates {
     const allowed = this.config.values.enableDebugCommand
     return allowed === 'yes' || (allowed === 'local' && caller.isLocal)
   }
+}
+
+function writeDelayOf(server: Server): WriteDelay<Connection> {
+  const { clock, log, keyspace, latency } = server
+  const source = {
+    openCut: null,
+    get cutNumber() {
+      return keyspace.arena.cutNumber
+    },
+  }
+  const onDelay = (us: number) => latency.add('snapshot-write-delay', us / US_PER_MS)
+  return new WriteDelay({ source, clock, log, onDelay })
 }
 
 /** While the engine is put together nothing can wait. */

@@ -233,6 +233,8 @@ export class TestClient implements Socket {
   pendingBytes = 0
   isStuck = false
   isClosed = false
+  /** The server does not want to read; what a test sends arrives all the same. */
+  isPaused = false
   keepAliveSeconds = 0
   #received = ''
   #handler: SocketHandler | null = null
@@ -286,9 +288,13 @@ export class TestClient implements Socket {
     this.keepAliveSeconds = seconds
   }
 
-  pause(): void {}
+  pause(): void {
+    this.isPaused = true
+  }
 
-  resume(): void {}
+  resume(): void {
+    this.isPaused = false
+  }
 }
 
 /** A command in RESP. */

@@ -15,6 +15,7 @@ import { HeldOutput } from './held-output.ts'
 import { commandEvent } from './latency-monitor.ts'
 import { secretsOf } from './secrets.ts'
 import { type Server, ServerContext } from './server.ts'
+import type { WriteDelay } from './write-delay.ts'
 
 /** A turn longer than this reads the unix clock again. */
 const CLOCK_STEP_US = 1000
@@ -34,6 +35,7 @@ export class Turn implements BlockingHost {
   isBusy = false
   readonly #server: Server
   readonly #blocking: Blocking
+  readonly #delay: WriteDelay<Connection>
   readonly #retry = (waiter: Waiter) => this.#retryWaiter(waiter)
   readonly #args = new Args()
   readonly #held = new HeldOutput()
@@ -45,7 +47,9 @@ export class Turn implements BlockingHost {
   #httpLoggedMs = 0
 
   constructor(server: Server, table: CommandTable) {
+    const { writeDelay } = server
     this.#server = server
+    this.#delay = writeDelay
     this.context = new ServerContext(server)
     this.reply = new Reply((bytes, start, length) => this.#send(bytes, start, length))
     this.dispatcher = new Dispatcher({
@@ -57,12 +61,26 @@ export class Turn implements BlockingHost {
       onLatency: (entry, durationUs) => {
         server.latency.add(commandEvent(entry.flags), durationUs / US_PER_MS)
       },
+      holdsWrite: () => writeDelay.holds(this.context.client, this.dispatcher.startUs),
       onUnknown: (args) => this.#endForHttp(args),
     })
     server.attach(this.dispatcher, this.reply)
     this.#blocking = server.blocking
     this.#blocking.connect(this)
     this.context.blocker = this.#blocking
+    writeDelay.connect({
+      get arePaused() {
+        return server.pausedFlags !== 0
+      },
+      setFlags: (flags) => {
+        this.dispatcher.delayedFlags = flags
+      },
+      resume: (client) => {
+        // Who is about to be closed starts nothing more.
+        if (client.isClosing) client.postponed = null
+        else this.resume(client)
+      },
+    })
   }
 
   /** Serves bytes that arrived. */
@@ -75,6 +93,7 @@ export class Turn implements BlockingHost {
     if (client.postponed !== null || client.isWaiting) {
       client.reader.keep()
       if (client.reader.isOverLimit) this.#endForQueryLimit(client)
+      else client.limitInput()
       return
     }
     this.#enter(client)
@@ -87,7 +106,7 @@ export class Turn implements BlockingHost {
     return this.context.client
   }
 
-  /** Runs the command that a pause held back, and what was sent behind it. */
+  /** Runs the command that a pause or the write delay held back, and what was sent behind it. */
   resume(client: Connection): void {
     const args = client.postponed
     assert(args !== null, 'only a client that waits is resumed')
@@ -101,6 +120,7 @@ export class Turn implements BlockingHost {
     } else {
       this.#process(client)
     }
+    client.limitInput()
     this.proceed()
   }
 
@@ -152,6 +172,7 @@ export class Turn implements BlockingHost {
 
   #enter(client: Connection): void {
     this.isBusy = true
+    this.#delay.look()
     this.dispatcher.begin()
     this.#readClock()
     this.#face(client)
