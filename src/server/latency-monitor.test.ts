@@ -81,6 +81,10 @@ function slowServer(options: { hasPersistence?: boolean } = {}): TestServer {
   return server
 }
 
+/** Data of several times the smallest reserve. */
+const KEYS = 1500
+const VALUE_BYTES = 2000
+
 describe('events of a server', () => {
   it('are commands, by their flag `fast`, those of a transaction and it itself', () => {
     const server = slowServer()
@@ -124,5 +128,28 @@ describe('events of a server', () => {
     server.clock.advance(200)
     assert.equal(latency.find('expire-del')?.maxMs, 15)
     assert.equal(latency.find('expire-cycle')?.maxMs, 15)
+  })
+
+  it('are the freeze of a snapshot and the waits inside of commands', () => {
+    const server = slowServer({ hasPersistence: true })
+    const { latency, persistence } = server.engine.server
+    const client = server.connect()
+    const settings = ['snapshot-reserve', '1mb', 'latency-monitor-threshold', '1']
+    assert.equal(client.call('CONFIG', 'SET', ...settings), '+OK\r\n')
+    const names = Array.from({ length: KEYS }, (_, i) => `k${i}`)
+    const words = ['MSET', ...names.flatMap((name) => [name, 'x'.repeat(VALUE_BYTES)])]
+    assert.equal(client.call(...words), '+OK\r\n')
+    latency.resetAll()
+    // Each look at the clock takes 2 ms from here on.
+    let nowUs = server.clock.monotonicUs()
+    server.clock.monotonicUs = () => (nowUs += 2000)
+    assert.match(client.call('BGSAVE'), /^\+Background saving started/)
+    assert.equal(latency.find('snapshot-cut')?.maxMs, 2)
+    assert.equal(latency.find('snapshot-wait'), undefined)
+    // The reserve holds a part of these pages.
+    assert.equal(client.call(...words), '+OK\r\n')
+    const figures = persistence?.cutFigures
+    assert.ok(figures && figures.waits > 0, 'the command waited')
+    assert.equal(latency.find('snapshot-wait')?.maxMs, Math.floor(figures.waitUsMax / 1000))
   })
 })
