@@ -3,17 +3,15 @@
 //
 //  - touch of an unread page copies its run into free reserve slots (about 1 µs a page) and tells
 //    the scanner, which empties preserved copies before it takes unread pages
-//  - a freed run that the scanner has not read is *held*: not copied, kept from reuse until read
-//
-// What is bounded, and counted together (`usedPages` of `boundPages`): slots in use, encoded output
-// that nobody has taken yet, and pages by which the arena grew because freed ones are held. Writers
-// are delayed before they start so that use stays below the bound (server/write-delay.ts). A single
-// command that takes more goes on into slots for *overdrafts*, counted. When those are full too the
-// engine sleeps until the scanner has emptied some tens of slots (waking for each one costs more
-// than the page); when that takes long, it names the page it wants (`Urgent`). It never fails.
+//  - no slot free: the engine sleeps until the scanner has emptied some tens of them (waking for
+//    each one costs more than the page); when that takes long, as in the middle of a large value,
+//    it names the page it wants (`Urgent`) and waits for that one; it never fails
+//  - a freed run that the scanner has not read is *held*: not copied, kept from reuse until read.
+//    Held pages and used slots share the reserve's bound: an allocation that finds it passed waits
+//    for the scanner, at most ADMIT_WAIT_MS, and is counted as overdraft if that was not enough
 //
 // The reserve's slots are used last in, first out, so that only the peak of their use is resident.
-// Invariant: slots on the stack + in the freed ring + in use = slots of the cut.
+// Invariant: slots on the stack + in the freed ring + in use = slotCount.
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
@@ -39,11 +37,7 @@ const SLEEP_MS = 1
 const BATCH_SLOTS = 64
 /** Time without a batch after which the writer asks for its page. */
 const BATCH_WAIT_US = 2000
-/** Slots for overdrafts: a share of the reserve, at least so many. */
-const OVERDRAFT_SHARE = 0.25
-const OVERDRAFT_SLOTS_MIN = 8
-/** Share of the bound from which pages are spilled that cannot be encoded soon. */
-const SPILL_SHARE = 0.25
+const ADMIT_WAIT_MS = 4
 
 /** Counters of the cut that is open or was last. */
 export interface CutFigures {
@@ -51,12 +45,9 @@ export interface CutFigures {
   slotsPeak: number
   heldPages: number
   heldPagesPeak: number
-  /** Most pages in use at a time, of all that is counted. */
-  usedPeak: number
   waits: number
   waitUs: number
   waitUsMax: number
-  /** Pages taken beyond the bound. */
   overdraftPages: number
 }
 
@@ -65,52 +56,34 @@ export interface CutOptions {
   readonly monotonicUs: () => number
   /** Lets the scanner go on when it has no thread of its own; null: it has one. */
   readonly relieve: (() => void) | null
-  /** Bytes of encoded output that wait to be taken; they count as use. */
-  readonly queuedBytes?: () => number
-}
-
-/** A freed run that the scanner has not read. */
-interface HeldRun {
-  readonly page: number
-  readonly pageCount: number
-  /** Pages from its first that are settled. */
-  settled: number
+  /** Hears of each wait of the engine, in µs. */
+  readonly onWait?: (durationUs: number) => void
 }
 
 export class Cut implements Guard {
   readonly shared: SharedCut
   readonly figures: CutFigures = emptyFigures()
-  /** How the engine helps itself when no slot is free; null: it sleeps until the thread has. */
-  relieve: (() => void) | null
   readonly #arena: Arena
   readonly #monotonicUs: () => number
-  readonly #queuedBytes: () => number
-  readonly #slotsMax: number
+  readonly #relieve: (() => void) | null
+  readonly #onWait: ((durationUs: number) => void) | null
   readonly #control: Int32Array
   readonly #reserve: Uint8Array
   readonly #early: Int32Array
   readonly #freed: Int32Array
   readonly #stack: Int32Array
   #stackLength = 0
-  #boundPages: number
-  /** Slots of this cut. */
-  #slotCount = 0
-  #held: HeldRun[] = []
-  #pagesAtCut = 0
-  #charged = 0
+  #held: { page: number; pageCount: number }[] = []
   #checker: PageChecker | null = null
   readonly #page = new Slice()
 
-  /** A closed cut with a reserve of up to `boundPages` pages, and slots for overdrafts. */
-  constructor(arena: Arena, boundPages: number, options: CutOptions) {
-    assert(boundPages >= 8, 'the reserve holds at least one run of cells')
-    const slotCount = boundPages + overdraftOf(boundPages)
+  /** A closed cut with a reserve of `slotCount` pages. */
+  constructor(arena: Arena, slotCount: number, options: CutOptions) {
+    assert(slotCount >= 8, 'the reserve holds at least one run of cells')
     this.#arena = arena
     this.#monotonicUs = options.monotonicUs
-    this.relieve = options.relieve
-    this.#queuedBytes = options.queuedBytes ?? nothingQueued
-    this.#slotsMax = slotCount
-    this.#boundPages = boundPages
+    this.#relieve = options.relieve
+    this.#onWait = options.onWait ?? null
     this.shared = {
       control: new SharedArrayBuffer(CONTROL_WORDS * 4),
       reserve: new SharedArrayBuffer(slotCount * PAGE_BYTES),
@@ -141,46 +114,22 @@ export class Cut implements Guard {
 
   /** Reserve slots that hold copies now. */
   get slotsUsed(): number {
-    return (this.#control[Control.SlotsTaken]! - Atomics.load(this.#control, Control.FreedWrite)) | 0
+    const inRing =
+      Atomics.load(this.#control, Control.FreedWrite) - this.#control[Control.FreedRead]!
+    return this.shared.slotCount - this.#stackLength - inRing
   }
 
-  /** What is bounded of this cut, in pages: copies, waiting output, growth forced by held pages. */
-  get usedPages(): number {
-    const queued = Math.ceil(this.#queuedBytes() / PAGE_BYTES)
-    return this.slotsUsed + queued + this.#forcedPages
-  }
-
-  /** What `usedPages` stays below, but for overdrafts of single commands. */
-  get boundPages(): number {
-    return this.#boundPages
-  }
-
-  /** Pages taken of the bound since the cut opened; never falls while it is open. */
-  get chargedPages(): number {
-    return this.#charged
-  }
-
-  /**
-   * Freezes the arena as it is now, with a bound of `boundPages` (as many as the reserve has, if
-   * missing). O(1), but for checking mode, which reads every page.
-   */
-  open(options: { readonly isChecking: boolean; readonly boundPages?: number }): void {
+  /** Freezes the arena as it is now. O(1), but for checking mode, which reads every page. */
+  open(options: { isChecking: boolean }): void {
     assert(this.#arena.guard === null, 'one cut at a time')
     Object.assign(this.figures, emptyFigures())
-    const most = this.#slotsMax
-    const bound = Math.min(options.boundPages ?? most, most - overdraftOf(most))
-    this.#boundPages = options.boundPages === undefined ? this.#boundPages : Math.max(8, bound)
-    this.#slotCount = Math.min(most, this.#boundPages + overdraftOf(this.#boundPages))
-    this.#stackLength = this.#slotCount
+    this.#stackLength = this.shared.slotCount
     for (let i = 0; i < this.#stackLength; i++) this.#stack[i] = this.#stackLength - 1 - i
-    this.#pagesAtCut = this.#arena.pool.pagesUsed
-    this.#charged = 0
     this.#control.fill(0)
     this.#arena.doneState = (this.#arena.doneState + 4) & 0xff
     this.#arena.cutNumber++
     this.#control[Control.Done] = this.#arena.doneState
     this.#control[Control.Checking] = options.isChecking ? 1 : 0
-    this.#control[Control.SpillAt] = Math.floor(this.#boundPages * SPILL_SHARE)
     this.#checker = options.isChecking ? new PageChecker(this.#arena) : null
     this.#arena.setGuard(this)
     Atomics.store(this.#control, Control.Phase, Phase.Scanning)
@@ -191,21 +140,11 @@ export class Cut implements Guard {
     Atomics.compareExchange(this.#control, Control.Phase, Phase.Scanning, Phase.Aborting)
   }
 
-  /** Asks the thread that scans to leave the scan to the engine, between two keys. */
-  askForHandover(): void {
-    Atomics.store(this.#control, Control.Handover, 1)
-  }
-
-  /** The scan has changed hands, or is not to any more. */
-  endHandover(): void {
-    Atomics.store(this.#control, Control.Handover, 0)
-  }
-
   /**
    * Ends the cut after the scanner has: frees held pages, and all pages take writes again.
    * In checking mode asserts that no byte of a page changed that was never touched.
    */
-  close(options: { readonly isComplete: boolean }): void {
+  close(options: { isComplete: boolean }): void {
     assert(this.isOpen && this.hasEnded, 'a cut closes once, after its scanner')
     const { kind, state } = this.#arena.pages
     const done = this.#arena.doneState
@@ -219,7 +158,6 @@ export class Cut implements Guard {
         const isSettled = state[page] === done || state[page] === (done | StateBits.Read)
         assert(!isScanned || isSettled, 'the scanner has settled every page')
       }
-      assert(this.slotsUsed === 0, 'a whole scan leaves no copy behind')
     }
     this.#checker = null
     state.fill(done, 0, this.#arena.pool.pageLimit)
@@ -232,15 +170,18 @@ export class Cut implements Guard {
 
   /** Frees held runs that the scanner has read since. */
   reclaim(): void {
+    const { state } = this.#arena.pages
+    const done = this.#arena.doneState
     let kept = 0
     for (const run of this.#held) {
-      if (this.#isSettled(run)) {
+      const last = this.#isSpan(run.page) ? run.page + run.pageCount - 1 : run.page
+      const now = Atomics.load(state, last)
+      if (now === done || now === (done | StateBits.Read)) {
         this.figures.heldPages -= run.pageCount
         this.#arena.freeRun(run.page, run.pageCount)
       } else this.#held[kept++] = run
     }
     this.#held.length = kept
-    this.#control[Control.Forced] = this.#forcedPages
   }
 
   touch(page: number): void {
@@ -269,9 +210,12 @@ export class Cut implements Guard {
   }
 
   hold(page: number, pageCount: number): boolean {
-    const run: HeldRun = { page, pageCount, settled: 0 }
-    if (this.hasEnded || this.#isSettled(run)) return false
-    this.#held.push(run)
+    const { state } = this.#arena.pages
+    const last = this.#isSpan(page) ? page + pageCount - 1 : page
+    const found = Atomics.load(state, last)
+    const done = this.#arena.doneState
+    if (found === done || found === (done | StateBits.Read) || this.hasEnded) return false
+    this.#held.push({ page, pageCount })
     this.figures.heldPages += pageCount
     this.figures.heldPagesPeak = Math.max(this.figures.heldPagesPeak, this.figures.heldPages)
     this.#pushEarly(page)
@@ -279,40 +223,32 @@ export class Cut implements Guard {
   }
 
   admit(pageCount: number): void {
-    if (this.figures.heldPages === 0) return
-    if (this.#isPastBound()) this.reclaim()
-    if (this.figures.heldPages === 0) return
-    this.#charged += pageCount
-    this.#control[Control.Forced] = this.#forcedPages
-    this.#noteUse(pageCount)
-  }
-
-  /** Pages of the arena that would not be needed if held ones could be used again. */
-  get #forcedPages(): number {
-    const growth = this.#arena.pool.pagesUsed - this.#pagesAtCut
-    return Math.max(0, Math.min(this.figures.heldPages, growth))
+    if (this.figures.heldPages === 0 || !this.#isPastBound()) return
+    this.reclaim()
+    if (this.figures.heldPages === 0 || !this.#isPastBound()) return
+    // Growth is allowed as fast as the scanner lets go of what was freed.
+    const enough = Math.max(0, this.figures.heldPages - pageCount)
+    const start = this.#monotonicUs()
+    const limit = start + ADMIT_WAIT_MS * 1000
+    while (this.figures.heldPages > enough && this.#isPastBound()) {
+      if (this.hasEnded || this.#monotonicUs() > limit) {
+        this.figures.overdraftPages += pageCount
+        break
+      }
+      const oldest = this.#held[0]
+      if (oldest) this.#sleepFor(oldest.page)
+      this.reclaim()
+    }
+    Atomics.store(this.#control, Control.Urgent, 0)
+    this.#countWait(start)
   }
 
   #isPastBound(): boolean {
-    return this.usedPages > this.#boundPages
+    return this.slotsUsed + this.figures.heldPages > this.shared.slotCount
   }
 
   #isSpan(page: number): boolean {
     return this.#arena.pages.kind[page] === PageKind.Span
-  }
-
-  /** Whether the scanner needs no page of the run any more. Remembers how far it looked. */
-  #isSettled(run: HeldRun): boolean {
-    const { state } = this.#arena.pages
-    const done = this.#arena.doneState
-    // Other runs have one state, that of their first page.
-    const stateCount = this.#isSpan(run.page) ? run.pageCount : 1
-    while (run.settled < stateCount) {
-      const now = Atomics.load(state, run.page + run.settled)
-      if (now !== done && now !== (done | StateBits.Read)) return false
-      run.settled++
-    }
-    return true
   }
 
   #hasSlots(count: number): boolean {
@@ -344,26 +280,13 @@ export class Cut implements Guard {
       copySlice(this.#page.set(bytes, start, PAGE_BYTES), this.#reserve, free * PAGE_BYTES)
       slot[head + i] = free
     }
-    const taken = (this.#control[Control.SlotsTaken]! + pageCount) | 0
-    Atomics.store(this.#control, Control.SlotsTaken, taken)
     const done = this.#arena.doneState
     if (pageCount > 1) state.fill(done, head + 1, head + pageCount)
     Atomics.store(state, head, done | StateBits.Preserved)
     this.#pushEarly(head)
     this.figures.preservedRuns++
-    this.#charged += pageCount
     const used = this.slotsUsed
     if (used > this.figures.slotsPeak) this.figures.slotsPeak = used
-    this.#noteUse(pageCount)
-  }
-
-  /** Books the peak of use, and what goes beyond the bound. */
-  #noteUse(pageCount: number): void {
-    const used = this.usedPages
-    if (used > this.figures.usedPeak) this.figures.usedPeak = used
-    if (used > this.#boundPages) {
-      this.figures.overdraftPages += Math.min(pageCount, used - this.#boundPages)
-    }
   }
 
   #pushEarly(page: number): void {
@@ -382,7 +305,7 @@ export class Cut implements Guard {
     const before = Atomics.load(state, head)
     while (!this.#hasSlots(pageCount)) {
       if (Atomics.load(state, head) !== before || this.hasEnded) break
-      if (this.relieve || this.#monotonicUs() - start > BATCH_WAIT_US) this.#sleepFor(head)
+      if (this.#relieve || this.#monotonicUs() - start > BATCH_WAIT_US) this.#sleepFor(head)
       else this.#sleepForBatch()
     }
     Atomics.store(this.#control, Control.Urgent, 0)
@@ -391,7 +314,7 @@ export class Cut implements Guard {
 
   /** Sleeps until a batch of slots is free, about half a millisecond of scanning. */
   #sleepForBatch(): void {
-    const wanted = Math.min(BATCH_SLOTS, this.#slotCount >> 2)
+    const wanted = Math.min(BATCH_SLOTS, this.shared.slotCount >> 2)
     const seen = Atomics.load(this.#control, Control.FreedWrite)
     Atomics.store(this.#control, Control.WakeAt, (this.#control[Control.FreedRead]! + wanted) | 0)
     this.#sleep(seen)
@@ -400,8 +323,8 @@ export class Cut implements Guard {
   /** Names the page and sleeps until anything happens; without a thread, lets the scanner go on. */
   #sleepFor(page: number): void {
     Atomics.store(this.#control, Control.Urgent, page + 1)
-    if (this.relieve) {
-      this.relieve()
+    if (this.#relieve) {
+      this.#relieve()
       return
     }
     this.#sleep(this.#control[Control.FreedRead]!)
@@ -419,15 +342,8 @@ export class Cut implements Guard {
     this.figures.waits++
     this.figures.waitUs += us
     if (us > this.figures.waitUsMax) this.figures.waitUsMax = us
+    this.#onWait?.(us)
   }
-}
-
-function overdraftOf(boundPages: number): number {
-  return Math.max(OVERDRAFT_SLOTS_MIN, Math.floor(boundPages * OVERDRAFT_SHARE))
-}
-
-function nothingQueued(): number {
-  return 0
 }
 
 function emptyFigures(): CutFigures {
@@ -436,7 +352,6 @@ function emptyFigures(): CutFigures {
     slotsPeak: 0,
     heldPages: 0,
     heldPagesPeak: 0,
-    usedPeak: 0,
     waits: 0,
     waitUs: 0,
     waitUsMax: 0,
