@@ -142,9 +142,10 @@ function adviseExpiry({ keyspace, config }: Server): string {
   }
   const { staleShare, timeCapReached } = keyspace.stats
   const stalePercent = staleShare * 100
+  const stale = `${stalePercent.toFixed(1)} %`
   const facts =
-    `Active expiry ran out of time ${timeCapReached} times; about ${stalePercent.toFixed(1)} % of ` +
-    'the keys with a deadline are past it.'
+    `Active expiry ran out of time ${timeCapReached} times; about ${stale} of the keys with a ` +
+    'deadline are past it.'
   const { activeExpireEffort: effort } = config.values
   const cure =
     stalePercent < STALE_PERCENT_HIGH && effort > 1
