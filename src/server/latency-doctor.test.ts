@@ -79,6 +79,17 @@ describe('the latency doctor', () => {
     assert.match(text, /\n1\. snapshot-wait: .*\n2\. expire-cycle: .*\n3\. expire-del: /)
   })
 
+  it('tells which samples of commands have a cause of their own', () => {
+    const { clock, engine } = serverWith()
+    const { latency } = engine.server
+    latency.add('command', 30)
+    clock.advance(5000)
+    for (const event of ['snapshot-wait', 'command', 'fast-command']) latency.add(event, 30)
+    const text = diagnoseLatency(engine.server)
+    assert.match(text, /Of 3 samples of commands fall together: 2 with snapshot-wait\. Begin/)
+    assert.doesNotMatch(adviceFor(['command']), /fall together/)
+  })
+
   it('names the commands with the longest calls', () => {
     const { server } = serverWith().engine
     for (const [i, name] of ['get', 'keys', 'sort', 'set'].entries()) {

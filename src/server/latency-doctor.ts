@@ -6,7 +6,7 @@
 import { assert } from '../base/assert.ts'
 import { humanBytes } from './info-fields.ts'
 import { formatAge } from './latency-graph.ts'
-import type { LatencySeries } from './latency-monitor.ts'
+import type { LatencySample, LatencySeries } from './latency-monitor.ts'
 import { LiveSettings } from './persistence-settings.ts'
 import type { Server } from './server.ts'
 
@@ -24,7 +24,11 @@ const NAMED_MAX = 3
 /** Share of expired keys that lie about, from which on expiry does not keep up; in percent. */
 const STALE_PERCENT_HIGH = 10
 
+/** Events that are the cause when a command takes long in the same second, or the next. */
+const CAUSES = ['snapshot-wait', 'snapshot-cut', 'eviction-cycle', 'expire-del']
+
 const RULES: readonly Rule[] = [
+  { events: CAUSES, advise: adviseCauses },
   { events: ['command', 'fast-command'], advise: adviseSlowLog },
   { events: ['command'], advise: adviseSlowCommands },
   { events: ['fast-command'], advise: adviseProcessor },
@@ -92,6 +96,25 @@ function adviceOf(server: Server): string[] {
 
 function isAmong(events: readonly string[], name: string): boolean {
   return events.some((each) => (each.endsWith('-') ? name.startsWith(each) : each === name))
+}
+
+/** How many samples of commands fall together with something that holds commands up. */
+function adviseCauses({ latency }: Server): string {
+  const commands = ['command', 'fast-command'].flatMap((event) => latency.find(event) ?? [])
+  const slow = commands.flatMap((series) => series.samples())
+  const parts: string[] = []
+  for (const cause of CAUSES) {
+    const causes = latency.find(cause)?.samples() ?? []
+    const count = slow.filter((command) => causes.some((each) => isNear(each, command))).length
+    if (count > 0) parts.push(`${count} with ${cause}`)
+  }
+  if (parts.length === 0) return ''
+  return `Of ${slow.length} samples of commands fall together: ${parts.join(', ')}. Begin there.`
+}
+
+function isNear(cause: LatencySample, command: LatencySample): boolean {
+  const seconds = command.unixSeconds - cause.unixSeconds
+  return seconds === 0 || seconds === 1
 }
 
 /** The slow log tells single commands with their arguments, if it is set to see them. */
