@@ -348,6 +348,26 @@ test('a list with an element of 3 MB is left within the element', () => {
   }
 })
 
+test('a node of a stream that is longer than a block is left within', () => {
+  const harness = new Harness({ commands: dumpCommands })
+  harness.context.limits.encodings.streamNodeBytesMax = 0
+  harness.context.limits.encodings.streamNodeEntriesMax = 0
+  for (const key of ['value', 'other']) {
+    for (let i = 1; i < 3000; i++) harness.run('XADD', key, `${i}-0`, 'field', `${key} ${i} `)
+    harness.run('XADD', key, '9999-0', 'long', noise(SPAN_LENGTHS[1]!))
+  }
+  const value = new Stepper(harness, 'value')
+  const other = dumpOf(harness, 'other')
+  let turn = 0
+  for (; !value.step(); turn++) if (turn % 10 === 0) assert.ok(dumpOf(harness, 'other') === other)
+  assert.ok(turn > 60_000 / CHUNK_BYTES, `${turn} steps`)
+  assert.deepEqual(harness.run('RESTORE', 'copy', 0, latin1(dumpOf(harness, 'value'))), OK)
+  assert.deepEqual(
+    harness.run('XRANGE', 'copy', '-', '+'),
+    harness.run('XRANGE', 'value', '-', '+'),
+  )
+})
+
 test('a stream that is left for good gives back what it used', () => {
   const harness = new Harness({ commands: dumpCommands })
   addEntries(harness, 'value', 0, 2000)

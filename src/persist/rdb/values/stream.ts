@@ -126,36 +126,46 @@ function* writeNodes(
   nodes.left = isThere ? reader.words[reader.start / 4 + EntryWord.Nodes]! : 0
   writer.length(nodes.left)
   nodes.node.begin()
-  for (; isThere; isThere = reader.next()) {
+  while (isThere) {
     const { words, start } = reader
     const span = words[start / 4 + EntryWord.Span]!
     if (span === NULL) {
       nodes.enterLeaf(reader)
-      while (nodes.addEntries()) yield* endNode(writer, nodes)
-      yield
-      continue
+      while (nodes.addEntries()) {
+        if (!endNode(writer, nodes)) yield* writeLongNode(writer, nodes)
+      }
+    } else {
+      if (!nodes.node.isEmpty && !endNode(writer, nodes)) yield* writeLongNode(writer, nodes)
+      nodes.left--
+      MASTER.setWords(words, start / 4 + PAYLOAD_WORD)
+      if (firstId.isZero) firstId.setTo(MASTER)
+      writeKey(writer, words, start / 4 + PAYLOAD_WORD)
+      yield* value.elementSteps(writer, span, words[start / 4 + LeafWord.Used]!)
     }
-    if (!nodes.node.isEmpty) yield* endNode(writer, nodes)
-    nodes.left--
-    MASTER.setWords(words, start / 4 + PAYLOAD_WORD)
-    if (firstId.isZero) firstId.setTo(MASTER)
-    writeKey(writer, words, start / 4 + PAYLOAD_WORD)
-    yield* value.elementSteps(writer, span, words[start / 4 + LeafWord.Used]!)
+    // Most streams have one leaf, and are not left.
+    isThere = reader.next()
+    if (isThere) yield
   }
-  if (!nodes.node.isEmpty) yield* endNode(writer, nodes)
+  if (!nodes.node.isEmpty && !endNode(writer, nodes)) yield* writeLongNode(writer, nodes)
   assert(nodes.left === 0, 'nodes are counted')
 }
 
-/** Writes the node that has begun. */
-function* endNode(writer: RdbWriter, nodes: NodeRun): Steps {
+/** Writes the node that has begun; false: it is long, and only its ID has been written. */
+function endNode(writer: RdbWriter, nodes: NodeRun): boolean {
   const { node } = nodes
   assert(!node.isEmpty, 'a node has entries')
+  nodes.left--
   node.finish()
   writeKey(writer, node.master.words, 0)
-  if (node.length <= SHORT_NODE_MAX) writer.string(node.bytes, node.start, node.length)
-  else yield* writer.stringSteps(node.length, new BytesSource(node.bytes, node.start))
+  if (node.length > SHORT_NODE_MAX) return false
+  writer.string(node.bytes, node.start, node.length)
   node.begin()
-  nodes.left--
+  return true
+}
+
+function* writeLongNode(writer: RdbWriter, { node }: NodeRun): Steps {
+  yield* writer.stringSteps(node.length, new BytesSource(node.bytes, node.start))
+  node.begin()
 }
 
 function* writeGroups(writer: RdbWriter, value: ValueView, first: number): Steps {
