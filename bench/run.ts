@@ -2,8 +2,11 @@
 // table, writes JSON and brings docs/benchmarks.md up to date.
 //
 //   npm run bench -- memory throughput --rounds=3
+//   npm run bench -- snapshot
+//   npm run bench -- snapshot-large --full --variants=background,reference
 //   npm run bench -- startup --subject='bin/tidemark-server --hz 50' --reference=redis-server
 //
+// A name that several share up to a dash (`snapshot`, `types`) stands for all of them.
 // With the same command for both servers it is a control run: its results lie in results/control/.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -16,16 +19,22 @@ import {
   describeRun,
   makeResult,
   type Result,
+  resultJson,
   tableHeader,
   tableRows,
   watchMachine,
 } from './lib/result.ts'
 import { plainTable } from './lib/table.ts'
+import { VARIANTS } from './lib/variants.ts'
 import { memory } from './memory.ts'
 import { renderDocs } from './render.ts'
 import { saveLoad } from './save-load.ts'
+import { snapshotCut } from './snapshot-cut.ts'
+import { snapshotLarge } from './snapshot-large.ts'
 import { snapshotLatency } from './snapshot-latency.ts'
-import { snapshotMemory } from './snapshot-memory.ts'
+import { snapshotLimit } from './snapshot-limit.ts'
+import { snapshotQuiet } from './snapshot-quiet.ts'
+import { snapshotStorm } from './snapshot-storm.ts'
 import { startup } from './startup.ts'
 import { throughput } from './throughput.ts'
 import { typesCpu } from './types-cpu.ts'
@@ -33,30 +42,34 @@ import { typesDelete } from './types-delete.ts'
 import { typesGrowth } from './types-growth.ts'
 import { typesMemory } from './types-memory.ts'
 import { typesSaveLoad } from './types-save-load.ts'
-import { typesSnapshot } from './types-snapshot.ts'
 
 const BENCHES: readonly Bench[] = [
   startup,
   memory,
   throughput,
-  snapshotMemory,
+  snapshotStorm,
+  snapshotLimit,
   snapshotLatency,
+  snapshotQuiet,
+  snapshotCut,
+  snapshotLarge,
   saveLoad,
   typesCpu,
   typesMemory,
   typesGrowth,
   typesDelete,
-  typesSnapshot,
   typesSaveLoad,
 ]
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const USAGE = `usage: npm run bench -- [name …] [--subject=COMMAND] [--reference=COMMAND]
-         [--rounds=N] [--keys=N] [--quick] [--work=DIR] [--out=DIR] [--no-docs]
-names: ${BENCHES.map((bench) => bench.name).join(' ')}`
+         [--rounds=N] [--keys=N] [--sizes=MB,…] [--variants=NAME,…] [--full] [--quick]
+         [--work=DIR] [--out=DIR] [--no-docs]
+names: ${BENCHES.map((bench) => bench.name).join(' ')}, or snapshot, types for all of these
+variants: ${VARIANTS.map((variant) => variant.name).join(' ')}`
 
 /** No benchmark takes longer; a run that hangs ends here, and its servers with it. */
-const BENCH_LIMIT_MS = 45 * 60_000
+const BENCH_LIMIT_MS = 90 * 60_000
 
 interface Options extends SetupOptions {
   readonly benches: readonly Bench[]
@@ -94,7 +107,7 @@ function report(result: Result, options: Options): void {
   process.stdout.write(`\n${result.bench}: ${result.question}\n${table}\n${lines.join('\n')}\n\n`)
   mkdirSync(options.out, { recursive: true })
   const path = join(options.out, `${result.bench}.json`)
-  writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`)
+  writeFileSync(path, resultJson(result))
 }
 
 function readOptions(words: readonly string[]): Options {
@@ -106,6 +119,9 @@ function readOptions(words: readonly string[]): Options {
       reference: { type: 'string', default: 'redis-server' },
       rounds: { type: 'string' },
       keys: { type: 'string' },
+      sizes: { type: 'string' },
+      variants: { type: 'string' },
+      full: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       work: { type: 'string', default: tmpdir() },
       out: { type: 'string' },
@@ -125,6 +141,9 @@ function readOptions(words: readonly string[]): Options {
     commands: { subject: locate(values.subject), reference: locate(values.reference) },
     rounds: values.rounds === undefined ? null : readCount(values.rounds),
     keys: values.keys === undefined ? null : readCount(values.keys),
+    sizes: values.sizes?.split(',').map(readCount) ?? null,
+    variants: values.variants?.split(',').map(readVariant) ?? null,
+    isFull: values.full,
     isQuick: values.quick,
     work,
     out: out ?? (values.quick ? quickOut : join(ROOT, 'bench', folder)),
@@ -136,9 +155,9 @@ function readOptions(words: readonly string[]): Options {
 
 function findBenches(names: readonly string[]): readonly Bench[] {
   if (names.length === 0) return BENCHES
-  return names.map((name) => {
-    const bench = BENCHES.find((each) => each.name === name)
-    return bench ?? stopProgram(`no benchmark '${name}'\n${USAGE}`)
+  return names.flatMap((name) => {
+    const found = BENCHES.filter((each) => each.name === name || each.name.startsWith(`${name}-`))
+    return found.length > 0 ? found : stopProgram(`no benchmark '${name}'\n${USAGE}`)
   })
 }
 
@@ -155,6 +174,11 @@ function readCount(text: string): number {
   const count = Number(text)
   if (!Number.isInteger(count) || count < 1) stopProgram(`'${text}' is not a count`)
   return count
+}
+
+function readVariant(name: string): string {
+  if (VARIANTS.some((each) => each.name === name)) return name
+  return stopProgram(`no variant '${name}'\n${USAGE}`)
 }
 
 function quoteWord(word: string): string {

@@ -15,7 +15,7 @@ import type { ProbeOptions, ProbeResult } from './lib/prober-main.ts'
 import type { RunningServer } from './lib/server.ts'
 import { maximum } from './lib/stats.ts'
 import { machineMs, sleep } from './lib/time.ts'
-import { windowOf } from './snapshot-latency.ts'
+import { windowOf } from './lib/window.ts'
 
 interface Case {
   readonly name: string

@@ -4,11 +4,13 @@
 // control that shows how far two equal servers seem to differ.
 //
 // A benchmark declares its measures, adds one value per server and round, and knows nothing of
-// output: result.ts makes JSON and tables of it.
+// output: result.ts makes JSON and tables of it. The subject may run in several *variants*, by
+// directives of its own, beside one reference (variants.ts).
 
 import type { RunningServer, ServerOptions } from './server.ts'
 import { withServer } from './server.ts'
 import type { Summary } from './stats.ts'
+import type { Series } from './window.ts'
 
 export type Role = 'subject' | 'reference'
 export const ROLES: readonly Role[] = ['subject', 'reference']
@@ -21,6 +23,10 @@ export interface Measure {
   readonly target?: Target
   /** Place in a table of two dimensions, where the benchmark wants one (pivot.ts). */
   readonly cell?: { readonly row: string; readonly column: string }
+  /** Place in a table with a column for each variant of the subject (variants.ts). */
+  readonly variant?: { readonly row: string; readonly column: string }
+  /** What values stand for, where they are outcomes: value 0 is the first word, the best one. */
+  readonly words?: readonly string[]
 }
 
 /** A measure with what a run has found. */
@@ -40,10 +46,20 @@ export interface Target {
   readonly limit: number
 }
 
+/** A server and the settings it is measured in. */
+export interface Variant {
+  /** Title of its column. */
+  readonly name: string
+  readonly role: Role
+  /** What it is started with. */
+  readonly directives: readonly string[]
+}
+
 export interface Bench {
   readonly name: string
   /** One sentence, shown above the table. */
   readonly question: string
+  /** Those that depend on the sizes wanted are declared when it runs (`Setup.declare`). */
   readonly measures: readonly Measure[]
   readonly rounds: number
   run(setup: Setup): Promise<Parameters>
@@ -57,21 +73,36 @@ export class Setup {
   readonly commands: Readonly<Record<Role, string>>
   readonly rounds: number
   readonly isQuick: boolean
+  /** The sizes that take long, where a benchmark has smaller ones by default. */
+  readonly isFull: boolean
   /** Directory under which servers make theirs. */
   readonly work: string
+  /** For charts: the first of each name and variant is kept. */
+  readonly series: Series[] = []
+  readonly measures: Measure[] = []
   readonly values = new Map<string, Record<Role, number[]>>()
   readonly notes: string[] = []
   readonly log: (line: string) => void
-  #keys: number | null
+  readonly #keys: number | null
+  readonly #sizes: readonly number[] | null
+  readonly #variants: readonly string[] | null
 
   constructor(bench: Bench, options: SetupOptions) {
     this.commands = options.commands
     this.rounds = options.rounds ?? (options.isQuick ? 1 : bench.rounds)
     this.isQuick = options.isQuick
+    this.isFull = options.isFull
     this.work = options.work
     this.log = options.log
     this.#keys = options.keys
-    for (const measure of bench.measures) {
+    this.#sizes = options.sizes
+    this.#variants = options.variants
+    this.declare(bench.measures)
+  }
+
+  declare(measures: readonly Measure[]): void {
+    for (const measure of measures) {
+      this.measures.push(measure)
       this.values.set(measure.name, { subject: [], reference: [] })
     }
   }
@@ -86,12 +117,32 @@ export class Setup {
     return this.#keys ?? this.size(full, quick)
   }
 
+  /** `full`, or `quick` in a quick run, or the sizes of the command line. */
+  sizes(full: readonly number[], quick: readonly number[]): readonly number[] {
+    return this.#sizes ?? (this.isQuick ? quick : full)
+  }
+
   /** Notes one round's value of a declared measure. */
   add(measure: string, role: Role, value: number): void {
     const values = this.values.get(measure)
     if (!values) throw new Error(`measure '${measure}' is not declared`)
     if (!Number.isFinite(value)) throw new Error(`measure '${measure}' of ${role} is ${value}`)
     values[role].push(value)
+  }
+
+  /** Notes one round's value of a quantity; the reference's stands beside every variant's. */
+  note(quantity: string, variant: Variant, value: number): void {
+    if (variant.role === 'subject')
+      return this.add(variantMeasure(quantity, variant), 'subject', value)
+    for (const measure of this.measures) {
+      if (measure.variant?.row === quantity) this.add(measure.name, 'reference', value)
+    }
+  }
+
+  addSeries(series: Series): void {
+    const isKnown = ({ name, variant }: Series) =>
+      name === series.name && variant === series.variant
+    if (!this.series.some(isKnown)) this.series.push(series)
   }
 
   /** Runs `use` with a fresh server of that role, then stops it. */
@@ -101,6 +152,32 @@ export class Setup {
     more: Partial<ServerOptions> = {},
   ): Promise<T> {
     return withServer({ ...more, command: this.commands[role], work: this.work }, use)
+  }
+
+  /** As `withServer`. In a control run both servers are the same: directives are left out. */
+  withVariant<T>(
+    variant: Variant,
+    use: (server: RunningServer) => Promise<T>,
+    more: Partial<ServerOptions> = {},
+  ): Promise<T> {
+    const isControl = this.commands.subject === this.commands.reference
+    const directives = isControl ? [] : variant.directives
+    return this.withServer(variant.role, use, { ...more, directives })
+  }
+
+  /** Each round each wanted variant once, in an order that turns, so that drift favours none. */
+  async rotate(
+    variants: readonly Variant[],
+    run: (variant: Variant) => Promise<void>,
+  ): Promise<void> {
+    const wanted = variants.filter(({ name }) => this.#variants?.includes(name) ?? true)
+    for (let round = 0; round < this.rounds; round++) {
+      for (let i = 0; i < wanted.length; i++) {
+        const variant = wanted[(round + i) % wanted.length]!
+        this.log(`round ${round + 1} of ${this.rounds}, ${variant.name}`)
+        await run(variant)
+      }
+    }
   }
 
   /** Each round each server once; which goes first alternates, so that drift favours neither. */
@@ -114,12 +191,21 @@ export class Setup {
   }
 }
 
+/** The name of the measure that a quantity has for a variant of the subject. */
+export function variantMeasure(quantity: string, { name }: Variant): string {
+  return `${quantity}, ${name}`
+}
+
 export interface SetupOptions {
   readonly commands: Readonly<Record<Role, string>>
   readonly isQuick: boolean
+  readonly isFull: boolean
   readonly work: string
   readonly log: (line: string) => void
+  /** Names of the variants to run; null: all. */
+  readonly variants: readonly string[] | null
   /** Instead of the benchmark's own. */
   readonly rounds: number | null
   readonly keys: number | null
+  readonly sizes: readonly number[] | null
 }

@@ -14,6 +14,7 @@ export class ServerError extends Error {
 export class Client {
   #socket: Socket
   #received = Buffer.alloc(0)
+  #failure: Error | null = null
   #waiting: { resolve: (value: Value) => void; reject: (error: Error) => void } | null = null
 
   private constructor(socket: Socket) {
@@ -39,6 +40,7 @@ export class Client {
   /** Sends one command and gives its reply; an error reply is thrown as `ServerError`. */
   call(words: readonly string[], limitMs = 60_000): Promise<Value> {
     if (this.#waiting) throw new Error('client: a command is already under way')
+    if (this.#failure) return Promise.reject(this.#failure)
     const reply = new Promise<Value>((resolve, reject) => {
       this.#waiting = { resolve, reject }
     })
@@ -73,6 +75,7 @@ export class Client {
   }
 
   #fail(error: Error): void {
+    this.#failure ??= error
     this.#waiting?.reject(error)
     this.#waiting = null
   }

@@ -4,12 +4,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { replaceBetween } from '../render.ts'
-import { windowOf } from '../snapshot-latency.ts'
 import { parseReply, ServerError } from './client.ts'
 import { answeredBy, operationsPerSecond } from './load.ts'
 import type { LoadResult } from './load-main.ts'
 import { cpuSeconds, machineTicks, processTree, pssTreeBytes, rssBytes } from './proc.ts'
 import { SetBatch, ValuePool } from './requests.ts'
+import { windowOf } from './window.ts'
 
 test('a batch holds well-formed SET commands with their keys and values', () => {
   const pool = new ValuePool('compressible', 1)

@@ -19,6 +19,8 @@ import { machineTicks } from './proc.ts'
 import { rounded, type Summary, summarize } from './stats.ts'
 import { formatNumber } from './table.ts'
 import { sleep } from './time.ts'
+import { hasVariants, variantHeader, variantRows } from './variants.ts'
+import type { Series } from './window.ts'
 
 export interface Result {
   readonly bench: string
@@ -34,6 +36,8 @@ export interface Result {
   readonly parameters: Parameters
   readonly rows: Row[]
   readonly notes: string[]
+  /** What charts are drawn from; only where a benchmark has any. */
+  readonly series?: readonly Series[]
 }
 
 export interface Machine {
@@ -73,8 +77,9 @@ export function makeResult(
     },
     rounds: setup.rounds,
     parameters: run.parameters,
-    rows: bench.measures.map((measure) => makeRow(measure, setup.values.get(measure.name)!)),
+    rows: setup.measures.map((measure) => makeRow(measure, setup.values.get(measure.name)!)),
     notes: setup.notes,
+    ...(setup.series.length > 0 ? { series: setup.series } : {}),
   }
 }
 
@@ -111,11 +116,18 @@ export function makeRow(measure: Measure, values: Readonly<Record<Role, number[]
   return row
 }
 
+/** The result as text: lists of numbers stand in one line each. */
+export function resultJson(result: Result): string {
+  const text = JSON.stringify(result, null, 2)
+  return `${text.replaceAll(/\[[-\d.,e+\s]+\]/g, (list) => list.replaceAll(/\s+/g, ''))}\n`
+}
+
 /** The column titles of a result's table. */
 export function tableHeader({ servers, rows }: Result): string[] {
   const isControl = servers.subject.name === servers.reference.name
   const first = isControl ? `${servers.subject.name} A` : servers.subject.name
   const second = isControl ? `${servers.reference.name} B` : servers.reference.name
+  if (hasVariants(rows)) return variantHeader(rows, second)
   if (isPivot(rows)) return pivotHeader(rows, `${first} : ${second}`)
   const medians = [`${first} median`, `${second} median`, 'ratio']
   const ranges = [`${first} min–max`, `${second} min–max`]
@@ -124,6 +136,7 @@ export function tableHeader({ servers, rows }: Result): string[] {
 
 /** The cells of a result's table, one list per measure that has values. */
 export function tableRows(result: Result): string[][] {
+  if (hasVariants(result.rows)) return variantRows(result.rows)
   if (isPivot(result.rows)) return pivotRows(result.rows)
   return result.rows
     .filter((row) => row.subject || row.reference)

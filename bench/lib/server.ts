@@ -28,6 +28,8 @@ export interface ServerOptions {
   /** Called with the directory before the start, to put a file to load into it. */
   readonly prepare?: (directory: string) => void
   readonly readyLimitMs?: number
+  /** Program and arguments that replace themselves by the server's, which follow them. */
+  readonly launcher?: readonly string[]
 }
 
 export class RunningServer {
@@ -53,11 +55,21 @@ export class RunningServer {
     return join(this.directory, 'dump.rdb')
   }
 
+  /** The last lines that the server has written into its log. */
+  get logEnd(): string {
+    return lastLines(logPathIn(this.directory))
+  }
+
+  /** Whether somebody has ended the server by force: the kernel, where memory is short. */
+  get wasKilled(): boolean {
+    return this.#child.signalCode === 'SIGKILL'
+  }
+
   /** How the server ended and what it said last, or null while it runs. */
   get epitaph(): string | null {
     const { exitCode, signalCode } = this.#child
     if (exitCode === null && signalCode === null) return null
-    return `the server ended (${exitCode ?? signalCode}):\n${lastLines(logPathIn(this.directory))}`
+    return `the server ended (${exitCode ?? signalCode}):\n${this.logEnd}`
   }
 
   /** Ends the server without saving and removes its directory. Idempotent. */
@@ -82,7 +94,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const port = await freePort()
   const directory = makeDirectory(options.work)
   options.prepare?.(directory)
-  const [program, ...leading] = options.command.split(' ').filter((word) => word !== '')
+  const command = options.command.split(' ').filter((word) => word !== '')
+  const [program, ...leading] = [...(options.launcher ?? []), ...command]
   if (!program) throw new Error('server: empty command')
   const words = [...leading, '--port', String(port), '--bind', '127.0.0.1', '--save', '']
   words.push('--dir', directory, '--dbfilename', 'dump.rdb', '--appendonly', 'no')

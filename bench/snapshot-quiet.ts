@@ -1,0 +1,109 @@
+// snapshot-quiet: how fast is a save, and how much slower does a storm make it? BGSAVE of the same
+// data on a server that nobody uses, then under SETs of all keys at full speed. MB/s are of the RDB
+// file's size, which is the same for all within a thousandth: the values do not compress.
+
+import { statSync } from 'node:fs'
+import type { Bench, Setup, Variant } from './lib/bench.ts'
+import { type Dataset, fill, startStorm } from './lib/load.ts'
+import { backgroundSave } from './lib/save.ts'
+import type { RunningServer } from './lib/server.ts'
+import { median } from './lib/stats.ts'
+import { sleep } from './lib/time.ts'
+import {
+  BACKGROUND,
+  COOPERATIVE,
+  type Quantity,
+  REFERENCE,
+  variantMeasures,
+} from './lib/variants.ts'
+
+interface Case {
+  readonly name: string
+  readonly valueBytes: number
+  /** So many times the keys of the first case. */
+  readonly times: number
+}
+
+const CASES: readonly Case[] = [
+  { name: '512 B', valueBytes: 512, times: 1 },
+  { name: '64 B', valueBytes: 64, times: 5 },
+]
+const VARIANTS: readonly Variant[] = [BACKGROUND, COOPERATIVE, REFERENCE]
+const QUIET_SAVES = 3
+const POLL_MS = 5
+const MEGABYTE = 1e6
+const STORM_LIMIT = 2
+
+export const snapshotQuiet: Bench = {
+  name: 'snapshot-quiet',
+  question: 'How fast is a save without load, and how much longer does a storm make it?',
+  rounds: 3,
+  measures: variantMeasures(VARIANTS, CASES.flatMap(quantitiesOf)),
+  async run(setup) {
+    const keys = setup.keys(1_000_000, 2000)
+    for (const each of CASES) {
+      setup.log(each.name)
+      const { valueBytes, times } = each
+      const dataset: Dataset = { keys: keys * times, valueBytes, valueKind: 'random' }
+      await setup.rotate(VARIANTS, (variant) =>
+        setup.withVariant(variant, async (server) => {
+          await fill(server, dataset)
+          await measure(setup, { server, variant, each, dataset })
+        }),
+      )
+    }
+    const sizes = CASES.map(({ name, times }) => [`keys of ${name}`, keys * times])
+    return { ...Object.fromEntries(sizes), 'quiet saves per round': setup.size(QUIET_SAVES, 1) }
+  },
+}
+
+function quantitiesOf({ name }: Case): Quantity[] {
+  const ratio = (limit: number) => ({ of: 'ratio', limit }) as const
+  return [
+    {
+      name: `quiet save, ${name}, by size`,
+      unit: 'MB/s',
+      better: 'higher',
+      targets: { [BACKGROUND.name]: ratio(1), [COOPERATIVE.name]: ratio(1) },
+    },
+    { name: `quiet save, ${name}, by keys`, unit: 'keys/s', better: 'higher' },
+    { name: `quiet save, ${name}`, unit: 's', better: 'lower' },
+    { name: `save under the storm, ${name}`, unit: 's', better: 'lower' },
+    {
+      name: `storm : quiet, ${name}`,
+      unit: '×',
+      better: 'lower',
+      targets: { [BACKGROUND.name]: { of: 'subject', limit: STORM_LIMIT } },
+    },
+  ]
+}
+
+interface Run {
+  readonly server: RunningServer
+  readonly variant: Variant
+  readonly each: Case
+  readonly dataset: Dataset
+}
+
+async function measure(setup: Setup, { server, variant, each, dataset }: Run): Promise<void> {
+  const durations: number[] = []
+  for (let i = 0; i < setup.size(QUIET_SAVES, 1); i++) durations.push(await secondsOf(server))
+  const quiet = median(durations)
+  const megabytes = statSync(server.rdbPath).size / MEGABYTE
+
+  const storm = await startStorm(server, dataset)
+  await sleep(setup.size(2000, 200))
+  const stormy = await secondsOf(server)
+  await storm.stop()
+
+  setup.note(`quiet save, ${each.name}, by size`, variant, megabytes / quiet)
+  setup.note(`quiet save, ${each.name}, by keys`, variant, dataset.keys / quiet)
+  setup.note(`quiet save, ${each.name}`, variant, quiet)
+  setup.note(`save under the storm, ${each.name}`, variant, stormy)
+  setup.note(`storm : quiet, ${each.name}`, variant, stormy / quiet)
+}
+
+async function secondsOf(server: RunningServer): Promise<number> {
+  const save = await backgroundSave(server, POLL_MS)
+  return (save.endMs - save.startMs) / 1000
+}
