@@ -12,6 +12,8 @@ export interface Clock {
   every(intervalMs: number, run: () => void): Timer
   /** Calls `run` once, `delayMs` from now, unless `stop()` comes first. */
   after(delayMs: number, run: () => void): Timer
+  /** Calls `run` once, as soon as whatever else is due has been done. */
+  soon(run: () => void): Timer
 }
 
 export interface Timer {
@@ -41,7 +43,14 @@ export class SystemClock implements Clock {
     const handle = setTimeout(run, delayMs)
     return { stop: () => clearTimeout(handle) }
   }
+
+  soon(run: () => void): Timer {
+    const handle = setImmediate(run)
+    return { stop: () => clearImmediate(handle) }
+  }
 }
+
+const SOON_MS = 0.1
 
 /** A clock that stands still until `advance`; timers fire inside `advance`, in order of time. */
 export class FakeClock implements Clock {
@@ -70,6 +79,11 @@ export class FakeClock implements Clock {
 
   after(delayMs: number, run: () => void): Timer {
     return this.#add(delayMs, 0, run)
+  }
+
+  /** Time stands still here, so that what calls itself again and again gets a little of it. */
+  soon(run: () => void): Timer {
+    return this.#add(SOON_MS, 0, run)
   }
 
   /** Moves time on by `ms` and runs each timer that falls due on the way. */

@@ -13,6 +13,10 @@
 //   unread ──► Busy ──► Done        unread ──► Busy ──► Preserved ──(scanner)──► Done
 //
 // Record runs change state as one, by the state of their first page; span pages one by one.
+//
+// A preserved or freed page that the scanner cannot encode soon (it is in the middle of a large
+// value, or its sink takes nothing) is *spilled*: its bytes go to a file, and it is Done for the
+// engine. Only the scanner knows of it (frozen-pages.ts).
 // Epochs are six bits: free pages may keep a stale state, as they get a fresh one with their use.
 
 export const StateBits = { Done: 0, Busy: 1, Preserved: 2, Read: 3 } as const
@@ -36,6 +40,16 @@ export const Control = {
   WakeAt: 9,
   /** 1 in checking mode: the scanner leaves pages it took as Read. */
   Checking: 8,
+  /** Reserve slots taken since the cut opened; less FreedWrite: slots in use. */
+  SlotsTaken: 10,
+  /** Pages in use, beyond which what cannot be encoded soon is spilled. */
+  SpillAt: 11,
+  /** Pages by which the arena grew because freed ones are held. */
+  Forced: 12,
+  /** 1: the engine wants to scan itself. */
+  Handover: 13,
+  /** 1 while the scanner is inside a call of a sink, and so touches no page. */
+  InSink: 14,
 } as const
 export const CONTROL_WORDS = 16
 
@@ -57,6 +71,7 @@ export interface SharedCut {
   readonly reserve: SharedArrayBuffer
   readonly early: SharedArrayBuffer
   readonly freed: SharedArrayBuffer
+  /** Slots of the reserve, those for overdrafts included. */
   readonly slotCount: number
 }
 

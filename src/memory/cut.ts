@@ -3,15 +3,18 @@
 //
 //  - touch of an unread page copies its run into free reserve slots (about 1 µs a page) and tells
 //    the scanner, which empties preserved copies before it takes unread pages
-//  - no slot free: the engine sleeps until the scanner has emptied some tens of them (waking for
-//    each one costs more than the page); when that takes long, as in the middle of a large value,
-//    it names the page it wants (`Urgent`) and waits for that one; it never fails
 //  - a freed run that the scanner has not read is *held*: not copied, kept from reuse until read.
-//    Held pages and used slots share the reserve's bound: an allocation that finds it passed waits
-//    for the scanner, at most ADMIT_WAIT_MS, and is counted as overdraft if that was not enough
+//    Held runs that are left when a cut closes are freed in slices (`freeHeld`)
+//
+// What is bounded, and counted together (`usedPages` of `boundPages`): slots in use, encoded output
+// that nobody has taken yet, and pages by which the arena grew because freed ones are held. Writers
+// are delayed before they start so that use stays below the bound (server/write-delay.ts). A single
+// command that takes more goes on into slots for *overdrafts*, counted. When those are full too the
+// engine sleeps until the scanner has emptied some tens of slots (waking for each one costs more
+// than the page); when that takes long, it names the page it wants (`Urgent`). It never fails.
 //
 // The reserve's slots are used last in, first out, so that only the peak of their use is resident.
-// Invariant: slots on the stack + in the freed ring + in use = slotCount.
+// Invariant: slots on the stack + in the freed ring + in use = slots of the cut.
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
@@ -37,17 +40,31 @@ const SLEEP_MS = 1
 const BATCH_SLOTS = 64
 /** Time without a batch after which the writer asks for its page. */
 const BATCH_WAIT_US = 2000
-const ADMIT_WAIT_MS = 4
+/** Slots for overdrafts: a share of the reserve, at least so many. */
+const OVERDRAFT_SHARE = 0.25
+const OVERDRAFT_SLOTS_MIN = 8
+/** Pages of the smallest reserve: one run of cells. */
+export const BOUND_MIN = 8
+/** Share of the bound from which pages are spilled that cannot be encoded soon. */
+const SPILL_SHARE = 0.25
+/** Held runs looked at for each allocation, and in each call of `reclaim`. */
+const RECLAIM_FEW = 8
+const RECLAIM_MANY = 4096
+const NO_PAGE = 0xffffffff
 
 /** Counters of the cut that is open or was last. */
 export interface CutFigures {
   preservedRuns: number
+  preservedPages: number
   slotsPeak: number
   heldPages: number
   heldPagesPeak: number
+  /** Most pages in use at a time, of all that is counted. */
+  usedPeak: number
   waits: number
   waitUs: number
   waitUsMax: number
+  /** Pages taken beyond the bound. */
   overdraftPages: number
 }
 
@@ -56,6 +73,8 @@ export interface CutOptions {
   readonly monotonicUs: () => number
   /** Lets the scanner go on when it has no thread of its own; null: it has one. */
   readonly relieve: (() => void) | null
+  /** Bytes of encoded output that wait to be taken; they count as use. */
+  readonly queuedBytes?: () => number
   /** Hears of each wait of the engine, in µs. */
   readonly onWait?: (durationUs: number) => void
 }
@@ -63,27 +82,42 @@ export interface CutOptions {
 export class Cut implements Guard {
   readonly shared: SharedCut
   readonly figures: CutFigures = emptyFigures()
+  /** How the engine helps itself when no slot is free; null: it sleeps until the thread has. */
+  relieve: (() => void) | null
   readonly #arena: Arena
   readonly #monotonicUs: () => number
-  readonly #relieve: (() => void) | null
+  readonly #queuedBytes: () => number
   readonly #onWait: ((durationUs: number) => void) | null
+  readonly #reservePages: number
   readonly #control: Int32Array
   readonly #reserve: Uint8Array
   readonly #early: Int32Array
   readonly #freed: Int32Array
   readonly #stack: Int32Array
   #stackLength = 0
-  #held: { page: number; pageCount: number }[] = []
+  #boundPages: number
+  /** Slots of this cut. */
+  #slotCount = 0
+  /** Held runs stand in a queue, linked by the page table's `next`. */
+  #heldFirst = NO_PAGE
+  #heldLast = NO_PAGE
+  #heldRuns = 0
+  #pagesAtCut = 0
+  #charged = 0
   #checker: PageChecker | null = null
   readonly #page = new Slice()
 
-  /** A closed cut with a reserve of `slotCount` pages. */
-  constructor(arena: Arena, slotCount: number, options: CutOptions) {
-    assert(slotCount >= 8, 'the reserve holds at least one run of cells')
+  /** A closed cut with a reserve of up to `boundPages` pages, and slots for overdrafts. */
+  constructor(arena: Arena, boundPages: number, options: CutOptions) {
+    assert(boundPages >= BOUND_MIN, 'the reserve holds at least one run of cells')
+    const slotCount = boundPages + overdraftOf(boundPages)
     this.#arena = arena
     this.#monotonicUs = options.monotonicUs
-    this.#relieve = options.relieve
+    this.relieve = options.relieve
+    this.#queuedBytes = options.queuedBytes ?? nothingQueued
     this.#onWait = options.onWait ?? null
+    this.#reservePages = boundPages
+    this.#boundPages = boundPages
     this.shared = {
       control: new SharedArrayBuffer(CONTROL_WORDS * 4),
       reserve: new SharedArrayBuffer(slotCount * PAGE_BYTES),
@@ -107,6 +141,11 @@ export class Cut implements Guard {
     return this.#arena.guard === this
   }
 
+  /** Pages of the largest bound. */
+  get reservePages(): number {
+    return this.#reservePages
+  }
+
   /** True once the scanner will touch no page any more. */
   get hasEnded(): boolean {
     return Atomics.load(this.#control, Control.Phase) === Phase.Ended
@@ -114,22 +153,48 @@ export class Cut implements Guard {
 
   /** Reserve slots that hold copies now. */
   get slotsUsed(): number {
-    const inRing =
-      Atomics.load(this.#control, Control.FreedWrite) - this.#control[Control.FreedRead]!
-    return this.shared.slotCount - this.#stackLength - inRing
+    return (
+      (this.#control[Control.SlotsTaken]! - Atomics.load(this.#control, Control.FreedWrite)) | 0
+    )
   }
 
-  /** Freezes the arena as it is now. O(1), but for checking mode, which reads every page. */
-  open(options: { isChecking: boolean }): void {
+  /** What is bounded of this cut, in pages: copies, waiting output, growth forced by held pages. */
+  get usedPages(): number {
+    const queued = Math.ceil(this.#queuedBytes() / PAGE_BYTES)
+    return this.slotsUsed + queued + this.#forcedPages
+  }
+
+  /** What `usedPages` stays below, but for overdrafts of single commands. */
+  get boundPages(): number {
+    return this.#boundPages
+  }
+
+  /** Pages taken of the bound since the cut opened; never falls while it is open. */
+  get chargedPages(): number {
+    return this.#charged
+  }
+
+  /**
+   * Freezes the arena as it is now, with a bound of `boundPages` (as many as the reserve has, if
+   * missing). O(1), but for checking mode, which reads every page.
+   */
+  open(options: { readonly isChecking: boolean; readonly boundPages?: number }): void {
     assert(this.#arena.guard === null, 'one cut at a time')
     Object.assign(this.figures, emptyFigures())
-    this.#stackLength = this.shared.slotCount
+    this.freeHeld(Number.POSITIVE_INFINITY)
+    const { boundPages = this.#reservePages } = options
+    this.#boundPages = Math.max(BOUND_MIN, Math.min(boundPages, this.#reservePages))
+    this.#slotCount = this.#boundPages + overdraftOf(this.#boundPages)
+    this.#stackLength = this.#slotCount
     for (let i = 0; i < this.#stackLength; i++) this.#stack[i] = this.#stackLength - 1 - i
+    this.#pagesAtCut = this.#arena.pool.pagesUsed
+    this.#charged = 0
     this.#control.fill(0)
     this.#arena.doneState = (this.#arena.doneState + 4) & 0xff
     this.#arena.cutNumber++
     this.#control[Control.Done] = this.#arena.doneState
     this.#control[Control.Checking] = options.isChecking ? 1 : 0
+    this.#control[Control.SpillAt] = Math.floor(this.#boundPages * SPILL_SHARE)
     this.#checker = options.isChecking ? new PageChecker(this.#arena) : null
     this.#arena.setGuard(this)
     Atomics.store(this.#control, Control.Phase, Phase.Scanning)
@@ -140,11 +205,38 @@ export class Cut implements Guard {
     Atomics.compareExchange(this.#control, Control.Phase, Phase.Scanning, Phase.Aborting)
   }
 
+  /** Lowers the bound of the open cut. */
+  lowerBound(boundPages: number): void {
+    this.#boundPages = Math.max(BOUND_MIN, Math.min(boundPages, this.#boundPages))
+    this.#control[Control.SpillAt] = Math.floor(this.#boundPages * SPILL_SHARE)
+  }
+
+  /**
+   * After `abort`: takes the cut from a scanner that is inside of a sink, and so touches no page,
+   * and will not after it. False: it is not there.
+   */
+  wrest(): boolean {
+    if (this.hasEnded) return true
+    if (Atomics.load(this.#control, Control.InSink) === 0) return false
+    Atomics.store(this.#control, Control.Phase, Phase.Ended)
+    return true
+  }
+
+  /** Asks the thread that scans to leave the scan to the engine, between two keys. */
+  askForHandover(): void {
+    Atomics.store(this.#control, Control.Handover, 1)
+  }
+
+  /** The scan has changed hands, or is not to any more. */
+  endHandover(): void {
+    Atomics.store(this.#control, Control.Handover, 0)
+  }
+
   /**
    * Ends the cut after the scanner has: frees held pages, and all pages take writes again.
    * In checking mode asserts that no byte of a page changed that was never touched.
    */
-  close(options: { isComplete: boolean }): void {
+  close(options: { readonly isComplete: boolean }): void {
     assert(this.isOpen && this.hasEnded, 'a cut closes once, after its scanner')
     const { kind, state } = this.#arena.pages
     const done = this.#arena.doneState
@@ -158,30 +250,56 @@ export class Cut implements Guard {
         const isSettled = state[page] === done || state[page] === (done | StateBits.Read)
         assert(!isScanned || isSettled, 'the scanner has settled every page')
       }
+      assert(this.slotsUsed === 0, 'a whole scan leaves no copy behind')
     }
     this.#checker = null
     state.fill(done, 0, this.#arena.pool.pageLimit)
     this.#arena.setGuard(null)
-    for (const { page, pageCount } of this.#held) this.#arena.freeRun(page, pageCount)
-    this.#held = []
-    this.figures.heldPages = 0
     this.#control[Control.Phase] = Phase.Idle
+    this.freeHeld(RECLAIM_MANY)
   }
 
-  /** Frees held runs that the scanner has read since. */
+  /** Runs that are held: of the open cut, or left over from the last one. */
+  get heldRuns(): number {
+    return this.#heldRuns
+  }
+
+  /** Frees held runs that the scanner has read since. Looks at a bounded number of them. */
   reclaim(): void {
-    const { state } = this.#arena.pages
-    const done = this.#arena.doneState
-    let kept = 0
-    for (const run of this.#held) {
-      const last = this.#isSpan(run.page) ? run.page + run.pageCount - 1 : run.page
-      const now = Atomics.load(state, last)
-      if (now === done || now === (done | StateBits.Read)) {
-        this.figures.heldPages -= run.pageCount
-        this.#arena.freeRun(run.page, run.pageCount)
-      } else this.#held[kept++] = run
+    this.#reclaim(RECLAIM_MANY)
+    this.#control[Control.Forced] = this.#forcedPages
+  }
+
+  /** Frees up to `limit` runs that a closed cut has left behind; how many are left. */
+  freeHeld(limit: number): number {
+    assert(!this.isOpen, 'a closed cut needs no page')
+    this.#reclaim(Math.min(limit, this.#heldRuns))
+    return this.#heldRuns
+  }
+
+  #reclaim(limit: number): void {
+    const { next, run } = this.#arena.pages
+    for (let i = Math.min(limit, this.#heldRuns); i > 0; i--) {
+      const page = this.#heldFirst
+      this.#heldFirst = next[page]!
+      if (this.#heldFirst === NO_PAGE) this.#heldLast = NO_PAGE
+      this.#heldRuns--
+      if (this.#isSettled(page)) {
+        const pageCount = run[page]!
+        this.figures.heldPages -= pageCount
+        this.#arena.freeRun(page, pageCount)
+      } else this.#enqueue(page)
     }
-    this.#held.length = kept
+  }
+
+  /** Puts a run at the end of the held ones. */
+  #enqueue(page: number): void {
+    const { next } = this.#arena.pages
+    next[page] = NO_PAGE
+    if (this.#heldLast === NO_PAGE) this.#heldFirst = page
+    else next[this.#heldLast] = page
+    this.#heldLast = page
+    this.#heldRuns++
   }
 
   touch(page: number): void {
@@ -210,12 +328,9 @@ export class Cut implements Guard {
   }
 
   hold(page: number, pageCount: number): boolean {
-    const { state } = this.#arena.pages
-    const last = this.#isSpan(page) ? page + pageCount - 1 : page
-    const found = Atomics.load(state, last)
-    const done = this.#arena.doneState
-    if (found === done || found === (done | StateBits.Read) || this.hasEnded) return false
-    this.#held.push({ page, pageCount })
+    this.#arena.pages.prev[page] = 0
+    if (this.hasEnded || this.#isSettled(page)) return false
+    this.#enqueue(page)
     this.figures.heldPages += pageCount
     this.figures.heldPagesPeak = Math.max(this.figures.heldPagesPeak, this.figures.heldPages)
     this.#pushEarly(page)
@@ -223,32 +338,39 @@ export class Cut implements Guard {
   }
 
   admit(pageCount: number): void {
-    if (this.figures.heldPages === 0 || !this.#isPastBound()) return
-    this.reclaim()
-    if (this.figures.heldPages === 0 || !this.#isPastBound()) return
-    // Growth is allowed as fast as the scanner lets go of what was freed.
-    const enough = Math.max(0, this.figures.heldPages - pageCount)
-    const start = this.#monotonicUs()
-    const limit = start + ADMIT_WAIT_MS * 1000
-    while (this.figures.heldPages > enough && this.#isPastBound()) {
-      if (this.hasEnded || this.#monotonicUs() > limit) {
-        this.figures.overdraftPages += pageCount
-        break
-      }
-      const oldest = this.#held[0]
-      if (oldest) this.#sleepFor(oldest.page)
-      this.reclaim()
-    }
-    Atomics.store(this.#control, Control.Urgent, 0)
-    this.#countWait(start)
+    if (this.#heldRuns > 0) this.#reclaim(RECLAIM_FEW)
+    if (this.#heldRuns === 0) return
+    this.#charged += pageCount
+    this.#control[Control.Forced] = this.#forcedPages
+    this.#noteUse(pageCount)
   }
 
-  #isPastBound(): boolean {
-    return this.slotsUsed + this.figures.heldPages > this.shared.slotCount
+  /** Pages of the arena that would not be needed if held ones could be used again. */
+  get #forcedPages(): number {
+    const growth = this.#arena.pool.pagesUsed - this.#pagesAtCut
+    return Math.max(0, Math.min(this.figures.heldPages, growth))
   }
 
   #isSpan(page: number): boolean {
     return this.#arena.pages.kind[page] === PageKind.Span
+  }
+
+  /**
+   * Whether the scanner needs no page of the run any more. Of a span the page table's `prev` says
+   * how many pages were settled at the last look.
+   */
+  #isSettled(page: number): boolean {
+    const { state, run, prev } = this.#arena.pages
+    const done = this.#arena.doneState
+    // Other runs have one state, that of their first page.
+    const stateCount = this.#isSpan(page) ? run[page]! : 1
+    for (let i = prev[page]!; i < stateCount; i++) {
+      const now = Atomics.load(state, page + i)
+      if (now === done || now === (done | StateBits.Read)) continue
+      prev[page] = i
+      return false
+    }
+    return true
   }
 
   #hasSlots(count: number): boolean {
@@ -280,13 +402,27 @@ export class Cut implements Guard {
       copySlice(this.#page.set(bytes, start, PAGE_BYTES), this.#reserve, free * PAGE_BYTES)
       slot[head + i] = free
     }
+    const taken = (this.#control[Control.SlotsTaken]! + pageCount) | 0
+    Atomics.store(this.#control, Control.SlotsTaken, taken)
     const done = this.#arena.doneState
     if (pageCount > 1) state.fill(done, head + 1, head + pageCount)
     Atomics.store(state, head, done | StateBits.Preserved)
     this.#pushEarly(head)
     this.figures.preservedRuns++
+    this.figures.preservedPages += pageCount
+    this.#charged += pageCount
     const used = this.slotsUsed
     if (used > this.figures.slotsPeak) this.figures.slotsPeak = used
+    this.#noteUse(pageCount)
+  }
+
+  /** Books the peak of use, and what goes beyond the bound. */
+  #noteUse(pageCount: number): void {
+    const used = this.usedPages
+    if (used > this.figures.usedPeak) this.figures.usedPeak = used
+    if (used > this.#boundPages) {
+      this.figures.overdraftPages += Math.min(pageCount, used - this.#boundPages)
+    }
   }
 
   #pushEarly(page: number): void {
@@ -305,7 +441,7 @@ export class Cut implements Guard {
     const before = Atomics.load(state, head)
     while (!this.#hasSlots(pageCount)) {
       if (Atomics.load(state, head) !== before || this.hasEnded) break
-      if (this.#relieve || this.#monotonicUs() - start > BATCH_WAIT_US) this.#sleepFor(head)
+      if (this.relieve || this.#monotonicUs() - start > BATCH_WAIT_US) this.#sleepFor(head)
       else this.#sleepForBatch()
     }
     Atomics.store(this.#control, Control.Urgent, 0)
@@ -314,7 +450,7 @@ export class Cut implements Guard {
 
   /** Sleeps until a batch of slots is free, about half a millisecond of scanning. */
   #sleepForBatch(): void {
-    const wanted = Math.min(BATCH_SLOTS, this.shared.slotCount >> 2)
+    const wanted = Math.min(BATCH_SLOTS, this.#slotCount >> 2)
     const seen = Atomics.load(this.#control, Control.FreedWrite)
     Atomics.store(this.#control, Control.WakeAt, (this.#control[Control.FreedRead]! + wanted) | 0)
     this.#sleep(seen)
@@ -323,8 +459,8 @@ export class Cut implements Guard {
   /** Names the page and sleeps until anything happens; without a thread, lets the scanner go on. */
   #sleepFor(page: number): void {
     Atomics.store(this.#control, Control.Urgent, page + 1)
-    if (this.#relieve) {
-      this.#relieve()
+    if (this.relieve) {
+      this.relieve()
       return
     }
     this.#sleep(this.#control[Control.FreedRead]!)
@@ -346,12 +482,22 @@ export class Cut implements Guard {
   }
 }
 
+function overdraftOf(boundPages: number): number {
+  return Math.max(OVERDRAFT_SLOTS_MIN, Math.floor(boundPages * OVERDRAFT_SHARE))
+}
+
+function nothingQueued(): number {
+  return 0
+}
+
 function emptyFigures(): CutFigures {
   return {
     preservedRuns: 0,
+    preservedPages: 0,
     slotsPeak: 0,
     heldPages: 0,
     heldPagesPeak: 0,
+    usedPeak: 0,
     waits: 0,
     waitUs: 0,
     waitUsMax: 0,

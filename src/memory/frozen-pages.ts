@@ -3,9 +3,14 @@
 //
 // Taking a page copies its bytes of the cut into memory of the scanner's own, from the reserve when
 // it was preserved, else from the arena under the state Busy; from then on the engine may write it.
-// Each page is taken once. Owner: whichever thread scans.
+// Each page is taken once.
+//
+// A page that cannot be encoded soon may be *spilled* (`spill`): its bytes of the cut go to a
+// `PageSpill`, the engine may write it and even use it for something else, and taking it later
+// reads them back. So nothing of the page table is to be believed of a spilled page but `slot`,
+// which then holds its number in the spill. Owner: whichever thread scans.
 
-import { assert } from '../base/assert.ts'
+import { assert, fail } from '../base/assert.ts'
 import { copySlice, Slice } from '../base/slice.ts'
 import type { SegmentBuffer } from './arena.ts'
 import { Control, Phase, type SharedCut, StateBits } from './cut-control.ts'
@@ -30,6 +35,44 @@ export interface FrozenSource {
   readonly pageLimit: number
 }
 
+/** Where pages of the cut wait that neither the reserve nor the arena shall keep. */
+export interface PageSpill {
+  /** Whether a run of cells or leaf can be put now. */
+  readonly hasRoom: boolean
+  /** Takes the 4 KiB at `start`; returns their number. Numbers follow each other. */
+  put(bytes: Uint8Array, start: number): number
+  /** Whether that page can be read without waiting. */
+  isReadable(number: number): boolean
+  /** Copies `range.length` bytes at `range.skip` of the pages from `number` on. */
+  read(number: number, range: PageRange, target: Uint8Array, start: number): void
+}
+
+/** Bytes of a page. */
+export interface PageRange {
+  readonly skip: number
+  readonly length: number
+}
+
+/** What is spilled, as it travels from one thread that scans to another. */
+export interface SpilledPages {
+  /** By page: 0 not spilled, else pages of its run, or SPAN_PAGE. */
+  readonly runs: Uint8Array
+  /** First pages of record runs, in order; those before `recordsRead` are read back. */
+  readonly records: number[]
+  recordsRead: number
+  /** Pages of each span whose first page is spilled. */
+  readonly spans: Map<number, number>
+  /** Held pages of a span that are being spilled. */
+  at: number
+  limit: number
+  /** Pages that were spilled. */
+  total: number
+}
+
+const SPAN_PAGE = 255
+/** Pages of a held span that are spilled in one call. */
+const SPILL_STEP = 16
+
 export class FrozenPages {
   readonly pageLimit: number
   readonly #kind: Uint8Array
@@ -44,6 +87,8 @@ export class FrozenPages {
   readonly #done: number
   readonly #taken: number
   readonly #range = new Slice()
+  #spill: PageSpill | null = null
+  #spilled: SpilledPages | null = null
 
   constructor(source: FrozenSource) {
     const { table, cut, segments } = source
@@ -61,6 +106,33 @@ export class FrozenPages {
     )
     this.#done = this.#control[Control.Done]!
     this.#taken = this.#control[Control.Checking] ? this.#done | StateBits.Read : this.#done
+  }
+
+  /** Where pages may be spilled, and what has been, by this or another scanner of the same cut. */
+  useSpill(spill: PageSpill, spilled: SpilledPages | null): void {
+    this.#spill = spill
+    this.#spilled = spilled
+  }
+
+  get spillPlace(): PageSpill | null {
+    return this.#spill
+  }
+
+  /** What has been spilled; null: nothing. */
+  get spilled(): SpilledPages | null {
+    return this.#spilled
+  }
+
+  /** The engine wants to scan itself. */
+  get isHandoverWanted(): boolean {
+    return Atomics.load(this.#control, Control.Handover) === 1
+  }
+
+  /** More pages are in use than shall wait for a scan that gets no further. */
+  get isSpillDue(): boolean {
+    const control = this.#control
+    const slots = (Atomics.load(control, Control.SlotsTaken) - control[Control.FreedWrite]!) | 0
+    return slots + control[Control.Forced]! > control[Control.SpillAt]!
   }
 
   /** The engine wants the scan to end early. */
@@ -110,6 +182,121 @@ export class FrozenPages {
     return !this.#isSettled(page)
   }
 
+  /** Whether the page's bytes of the cut wait in the spill. */
+  isSpilled(page: number): boolean {
+    return this.#spilled !== null && this.#spilled.runs[page] !== 0
+  }
+
+  /** Whether the page, spilled or not, can be taken without waiting. */
+  isReadable(page: number): boolean {
+    return !this.isSpilled(page) || this.#theSpill.isReadable(this.#slot[page]!)
+  }
+
+  /** First page of a record run that was spilled and not taken since, or -1. Consumes it. */
+  nextSpilledRun(): number {
+    const spilled = this.#spilled
+    while (spilled !== null && spilled.recordsRead < spilled.records.length) {
+      const page = spilled.records[spilled.recordsRead]!
+      if (spilled.runs[page] !== 0 && !this.isReadable(page)) return -1
+      spilled.recordsRead++
+      if (spilled.runs[page] !== 0) return page
+    }
+    return -1
+  }
+
+  /** Record runs in the spill that are still to be taken. */
+  get hasSpilledRuns(): boolean {
+    return this.#spilled !== null && this.#spilled.recordsRead < this.#spilled.records.length
+  }
+
+  /**
+   * Moves the run or span page at `page`, which is preserved or freed, to the spill, so that the
+   * engine gets its memory back. Of a large freed span only a part; `goesOnSpilling` has the rest.
+   */
+  spill(page: number): void {
+    const state = Atomics.load(this.#state, page)
+    if (state === this.#done || state === (this.#done | StateBits.Read)) return
+    const isPreserved = state === (this.#done | StateBits.Preserved)
+    if (!this.isSpanPage(page)) return this.#spillRun(page)
+    if (isPreserved) return this.#spillSpanPage(page)
+    if (this.#kind[page] !== PageKind.Span) return
+    const spilled = this.#spills()
+    spilled.at = page
+    spilled.limit = page + this.#run[page]!
+  }
+
+  /** Goes on with a large span; false: there is none. */
+  goesOnSpilling(): boolean {
+    const spilled = this.#spilled
+    if (spilled === null || spilled.at >= spilled.limit) return false
+    const limit = Math.min(spilled.limit, spilled.at + SPILL_STEP)
+    while (spilled.at < limit) this.#spillSpanPage(spilled.at++)
+    return true
+  }
+
+  #spillRun(head: number): void {
+    const kind = this.#kind[head]
+    if (kind !== PageKind.Record && kind !== PageKind.Node) return
+    const found = this.#claim(head)
+    if (found === Claim.Settled) return
+    const pageCount = this.#run[head]!
+    for (let i = 0; i < pageCount; i++) this.#spillBytes(head + i, found)
+    if (found === Claim.Mine && pageCount > 1) {
+      this.#state.fill(this.#done, head + 1, head + pageCount)
+    }
+    const spilled = this.#spills()
+    spilled.runs[head] = pageCount
+    if (kind === PageKind.Record) spilled.records.push(head)
+    Atomics.store(this.#state, head, this.#done)
+    this.#wake()
+  }
+
+  #spillSpanPage(page: number): void {
+    const found = this.#claim(page)
+    if (found === Claim.Settled) return
+    this.#spillBytes(page, found)
+    const spilled = this.#spills()
+    spilled.runs[page] = SPAN_PAGE
+    if (this.#kind[page] === PageKind.Span) spilled.spans.set(page, this.#run[page]!)
+    Atomics.store(this.#state, page, this.#done)
+    this.#wake()
+  }
+
+  /** Puts one claimed page into the spill; its slot is free then. */
+  #spillBytes(page: number, found: Claim): void {
+    const slot = this.#slot[page]!
+    if (found === Claim.Preserved) {
+      this.#slot[page] = this.#theSpill.put(this.#reserve, slot * PAGE_BYTES)
+      this.#freeSlot(slot)
+    } else {
+      const bytes = this.#segments[page >>> PAGE_SEGMENT_SHIFT]!
+      this.#slot[page] = this.#theSpill.put(bytes, (page & PAGE_SEGMENT_MASK) * PAGE_BYTES)
+    }
+    this.#spills().total++
+  }
+
+  #spills(): SpilledPages {
+    this.#spilled ??= {
+      runs: new Uint8Array(this.pageLimit),
+      records: [],
+      recordsRead: 0,
+      spans: new Map(),
+      at: 0,
+      limit: 0,
+      total: 0,
+    }
+    return this.#spilled
+  }
+
+  get #theSpill(): PageSpill {
+    return this.#spill ?? fail('what is spilled has a place')
+  }
+
+  /** Reads `range` of the spilled pages from `page` on; they are taken then, unless it is a look. */
+  #readSpilled(page: number, range: PageRange, target: Uint8Array, start: number): void {
+    this.#theSpill.read(this.#slot[page]!, range, target, start)
+  }
+
   /** The first page of the run or span that `page` lies in. */
   headOf(page: number): number {
     return isBodyKind(Atomics.load(this.#kind, page)) ? page - this.#run[page]! : page
@@ -117,6 +304,8 @@ export class FrozenPages {
 
   /** Pages of the span that starts at `page`. */
   pageCountOf(page: number): number {
+    const spilled = this.#spilled?.spans.get(page)
+    if (spilled !== undefined) return spilled
     assert(this.#kind[page] === PageKind.Span, 'a span starts here')
     return this.#run[page]!
   }
@@ -131,6 +320,7 @@ export class FrozenPages {
    * it is taken already or not part of the cut.
    */
   takeRun(head: number, target: Uint8Array, start: number): number {
+    if (this.isSpilled(head)) return this.#takeSpilledRun(head, target, start)
     const kind = Atomics.load(this.#kind, head)
     if (kind !== PageKind.Record && kind !== PageKind.Node) return 0
     const found = this.#claim(head)
@@ -151,13 +341,18 @@ export class FrozenPages {
     return pageCount
   }
 
-  /** Copies `length` bytes at `skip` of one span page into `target`, and settles the page. */
-  takeSpanPage(
-    page: number,
-    range: { skip: number; length: number },
-    target: Uint8Array,
-    start: number,
-  ): void {
+  #takeSpilledRun(head: number, target: Uint8Array, start: number): number {
+    const { runs } = this.#spills()
+    const pageCount = runs[head]!
+    assert(pageCount <= RUN_PAGES_MAX, 'a run is 1 to 8 pages')
+    this.#readSpilled(head, { skip: 0, length: pageCount * PAGE_BYTES }, target, start)
+    runs[head] = 0
+    return pageCount
+  }
+
+  /** Copies the `range` of one span page into `target`, and settles the page. */
+  takeSpanPage(page: number, range: PageRange, target: Uint8Array, start: number): void {
+    if (this.isSpilled(page)) return this.#readSpilled(page, range, target, start)
     const found = this.#claim(page)
     assert(found !== Claim.Settled, 'a span page is taken once')
     if (found === Claim.Preserved) {
@@ -176,12 +371,8 @@ export class FrozenPages {
   }
 
   /** Like `takeSpanPage`, but the page stays as it is, to be taken later. */
-  peekSpanPage(
-    page: number,
-    range: { skip: number; length: number },
-    target: Uint8Array,
-    start: number,
-  ): void {
+  peekSpanPage(page: number, range: PageRange, target: Uint8Array, start: number): void {
+    if (this.isSpilled(page)) return this.#readSpilled(page, range, target, start)
     const found = this.#claim(page)
     assert(found !== Claim.Settled, 'a span page is looked at before it is taken')
     const isPreserved = found === Claim.Preserved
@@ -221,10 +412,14 @@ export class FrozenPages {
    * is taken already.
    */
   headWord(head: number, index: number): number {
-    const found = this.#claim(head)
-    if (found === Claim.Settled) return 0
     const word = new Uint32Array(1)
     const target = new Uint8Array(word.buffer)
+    if (this.isSpilled(head)) {
+      this.#readSpilled(head, { skip: index * 4, length: 4 }, target, 0)
+      return word[0]!
+    }
+    const found = this.#claim(head)
+    if (found === Claim.Settled) return 0
     const isPreserved = found === Claim.Preserved
     const bytes = isPreserved ? this.#reserve : this.#segments[head >>> PAGE_SEGMENT_SHIFT]!
     const base = isPreserved ? this.#slot[head]! : head & PAGE_SEGMENT_MASK
@@ -232,6 +427,17 @@ export class FrozenPages {
     target.set(bytes.subarray(from, from + 4))
     if (!isPreserved) this.#unclaim(head)
     return word[0]!
+  }
+
+  /** From here on a sink is written to, and no page is touched; see `leaveSink`. */
+  enterSink(): void {
+    Atomics.store(this.#control, Control.InSink, 1)
+  }
+
+  /** The sink is done; whether the scan may go on. If not, no page may be touched any more. */
+  leaveSink(): boolean {
+    Atomics.store(this.#control, Control.InSink, 0)
+    return Atomics.load(this.#control, Control.Phase) === Phase.Scanning
   }
 
   /** No page will be taken any more. */

@@ -7,7 +7,8 @@
 //   run    first page of a run: pages in it; another page of it: distance back to the first;
 //          first and last page of a free extent: pages in the extent
 //   slot   the reserve slot that holds the page's preserved copy
-//   next, prev   links of the list that the page is in (free extents, partly filled slabs)
+//   next, prev   links of the list that the page is in (free extents, partly filled slabs); of a
+//                held run `next` links, `prev` counts the settled pages of a span (cut.ts)
 //   live         first page of a slab: live cells
 //   sizeClass    first page of a slab
 //   space        first page of a slab or span: the space its records belong to

@@ -197,6 +197,7 @@ function persistenceOf(harness: Harness, disk: FakeDisk, runner: SteppedRunner):
       syncsWhileWriting: true,
       stopsWritesOnError: true,
       reserveBytes: 64 * 4096,
+      method: 'background',
       stallTimeoutSeconds: 60,
       keyDelayUs: 0,
       keepsClocks: false,

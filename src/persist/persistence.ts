@@ -1,37 +1,44 @@
-// Persistence as the engine sees it: when to save, how a save goes, how it ended, and loading at
-// the start. Front door of `persist/`.
+// Persistence as the engine sees it: when to save, what a save's end means, and loading at the
+// start. Front door of `persist/`.
 //
 //   rdb/        the format, its kernels, writer and reader
-//   snapshot/   the cut on its way to a file
+//   snapshot/   the cut on its way to its sinks
 //   loader.ts   a file on its way into the keyspace
-//   commands.ts SAVE, BGSAVE, LASTSAVE
+//   commands.ts SAVE, BGSAVE, LASTSAVE, SNAPSHOT
 //
-//   Idle ──begin──► Saving ──outcome──► Idle        one background save at a time; a second request
-//                                                   is refused or scheduled, as in Redis
+//   Idle ──begin──► Saving ──outcome──► Idle        one cut at a time; a second BGSAVE is refused
+//                                                   or scheduled, as in Redis
 //
-// A background save opens a cut, sends the job to the snapshot thread and looks for the outcome in
-// `cron`. `save` does the same on the engine's own thread and blocks it. A failed save leaves the
-// old file. Owner: the engine.
+// Who wants the stream of a snapshot (a replica) asks by `requestStream` and gets it from the next
+// cut: one that a save opens, or one opened for streams alone. A failed save leaves the old file.
+// Owner: the engine.
 
 import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
-import { type Disk, systemCode } from '../base/disk.ts'
-import { StoreError } from '../base/errors.ts'
+import type { Disk } from '../base/disk.ts'
+import type { SharedFrameQueue } from '../base/frame-queue.ts'
 import type { Log } from '../base/log.ts'
 import { machineMemory } from '../base/machine.ts'
 import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
-import { Cut, type CutFigures } from '../memory/cut.ts'
+import type { Cut, CutFigures } from '../memory/cut.ts'
 import { PAGE_BYTES } from '../memory/layout.ts'
 import { RdbLoader } from './loader.ts'
 import { FIELD_DEADLINE_VERSION, RDB_VERSION } from './rdb/rdb-format.ts'
-import { FileSink, type FileSinkOptions } from './snapshot/file-sink.ts'
+import type { SnapshotMethod } from './snapshot/method-choice.ts'
 import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
-import { openScan, type SharedScanSource, shareScan } from './snapshot/scan-source.ts'
-import { PROGRESS_WORDS, Progress, SnapshotEncoder } from './snapshot/snapshot.ts'
+import type { SnapshotOutcome } from './snapshot/session.ts'
+import type { SinkPlan } from './snapshot/sinks.ts'
 import type { SnapshotRunner } from './snapshot/snapshot-port.ts'
-import type { SnapshotOutcome } from './snapshot/snapshot-thread.ts'
+import {
+  type CurrentSnapshot,
+  type DelayEvent,
+  type SnapshotEnd,
+  type SnapshotOrder,
+  type SnapshotSettings,
+  Snapshots,
+} from './snapshot/snapshots.ts'
 
 /** `save <seconds> <changes>`. */
 export interface SavePoint {
@@ -40,7 +47,7 @@ export interface SavePoint {
 }
 
 /** What of the configuration matters here; read anew at each use. */
-export interface PersistenceSettings {
+export interface PersistenceSettings extends SnapshotSettings {
   /** Absolute path of the RDB file. */
   readonly filePath: string
   readonly savePoints: readonly SavePoint[]
@@ -48,9 +55,6 @@ export interface PersistenceSettings {
   readonly checksum: boolean
   readonly syncsWhileWriting: boolean
   readonly stopsWritesOnError: boolean
-  readonly reserveBytes: number
-  /** Standstill of a sink after which the save is given up if writers wait; 0: never. */
-  readonly stallTimeoutSeconds: number
   readonly keyDelayUs: number
   /** Whether an LRU or LFU eviction policy makes the clock bits worth saving. */
   readonly keepsClocks: boolean
@@ -78,38 +82,49 @@ export interface PersistenceOptions {
   readonly onDelay?: (event: DelayEvent, durationUs: number) => void
 }
 
-/** Names that the latency monitor gives to what held the engine up. */
-export type DelayEvent = 'snapshot-cut' | 'snapshot-wait'
-
 /** A save that is under way. */
 interface Saving {
   readonly isBackground: boolean
+  /** Whether the snapshot goes to the RDB file, and not to streams alone. */
+  readonly isSave: boolean
   /** Told when it has ended. */
   readonly waiters: (() => void)[]
-  readonly startUs: number
+  /** The streams, in the order of their sinks. */
+  readonly streams: readonly StreamRequest[]
   readonly dirtyAtCut: number
-  readonly keysAtCut: number
-  readonly pagesAtCut: number
-  readonly file: FileSinkOptions
+}
+
+/** Somebody who wants the stream of a snapshot. */
+export interface StreamRequest {
+  /** Takes the frames of StreamFrame (snapshot/sinks.ts). */
+  readonly queue: SharedFrameQueue
+  /** The cut is open: the stream is the keyspace at this instant. */
+  readonly onCut: () => void
+  /** How it ended; null: well. */
+  readonly onEnd: (error: string | null) => void
+}
+
+/** What a background save is asked for with. */
+export interface SaveOptions {
+  /** The method that BGSAVE names; null: none. */
+  readonly method?: SnapshotMethod | null
 }
 
 /** Seconds before a failed automatic save is tried again, as in Redis. */
 const RETRY_SECONDS = 5
-/** Pages of the smallest reserve: one run of cells. */
-const SLOTS_MIN = 8
 /** Bytes of the file that one load step reads at least. */
 const LOAD_STEP_BYTES = 512 * 1024
-/** Longest wait for the snapshot thread to notice an abort. */
-const ABORT_WAIT_MS = 10_000
 /** How often the outcome is looked for while a client waits for it. */
 const WATCH_MS = 1
 
 export class Persistence {
   readonly #options: PersistenceOptions
-  readonly #progress = new Float64Array(new SharedArrayBuffer(PROGRESS_WORDS * 8))
-  #cut: Cut | null = null
+  readonly snapshots: Snapshots
   #saving: Saving | null = null
-  #encoder: SnapshotEncoder | null = null
+  /** The method that a scheduled save is to have. */
+  #scheduledMethod: SnapshotMethod | null = null
+  /** Who waits for the stream of the next cut. */
+  #streams: StreamRequest[] = []
   #isScheduled = false
   /** Told when the next save to begin has ended. */
   #waiters: (() => void)[] = []
@@ -122,7 +137,8 @@ export class Persistence {
   /** Why the last save failed; '' when it did not. */
   lastError = ''
   lastDurationSeconds = -1
-  lastFreezeUs = 0
+  /** How the last snapshot went; null before the first. */
+  lastEnd: SnapshotEnd | null = null
   lastReservePeakBytes = 0
   lastFileBytes = 0
   saveTotal = 0
@@ -131,6 +147,7 @@ export class Persistence {
 
   constructor(options: PersistenceOptions) {
     this.#options = options
+    this.snapshots = new Snapshots(options)
     this.lastSaveSeconds = Math.floor(options.clock.nowMs() / 1000)
   }
 
@@ -150,138 +167,123 @@ export class Persistence {
     return join(dirname(settings.filePath), `temp-${processId}.rdb`)
   }
 
-  /** Figures of the save under way; null when there is none. */
-  get current(): CurrentSave | null {
-    const saving = this.#saving
-    if (!saving || !this.#cut) return null
-    const seconds = (this.#options.clock.monotonicUs() - saving.startUs) / 1e6
-    const pagesDone = Math.min(this.#progress[Progress.Pages]!, saving.pagesAtCut)
-    const share = saving.pagesAtCut === 0 ? 1 : pagesDone / saving.pagesAtCut
-    return {
-      seconds,
-      keysDone: this.#progress[Progress.Keys]!,
-      keysTotal: saving.keysAtCut,
-      pagesDone,
-      pagesTotal: saving.pagesAtCut,
-      bytesWritten: this.#progress[Progress.Bytes]!,
-      etaSeconds: share > 0 ? (seconds * (1 - share)) / share : -1,
-      reserveUsedBytes: this.#cut.isOpen ? this.#cut.slotsUsed * PAGE_BYTES : 0,
-    }
+  /** Whether a save waits for the cut that is open to end. */
+  get isScheduled(): boolean {
+    return this.#isScheduled
+  }
+
+  /** Whether the snapshot under way goes to the RDB file. */
+  get isFileSave(): boolean {
+    return this.#saving?.isSave ?? false
+  }
+
+  /** Figures of the snapshot under way; null when there is none. */
+  get current(): CurrentSnapshot | null {
+    return this.snapshots.current
+  }
+
+  /** The cut, as long as pages of it are still to be read; else null. */
+  get openCut(): Cut | null {
+    return this.snapshots.openCut
+  }
+
+  /** Counts the cuts so far. */
+  get cutNumber(): number {
+    return this.snapshots.cutNumber
+  }
+
+  get lastFreezeUs(): number {
+    return this.snapshots.lastFreezeUs
   }
 
   /** Bytes of the reserve's buffers, which stay for the next save; 0 before the first. */
   get bufferBytes(): number {
-    return this.#cut?.bufferBytes ?? 0
+    return this.snapshots.bufferBytes
   }
 
   /** Counters of the cut that is open or was last; null before the first. */
   get cutFigures(): CutFigures | null {
-    return this.#cut?.figures ?? null
+    return this.snapshots.figures
   }
 
   /** Starts a background save; an error text when that cannot be. */
-  startBackground(): string | null {
-    if (this.#saving) return 'Background save already in progress'
-    const { clock, keyspace, settings, runner, log } = this.#options
+  startBackground({ method = null }: SaveOptions = {}): string | null {
+    if (this.#saving) return ALREADY_SAVING
+    if (this.snapshots.isThreadLost) return THREAD_LOST
+    const { clock } = this.#options
     this.lastTrySeconds = Math.floor(clock.nowMs() / 1000)
     this.#isScheduled = false
-    const { source, saving } = this.#openCut({ isBackground: true })
-    runner.start({
-      frozen: source,
-      plan: this.#plan(),
-      file: saving.file,
-      progress: this.#progress.buffer as SharedArrayBuffer,
-    })
-    log.notice(
-      `Background saving started: ${keyspace.size} keys, frozen in ${this.lastFreezeUs} us, ` +
-        `reserve ${Math.floor(settings.reserveBytes / 1024)} KiB`,
-    )
+    this.#begin({ isSave: true, method })
     return null
+  }
+
+  /** Has a save begin when the cut that is open has ended. */
+  schedule({ method = null }: SaveOptions = {}): void {
+    this.#isScheduled = true
+    this.#scheduledMethod = method
+  }
+
+  /** The request gets the stream of the next cut, which is opened by the cron if by no save. */
+  requestStream(request: StreamRequest): void {
+    this.#streams.push(request)
   }
 
   /** Saves before it returns. An error text when the save failed or another is under way. */
   save(): string | null {
-    if (this.#saving) return 'Background save already in progress'
-    const { disk } = this.#options
-    const { source, saving } = this.#openCut({ isBackground: false })
-    const scan = openScan(source)
-    this.#encoder ??= new SnapshotEncoder()
-    let outcome: SnapshotOutcome
-    let sink: FileSink | null = null
-    try {
-      sink = new FileSink(disk, saving.file)
-      const result = this.#encoder.run(scan, this.#plan(), {
-        sink: sink.write,
-        progress: this.#progress,
-        pause: (us) => Atomics.wait(WAIT_WORD, 0, 0, us / 1000),
-        nowUs: null,
-      })
-      sink.commit()
-      outcome = { kind: 'saved', ...result }
-    } catch (error) {
-      sink?.discard()
-      if (!(error instanceof StoreError)) throw error
-      outcome = { kind: 'failed', message: error.message, systemCode: systemCode(error) }
-    }
-    scan.frozen.end()
-    this.#finish(outcome)
-    return outcome.kind === 'saved' ? null : this.lastError
+    if (this.#saving) return ALREADY_SAVING
+    if (this.snapshots.isThreadLost) return THREAD_LOST
+    this.#saving = this.#newSaving({ isBackground: false, isSave: true, streams: [] })
+    const file = { path: this.#options.settings.filePath, temporaryPath: this.temporaryPath }
+    const end = this.snapshots.runNow(this.#order(file, null))
+    this.#finish(end)
+    return end.outcome.kind === 'saved' ? null : this.lastError
   }
 
   /** Looks for the end of a save, and begins one when a save point says so. Called every tick. */
   cron(): void {
+    const { keyspace, clock } = this.#options
+    this.snapshots.dirtyRate.sample(keyspace.dirty, clock.monotonicUs())
     if (this.#saving) {
-      this.#cut?.reclaim()
-      const outcome = this.#options.runner.poll()
-      if (!outcome) return
-      this.#finish(outcome)
+      const end = this.snapshots.poll()
+      if (!end) return
+      this.#finish(end)
     }
+    if (this.snapshots.isThreadLost) return
     if (this.#isScheduled) {
-      this.startBackground()
+      this.startBackground({ method: this.#scheduledMethod })
       return
     }
+    if (this.#streams.length > 0) this.#begin({ isSave: false, method: null })
     const due = this.#duePoint()
     if (!due) return
     this.#options.log.notice(`${due.changes} changes in ${due.seconds} seconds. Saving...`)
     this.startBackground()
   }
 
-  /** Stops a background save and waits until its thread is through with the arena. */
+  /** Stops the snapshot under way; no page of it is in use when this returns. */
   abort(): void {
-    if (!this.#saving || !this.#cut) return
+    if (!this.#saving) return
     this.#options.log.warning('There is a background save under way. Stopping it!')
-    this.#cut.abort()
-    const { clock, runner } = this.#options
-    const limit = clock.monotonicUs() + ABORT_WAIT_MS * 1000
-    let outcome = runner.poll()
-    while (!outcome && clock.monotonicUs() < limit) {
-      if (this.#options.relieve) this.#options.relieve()
-      else Atomics.wait(WAIT_WORD, 0, 0, 1)
-      outcome = runner.poll()
-    }
-    assert(outcome !== null, 'the snapshot thread notices an abort')
-    this.#finish(outcome)
+    this.#finish(this.snapshots.abort())
   }
 
   /**
-   * All keys were removed on purpose. Where there are save points no save may bring them back: one
-   * that still has them is stopped, and a file without them is written, so that a restart finds
-   * none. `done` is called when that has ended; with false as the result it is not, as nothing is
-   * to do. Without save points a save under way is somebody's own and ends with the keys of its
-   * cut (docs/decisions/0010).
+   * All keys were removed on purpose. A snapshot under way still ends with the keys of its cut; but
+   * where there are save points, a restart must not bring them back, so a file without them is
+   * written next. `done` is called when that has ended; with false as the result it is not, as
+   * there is nothing to do, or the file waits for the snapshot under way (docs/decisions/0010).
    */
   replaceFlushed(done: () => void): boolean {
     const { settings, keyspace } = this.#options
-    const saving = this.#saving
-    const isStale = saving !== null && saving.keysAtCut > 0
     if (settings.savePoints.length === 0 || keyspace.dirty === 0) return false
-    if (isStale) this.#cut?.abort()
-    if (saving !== null && !isStale) {
-      saving.waiters.push(done)
-    } else {
-      this.#waiters.push(done)
-      if (isStale) this.#isScheduled = true
-      else this.startBackground()
+    if (this.#saving !== null) {
+      this.schedule()
+      return false
+    }
+    this.#waiters.push(done)
+    if (this.startBackground() !== null) {
+      this.#waiters.pop()
+      return false
     }
     this.#watch()
     return true
@@ -346,62 +348,45 @@ export class Persistence {
     })
   }
 
-  /** Freezes the keyspace. From here on a save is under way. */
-  #openCut({ isBackground }: { isBackground: boolean }): {
-    source: SharedScanSource
-    saving: Saving
-  } {
-    const { keyspace, clock, settings, processId } = this.#options
-    const { arena } = keyspace
-    const slotCount = Math.max(SLOTS_MIN, Math.floor(settings.reserveBytes / PAGE_BYTES))
-    if (this.#cut?.shared.slotCount !== slotCount) this.#cut = this.#makeCut(slotCount)
-    const cut = this.#cut
-    this.#progress.fill(0)
-    const startUs = clock.monotonicUs()
-    cut.open({ isChecking: this.#options.isChecking ?? false })
-    this.lastFreezeUs = Math.round(clock.monotonicUs() - startUs)
-    this.#options.onDelay?.('snapshot-cut', this.lastFreezeUs)
+  /** Opens a cut, for the RDB file, if that is wanted, and for all who wait for a stream. */
+  #begin({ isSave, method }: { isSave: boolean; method: SnapshotMethod | null }): void {
+    const { keyspace, settings, log, processId } = this.#options
+    const streams = this.#streams.splice(0)
+    this.#saving = this.#newSaving({ isBackground: true, isSave, streams })
     const { filePath: path } = settings
-    const background = `temp-${processId}-${++this.#saveCount}.rdb`
-    const saving: Saving = {
-      isBackground,
-      waiters: this.#waiters,
-      startUs,
-      dirtyAtCut: keyspace.dirty,
-      keysAtCut: keyspace.size,
-      pagesAtCut: arena.dataPages,
-      file: {
-        path,
-        temporaryPath: isBackground ? join(dirname(path), background) : this.temporaryPath,
-        syncsWhileWriting: settings.syncsWhileWriting,
-      },
-    }
-    this.#waiters = []
-    this.#saving = saving
-    const source = shareScan(arena, keyspace.collections, cut)
-    return { source, saving }
+    const temporary = `temp-${processId}-${++this.#saveCount}.rdb`
+    const file = isSave ? { path, temporaryPath: join(dirname(path), temporary) } : null
+    const choice = this.snapshots.start(this.#order(file, method))
+    for (const { onCut } of streams) onCut()
+    const what = isSave ? 'Background saving started' : 'Snapshot for replicas started'
+    log.notice(
+      `${what}: ${keyspace.size} keys, frozen in ${this.lastFreezeUs} us, ` +
+        `${choice.method} (${choice.reason}), ` +
+        `reserve ${Math.floor((this.openCut?.boundPages ?? 0) * (PAGE_BYTES / 1024))} KiB`,
+    )
   }
 
-  /** A cut with a reserve of `slotCount` pages, or of as many as the system has memory for. */
-  #makeCut(slotCount: number): Cut {
-    assert(slotCount > 0, 'a reserve has slots')
-    const { keyspace, clock, log, relieve = null, onDelay } = this.#options
-    const monotonicUs = () => clock.monotonicUs()
-    const onWait = (us: number) => onDelay?.('snapshot-wait', us)
-    for (let count = slotCount; ; count = Math.max(SLOTS_MIN, count >>> 1)) {
-      try {
-        return new Cut(keyspace.arena, count, { monotonicUs, relieve, onWait })
-      } catch (error) {
-        // What a system throws that refuses a SharedArrayBuffer. A save with little reserve makes
-        // writers wait more; one that fails loses data.
-        if (!(error instanceof RangeError) || count === SLOTS_MIN) throw error
-        log.warning(`No memory for a snapshot reserve of ${(count * PAGE_BYTES) / 1024} KiB`)
-      }
-    }
+  #newSaving(how: Omit<Saving, 'waiters' | 'dirtyAtCut'>): Saving {
+    const waiters = this.#waiters
+    this.#waiters = []
+    return { ...how, waiters, dirtyAtCut: this.#options.keyspace.dirty }
+  }
+
+  #order(
+    file: { readonly path: string; readonly temporaryPath: string } | null,
+    requested: SnapshotMethod | null,
+  ): SnapshotOrder {
+    const { settings, processId } = this.#options
+    const { syncsWhileWriting } = settings
+    const sinks: SinkPlan[] = []
+    if (file !== null) sinks.push({ kind: 'file', file: { ...file, syncsWhileWriting } })
+    for (const { queue } of this.#saving?.streams ?? []) sinks.push({ kind: 'stream', queue })
+    const spill = `temp-${processId}-${this.#saveCount}.spill`
+    const spillPath = join(dirname(settings.filePath), spill)
+    return { plan: this.#plan(), sinks, spillPath, requested }
   }
 
   #plan(): SnapshotPlan {
-    assert(this.#saving !== null, 'a plan belongs to a save')
     const { keyspace, settings, clock } = this.#options
     const nowSeconds = Math.floor(clock.nowMs() / 1000)
     const form = keyspace.clock.isLfu ? ClockForm.Frequency : ClockForm.Idle
@@ -427,41 +412,55 @@ export class Persistence {
     }
   }
 
-  /** Closes the cut and books how the save ended. */
-  #finish(outcome: SnapshotOutcome): void {
+  /** Books how a snapshot ended. */
+  #finish(end: SnapshotEnd): void {
     const { clock, log } = this.#options
     const saving = this.#saving
-    const cut = this.#cut
-    assert(saving !== null && cut !== null, 'a save that ends was under way')
+    assert(saving !== null, 'a save that ends was under way')
     this.#saving = null
-    cut.close({ isComplete: outcome.kind === 'saved' })
-    this.lastReservePeakBytes = cut.figures.slotsPeak * PAGE_BYTES
-    const seconds = (clock.monotonicUs() - saving.startUs) / 1e6
-    if (saving.isBackground) this.lastDurationSeconds = Math.floor(seconds)
-    if (outcome.kind === 'saved') {
-      this.#noteSaved(saving, outcome.bytes)
-      log.notice('DB saved on disk')
-      log.notice(describe(outcome.keys, outcome.bytes, seconds, cut.figures))
-    } else if (outcome.kind === 'aborted') {
-      log.warning('Background saving stopped before its end; the old file stands')
-      // Who waits for a file without the flushed keys waits for the next one.
-      if (this.#isScheduled) this.#waiters.unshift(...saving.waiters.splice(0))
-    } else {
-      this.lastError = outcome.kind === 'failed' ? outcome.message : outcome.stack
-      // As in Redis: who saves by SAVE or SHUTDOWN learns of the failure, writes go on.
-      if (saving.isBackground) this.isLastSaveOk = false
-      log.warning(
-        `${saving.isBackground ? 'Background saving' : 'Saving'} error: ${this.lastError}`,
-      )
-    }
+    this.lastEnd = end
+    this.lastReservePeakBytes = end.figures.slotsPeak * PAGE_BYTES
+    const { outcome, seconds } = end
+    if (saving.isSave) this.#finishSave(saving, end)
+    else if (outcome.kind !== 'saved') log.warning(`Snapshot error: ${reasonOf(outcome)}`)
+    if (outcome.kind === 'saved') log.notice(describe(end, outcome))
+    if (saving.isBackground && saving.isSave) this.lastDurationSeconds = Math.floor(seconds)
+    this.#endStreams(saving, outcome)
     // Later, as this may be the middle of someone else's command.
     for (const done of saving.waiters) clock.after(0, done)
   }
 
-  #noteSaved(saving: Saving, bytes: number): void {
+  #finishSave(saving: Saving, { outcome }: SnapshotEnd): void {
+    const { log } = this.#options
+    // The file is the first sink; others may have ended otherwise.
+    const [own] = outcome.sinks
+    if (outcome.kind === 'saved' && own?.kind !== 'failed') {
+      this.#noteSaved(outcome.bytes, saving.dirtyAtCut)
+      log.notice('DB saved on disk')
+      return
+    }
+    if (outcome.kind === 'aborted') {
+      log.warning('Background saving stopped before its end; the old file stands')
+      return
+    }
+    this.lastError = own?.kind === 'failed' ? own.message : reasonOf(outcome)
+    // As in Redis: who saves by SAVE or SHUTDOWN learns of the failure, writes go on.
+    if (saving.isBackground) this.isLastSaveOk = false
+    log.warning(`${saving.isBackground ? 'Background saving' : 'Saving'} error: ${this.lastError}`)
+  }
+
+  #endStreams({ streams, isSave }: Saving, outcome: SnapshotOutcome): void {
+    for (const [i, stream] of streams.entries()) {
+      const own = outcome.sinks[i + (isSave ? 1 : 0)]
+      if (own?.kind === 'done') stream.onEnd(null)
+      else stream.onEnd(own?.kind === 'failed' ? own.message : reasonOf(outcome))
+    }
+  }
+
+  #noteSaved(bytes: number, dirtyAtCut: number): void {
     assert(bytes > 0, 'a file has a head and an end')
     const { keyspace, clock } = this.#options
-    keyspace.dirty -= saving.dirtyAtCut
+    keyspace.dirty -= dirtyAtCut
     this.lastSaveSeconds = Math.floor(clock.nowMs() / 1000)
     this.isLastSaveOk = true
     this.lastError = ''
@@ -470,27 +469,24 @@ export class Persistence {
   }
 }
 
-const WAIT_WORD = new Int32Array(new SharedArrayBuffer(4))
+const ALREADY_SAVING = 'Background save already in progress'
+const THREAD_LOST = 'The snapshot thread hangs in a write to the disk; look there'
 
-/** What INFO shows of a save under way. */
-export interface CurrentSave {
-  readonly seconds: number
-  readonly keysDone: number
-  readonly keysTotal: number
-  readonly pagesDone: number
-  readonly pagesTotal: number
-  readonly bytesWritten: number
-  /** -1 while it cannot be told. */
-  readonly etaSeconds: number
-  readonly reserveUsedBytes: number
+/** Why a snapshot did not come to its end. */
+function reasonOf(outcome: SnapshotOutcome): string {
+  if (outcome.kind === 'failed') return outcome.message
+  return outcome.kind === 'broken' ? outcome.stack : 'stopped before its end'
 }
 
-function describe(keys: number, bytes: number, seconds: number, figures: CutFigures): string {
+function describe(
+  { seconds, method, figures, spilledBytes }: SnapshotEnd,
+  { keys, bytes }: { keys: number; bytes: number },
+): string {
   const speed = seconds > 0 ? bytes / seconds / 1e6 : 0
   return (
-    `Snapshot: ${keys} keys, ${bytes} bytes in ${seconds.toFixed(3)} s ` +
+    `Snapshot: ${method}, ${keys} keys, ${bytes} bytes in ${seconds.toFixed(3)} s ` +
     `(${speed.toFixed(0)} MB/s), ${figures.preservedRuns} runs preserved, ` +
-    `reserve peak ${figures.slotsPeak * PAGE_BYTES} bytes, ` +
+    `reserve peak ${figures.slotsPeak * PAGE_BYTES} bytes, spilled ${spilledBytes} bytes, ` +
     `${figures.waits} waits of ${Math.round(figures.waitUs)} us, longest ` +
     `${Math.round(figures.waitUsMax)} us`
   )

@@ -211,8 +211,6 @@ export const snapshotRows = {
   }),
   'snapshot-method': words({
     values: ['auto', 'background', 'cooperative'], default: 'auto', mutable: true,
-    refuse: (value) =>
-      value === 'cooperative' ? 'only the background method exists yet' : null,
     doc: 'Who takes snapshots: a thread of its own, or the engine in slices; auto chooses.',
   }),
   'sanitize-dump-payload': words({

@@ -3,6 +3,7 @@
 
 import { assert } from '../base/assert.ts'
 import type { PersistenceSettings } from '../persist/persistence.ts'
+import type { SnapshotMethod } from '../persist/snapshot/method-choice.ts'
 import type { SavePoint } from './config-forms.ts'
 import { needsClocks } from './eviction-policy.ts'
 import type { Server } from './server.ts'
@@ -59,6 +60,10 @@ export class LiveSettings implements PersistenceSettings {
 
   get stopsWritesOnError(): boolean {
     return this.#server.config.values.stopWritesOnBgsaveError
+  }
+
+  get method(): 'auto' | SnapshotMethod {
+    return this.#server.config.values.snapshotMethod
   }
 
   /** Bytes of `snapshot-reserve` for the dataset as it is now. */

@@ -82,6 +82,7 @@ export class SimulatedEngine implements DelayHost<SimulatedWriter> {
         monotonicUs: () => this.nowUs(),
         every: (intervalMs, run) => clock.every(intervalMs, run),
         after: (delayMs, run) => clock.after(delayMs, run),
+        soon: (run) => clock.soon(run),
       },
       log: new ForwardLog(clock, LogLevel.Notice, note),
       onDelay: () => undefined,

@@ -1,7 +1,7 @@
 // What the server as a whole must know, and its commands on the model: saves and how they ended,
 // parameters, FLUSHALL, DEBUG RELOAD.
 
-import type { SnapshotOutcome } from '../../src/persist/snapshot/snapshot-thread.ts'
+import type { SnapshotOutcome } from '../../src/persist/snapshot/session.ts'
 import { scalar, type Value } from '../lib/resp.ts'
 import { bulk, differenceOf, type Expected, error, integer, type Model, OK } from './model.ts'
 import type { Call, Row } from './model-strings.ts'

@@ -74,6 +74,7 @@ class Scene {
       syncsWhileWriting: true,
       stopsWritesOnError: true,
       reserveBytes: options.reservePages * 4096,
+      method: 'background',
       stallTimeoutSeconds: 60,
       keyDelayUs: 0,
       keepsClocks: false,

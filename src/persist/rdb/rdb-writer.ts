@@ -46,6 +46,12 @@ export interface RdbWriterOptions {
   readonly version?: number
 }
 
+/** How far a stream is, as it travels between threads. */
+export interface WriterState {
+  readonly checksum: bigint
+  readonly bytes: number
+}
+
 const CHUNK_BYTES_DEFAULT = 256 * 1024
 const CHUNK_BYTES_MIN = 1024
 const CHUNK_BYTES_MAX = 64 * 1024 * 1024
@@ -102,6 +108,20 @@ export class RdbWriter {
     this.beginPayload(options)
     const magic = `REDIS${String(this.#version).padStart(4, '0')}`
     for (let i = 0; i < magic.length; i++) this.#byte(magic.charCodeAt(i))
+  }
+
+  /** How far the stream is, with nothing left in the chunk, for `resume` of another writer. */
+  suspend(): WriterState {
+    assert(this.#partsLeft === 0, 'string is complete')
+    this.flush()
+    return { checksum: this.#crc, bytes: this.#flushedBytes }
+  }
+
+  /** Goes on with a stream that another writer has begun. */
+  resume(options: RdbWriterOptions, state: WriterState): void {
+    this.beginPayload(options)
+    this.#crc = state.checksum
+    this.#flushedBytes = state.bytes
   }
 
   /** Ends a file: EOF, checksum, flush. Returns the bytes of the whole file. */

@@ -21,7 +21,6 @@ const BASE: MethodFacts = {
   datasetBytes: 10 * GB,
   dirtyPagesPerSecond: 100_000,
   durationSeconds: 60,
-  isThreadReady: true,
   present: null,
 }
 
@@ -101,7 +100,6 @@ const cases: [string, Partial<MethodFacts>, string, string][] = [
     'background',
     '2 cores, 12 MB free for 2.0 MB of changed pages',
   ],
-  ['no thread', { isThreadReady: false }, 'cooperative', 'the snapshot thread is not ready'],
   ['configured', { configured: 'cooperative' }, 'cooperative', 'asked for by snapshot-method'],
   [
     'configured against the figures',
@@ -187,11 +185,6 @@ const changes: [string, Partial<MethodFacts>, string][] = [
   ],
   ['cooperative: 1.8 cores', { present: 'cooperative', cores: 1.8 }, 'cooperative'],
   ['cooperative: a core came', { present: 'cooperative', cores: 2 }, 'background'],
-  [
-    'cooperative: the thread is not ready',
-    { present: 'cooperative', isThreadReady: false },
-    'cooperative',
-  ],
 ]
 
 for (const [name, facts, method] of changes) {

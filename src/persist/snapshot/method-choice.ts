@@ -36,8 +36,6 @@ export interface MethodFacts {
   readonly dirtyPagesPerSecond: number
   /** Predicted for the background method; while saving: what is left of it. */
   readonly durationSeconds: number
-  /** Whether the snapshot thread stands and waits, so that no start of one is needed. */
-  readonly isThreadReady: boolean
   /** The method of the save under way; null before it starts. */
   readonly present: SnapshotMethod | null
 }
@@ -112,12 +110,9 @@ function judge(
   { neededBytes, freeBytes }: { neededBytes: number; freeBytes: number },
   favour: number,
 ): { method: SnapshotMethod; reason: string } {
-  const { cores, isThreadReady } = facts
+  const { cores } = facts
   if (cores > 0 && cores * favour < CORES_MIN) {
     return { method: 'cooperative', reason: coresText(cores) }
-  }
-  if (!isThreadReady) {
-    return { method: 'cooperative', reason: 'the snapshot thread is not ready' }
   }
   const changed = sizeText(neededBytes - BUFFER_BYTES)
   const isEnough = freeBytes === 0 || freeBytes * favour >= neededBytes

@@ -8,12 +8,17 @@
 //   2. a pending value, when many wait
 //   3. pages that were preserved or freed (early): their copies fill the reserve
 //   4. a pending value
-//   5. a large collection, the largest parts of the data that must be read in one go
-//   6. the next unread run in physical order; then again from the start, until nothing is left
+//   5. runs that were spilled
+//   6. a large collection, the largest parts of the data that must be read in one go
+//   7. the next unread run in physical order; then again from the start, until nothing is left
 //
-// So the reserve drains at scan speed, and a small constant reserve serves any dataset. Keys come
-// in the order of their pages, with SELECTDB wherever the database changes, which any loader takes.
-// Owner: the snapshot thread; for SAVE the engine.
+// So the reserve drains at scan speed, and a small constant reserve serves any dataset. A large
+// value is emitted in steps (`emission`), between which no other key can be; what fills the reserve
+// meanwhile is spilled, unless it is a leaf of that value whose order does not matter.
+//
+// Keys come in the order of their pages, with SELECTDB wherever the database changes, which any
+// loader takes. Between two values a scan may go over to another thread (`suspend`).
+// Owner: whoever scans: the snapshot thread, or the engine.
 
 import { assert, fail } from '../../base/assert.ts'
 import type { Steps } from '../../base/steps.ts'
@@ -36,12 +41,12 @@ import {
   valueRefWord,
 } from '../../keyspace/record.ts'
 import { ROOT_WORDS, RootWord } from '../../keyspace/root.ts'
-import type { FrozenPages } from '../../memory/frozen-pages.ts'
+import type { FrozenPages, PageSpill } from '../../memory/frozen-pages.ts'
 import { NULL, PAGE_BYTES, type Ptr } from '../../memory/layout.ts'
 import { CELL_BYTES_MIN, RUN_PAGES_MAX, SLAB_HEADER_BYTES } from '../../memory/size-class.ts'
 import type { Kernels } from '../rdb/kernels.ts'
 import type { RdbWriter } from '../rdb/rdb-writer.ts'
-import { VALUE_ENCODERS, writeValue } from '../rdb/value-encoders.ts'
+import { VALUE_ENCODERS } from '../rdb/value-encoders.ts'
 import { LEAF_READERS, type ValueEncoder, type ValueView } from '../rdb/value-view.ts'
 import { FrozenLeaves } from './frozen-leaves.ts'
 import { ClockForm, type SnapshotPlan } from './plan.ts'
@@ -58,6 +63,10 @@ const PENDING_MAX = 256
 const LRU_MASK = 0xffffff
 /** Pages looked at in physical order before `step` returns, used or not. */
 const WALK_PAGES = 4096
+/** Pages of the early ring kept for later; more would take memory, and are met by the walk. */
+const DEFERRED_MAX = 65_536
+/** Runs that are spilled in one go. */
+const SPILL_RUNS = 32
 
 /** A collection of at least so many pages is emitted before the walk begins. */
 const LARGE_PAGES = 256
@@ -103,6 +112,11 @@ class FrozenValue implements ValueView {
     this.#elementSteps = elementSteps
   }
 
+  /** Whether the leaves that are next can be read without waiting. */
+  get isReady(): boolean {
+    return this.#readers.every((reader) => reader.isReady)
+  }
+
   reader(index: number): FrozenLeaves {
     return this.#readers[index] ?? fail('a value has three readers')
   }
@@ -125,12 +139,26 @@ export interface ScanProgress {
   pages: number
 }
 
+/** How far a scan is between two values, as it travels between threads. */
+export interface ScannerState {
+  readonly progress: ScanProgress
+  readonly pending: readonly Pending[]
+  readonly deferred: readonly number[]
+  readonly number: number
+  readonly database: number
+  readonly cursor: number
+  readonly isLeftover: boolean
+  readonly isWalked: boolean
+}
+
 export class Scanner {
   readonly progress: ScanProgress = { keys: 0, pages: 0 }
   readonly #frozen: FrozenPages
   readonly #collections: FrozenCollections
   readonly #writer: RdbWriter
   readonly #plan: SnapshotPlan
+  /** Null: a scan beside which nobody writes. */
+  readonly #spill: PageSpill | null
   readonly #bytes: Uint8Array
   readonly #words: Uint32Array
   readonly #region: number
@@ -142,11 +170,16 @@ export class Scanner {
   /** Pages of the early ring that were met while a collection was emitted. */
   #deferred: number[] = []
   readonly #value: FrozenValue
+  /** The large value that is being emitted. */
+  #emission: Steps | null = null
   /** The next collection to look at for its size. */
   #number = 1
   #database = -1
   #cursor = 1
   #isLeftover = true
+  /** All runs are taken; what is left has no record. */
+  #isWalked = false
+  #isStuck = false
 
   constructor(source: ScanSource, kernels: Kernels, options: ScannerOptions) {
     assert(options.region % 8 === 0, 'the private copy is aligned')
@@ -155,6 +188,7 @@ export class Scanner {
     this.#collections = source.collections
     this.#writer = options.writer
     this.#plan = options.plan
+    this.#spill = source.frozen.spillPlace
     this.#bytes = kernels.memory
     this.#words = new Uint32Array(kernels.memory.buffer)
     this.#region = options.region
@@ -167,7 +201,7 @@ export class Scanner {
           bytes: this.#bytes,
           words: this.#words,
           region: options.region + (1 + i) * RUN_BYTES_MAX,
-          defer: (page) => this.#deferred.push(page),
+          defer: (page) => this.#defer(page),
           onTaken: (pageCount) => {
             this.progress.pages += pageCount
           },
@@ -176,8 +210,58 @@ export class Scanner {
     this.#value = new FrozenValue(readers, (span, length) => this.#spanSteps(span, length))
   }
 
-  /** Emits some keys; true while there are more. */
+  /** Goes on where another scanner of the same cut left off. */
+  resume(state: ScannerState): void {
+    Object.assign(this.progress, state.progress)
+    for (const entry of state.pending) this.#notePending(entry)
+    this.#deferred = [...state.deferred]
+    this.#number = state.number
+    this.#database = state.database
+    this.#cursor = state.cursor
+    this.#isLeftover = state.isLeftover
+    this.#isWalked = state.isWalked
+  }
+
+  /** Whether the scan stands between two values, and can change hands. */
+  get canSuspend(): boolean {
+    return this.#emission === null
+  }
+
+  /** How far the scan is. */
+  suspend(): ScannerState {
+    assert(this.canSuspend, 'a scan changes hands between two values')
+    return {
+      progress: { ...this.progress },
+      pending: [...new Set([...this.#pending.values(), ...this.#pendingCollections.values()])],
+      deferred: this.#deferred,
+      number: this.#number,
+      database: this.#database,
+      cursor: this.#cursor,
+      isLeftover: this.#isLeftover,
+      isWalked: this.#isWalked,
+    }
+  }
+
+  /** Ends a scan that does not come to its end. */
+  drop(): void {
+    this.#emission?.return()
+    this.#emission = null
+  }
+
+  /** The last step could do nothing: spilled pages are on their way to the file. */
+  get isStuck(): boolean {
+    return this.#isStuck
+  }
+
+  /** Whether pages that fill the reserve could be emitted now. */
+  get hasEarly(): boolean {
+    return this.#emission === null && (this.#deferred.length > 0 || this.#frozen.earlyCount > 0)
+  }
+
+  /** Emits some keys, or a part of a large one; true while there are more. */
   step(): boolean {
+    this.#isStuck = false
+    if (this.#emission !== null) return this.#goOn(this.#emission)
     const urgent = this.#frozen.urgentPage()
     if (urgent >= 0 && this.#takeFirst(urgent)) return true
     if (this.#pendingCount > PENDING_MAX) return this.#emitPending()
@@ -187,7 +271,45 @@ export class Scanner {
       return true
     }
     if (this.#pendingCount > 0) return this.#emitPending()
+    const spilled = this.#frozen.nextSpilledRun()
+    if (spilled >= 0) return this.#takeRun(spilled) || true
     return this.#findLarge() || this.#walk()
+  }
+
+  /**
+   * Moves pages to the spill that fill the reserve and cannot be emitted soon. For the middle of a
+   * large value, and while no sink takes anything.
+   */
+  spillDue(): void {
+    const frozen = this.#frozen
+    const spill = this.#spill
+    if (spill === null) return
+    for (let i = 0; i < SPILL_RUNS && frozen.isSpillDue && spill.hasRoom; i++) {
+      if (frozen.goesOnSpilling()) continue
+      const page = this.#deferred.pop() ?? frozen.nextEarly()
+      if (page < 0) return
+      frozen.spill(frozen.isSpanPage(page) ? page : frozen.headOf(page))
+    }
+  }
+
+  #defer(page: number): void {
+    if (this.#deferred.length < DEFERRED_MAX) this.#deferred.push(page)
+  }
+
+  /** Goes on with a large value. */
+  #goOn(emission: Steps): boolean {
+    this.spillDue()
+    if (!this.#isReady()) {
+      this.#isStuck = true
+      return true
+    }
+    if (emission.next().done === true) this.#emission = null
+    return true
+  }
+
+  /** Whether what the value needs next can be read without waiting. */
+  #isReady(): boolean {
+    return this.#spans.isReady && this.#value.isReady
   }
 
   get #pendingCount(): number {
@@ -197,6 +319,8 @@ export class Scanner {
   /** Takes a page out of turn; false when it is settled already. */
   #takeFirst(page: number): boolean {
     const frozen = this.#frozen
+    // What is spilled needs no haste, and its page may be used for something else.
+    if (frozen.isSpilled(page)) return false
     const head = frozen.headOf(page)
     if (frozen.isNodePage(page)) return this.#takeCollection(head, frozen.headWord(head, 0))
     if (!frozen.isSpanPage(page)) return this.#takeRun(head)
@@ -239,6 +363,7 @@ export class Scanner {
   }
 
   #walk(): boolean {
+    if (this.#isWalked) return this.#settleOrphans()
     const limit = Math.min(this.#cursor + WALK_PAGES, this.#frozen.pageLimit)
     while (this.#cursor < limit) {
       const page = this.#cursor++
@@ -248,21 +373,25 @@ export class Scanner {
       }
     }
     if (this.#cursor < this.#frozen.pageLimit) return true
+    // Spilled runs that are not to be read yet.
+    this.#isStuck = this.#frozen.hasSpilledRuns
     // Early pages may have been missed behind the cursor: walk until a pass finds nothing.
     this.#cursor = 1
-    const goesOn = this.#isLeftover
+    this.#isWalked = !this.#isLeftover && !this.#isStuck
     this.#isLeftover = false
-    if (!goesOn) this.#settleOrphans()
-    return goesOn
+    return true
   }
 
   /** Settles what has no record: values and databases that were half freed at the cut. */
-  #settleOrphans(): void {
+  #settleOrphans(): boolean {
     const frozen = this.#frozen
-    for (let page = 1; page < frozen.pageLimit; page++) {
+    const limit = Math.min(this.#cursor + WALK_PAGES, frozen.pageLimit)
+    for (; this.#cursor < limit; this.#cursor++) {
+      const page = this.#cursor
       if (frozen.isSpanPage(page)) frozen.skipSpanPage(page)
       else if (frozen.isNodePage(page) && frozen.headOf(page) === page) frozen.skipNode(page)
     }
+    return this.#cursor < frozen.pageLimit
   }
 
   /** Settles a node or span whose content is not wanted. */
@@ -369,9 +498,14 @@ export class Scanner {
       root: rootAt < 0 ? null : words.slice(rootAt, rootAt + ROOT_WORDS),
     }
     assert(isKeyOut || isValueOut || entry.root !== null, 'what is inline is emitted at once')
-    if (isKeyOut) this.#pending.set(this.#frozen.pageOf(entry.keySpan), entry)
-    if (isValueOut) this.#pending.set(this.#frozen.pageOf(entry.valueSpan), entry)
-    if (entry.root) this.#pendingCollections.set(entry.root[RootWord.Number]!, entry)
+    this.#notePending(entry)
+  }
+
+  #notePending(entry: Pending): void {
+    const { keySpan, valueSpan, root } = entry
+    if (keySpan !== NULL) this.#pending.set(this.#frozen.pageOf(keySpan), entry)
+    if (valueSpan !== NULL) this.#pending.set(this.#frozen.pageOf(valueSpan), entry)
+    if (root !== null) this.#pendingCollections.set(root[RootWord.Number]!, entry)
   }
 
   #emitPending(): boolean {
@@ -382,16 +516,23 @@ export class Scanner {
     return true
   }
 
-  /** Emits a noted key and settles all pages of its spans and nodes. */
+  /** Begins to emit a noted key, and to settle all pages of its spans and nodes. */
   #emit(entry: Pending): void {
+    assert(this.#emission === null, 'one value at a time')
+    if (entry.keySpan !== NULL) this.#pending.delete(this.#frozen.pageOf(entry.keySpan))
+    if (entry.valueSpan !== NULL) this.#pending.delete(this.#frozen.pageOf(entry.valueSpan))
     if (entry.root) this.#pendingCollections.delete(entry.root[RootWord.Number]!)
-    if (entry.database < 0) return this.#drop(entry)
+    this.#emission = entry.database < 0 ? this.#dropSteps(entry) : this.#entrySteps(entry)
+    this.#goOn(this.#emission)
+  }
+
+  *#entrySteps(entry: Pending): Steps {
     this.#beginKey(entry.database, entry.deadlineMs, entry.clock)
     if (entry.type === Type.String) {
       this.#writer.type(STRING_RDB_TYPE)
-      this.#emitKey(entry)
+      yield* this.#keySteps(entry)
       if (entry.value) this.#writer.string(entry.value, 0, entry.valueLength)
-      else this.#emitSpan(entry.valueSpan, entry.valueLength, false)
+      else yield* this.#spanSteps(entry.valueSpan, entry.valueLength)
       return
     }
     const encoder = this.#openValue(entry.type, entry.encoding, entry.root)
@@ -400,22 +541,23 @@ export class Scanner {
     this.#value.start = 0
     this.#value.length = entry.valueLength
     this.#writer.type(encoder.rdbType(this.#value))
-    this.#emitKey(entry)
-    writeValue(encoder, this.#writer, this.#value)
+    yield* this.#keySteps(entry)
+    if (entry.root === null) encoder.writePacked(this.#writer, this.#value)
+    else yield* encoder.writeLeaves(this.#writer, this.#value, entry.root)
   }
 
-  #emitKey(entry: Pending): void {
+  *#keySteps(entry: Pending): Steps {
     if (entry.key) this.#writer.string(entry.key, 0, entry.keyLength)
-    else this.#emitSpan(entry.keySpan, entry.keyLength, false)
+    else yield* this.#spanSteps(entry.keySpan, entry.keyLength)
   }
 
   /** Settles the spans of a key that is gone. Nodes are settled when met, or at the end. */
-  #drop(entry: Pending): void {
-    if (entry.keySpan !== NULL) this.#emitSpan(entry.keySpan, entry.keyLength, true)
-    if (entry.valueSpan !== NULL) this.#emitSpan(entry.valueSpan, entry.valueLength, true)
+  *#dropSteps({ keySpan, keyLength, valueSpan, valueLength }: Pending): Steps {
+    if (keySpan !== NULL) yield* this.#skipSteps(keySpan, keyLength)
+    if (valueSpan !== NULL) yield* this.#skipSteps(valueSpan, valueLength)
   }
 
-  /** Writes a large element of the collection that is being emitted. */
+  /** Writes the string in a span, and settles its pages. */
   *#spanSteps(span: Ptr, length: number): Steps {
     this.#spans.open(this.#frozen.pageOf(span), length)
     yield* this.#writer.stringSteps(length, this.#spans)
@@ -423,12 +565,9 @@ export class Scanner {
     yield
   }
 
-  #emitSpan(span: Ptr, length: number, isSkipped: boolean): void {
-    const page = this.#frozen.pageOf(span)
-    assert(this.#pending.has(page), 'a span is read once')
-    this.#pending.delete(page)
-    this.#spans.open(page, length)
-    if (!isSkipped) this.#writer.stringFrom(length, this.#spans)
+  *#skipSteps(span: Ptr, length: number): Steps {
+    this.#spans.open(this.#frozen.pageOf(span), length)
+    while (this.#spans.skip(WALK_PAGES)) yield
     this.progress.pages += this.#spans.close()
   }
 

@@ -1,14 +1,18 @@
 // The engine's end of the line to the snapshot thread. Nothing here waits: the engine sends a job
-// and looks for the outcome in its cron, without relying on events.
+// and looks for reports in its cron, without relying on events.
 
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import type { SnapshotJob, SnapshotOutcome } from './snapshot-thread.ts'
+import type { SnapshotJob } from './session.ts'
+import type { SnapshotState } from './snapshot.ts'
+import type { SnapshotReport, SnapshotRequest } from './snapshot-thread.ts'
 
 /** Where snapshots are made in the background. */
 export interface SnapshotRunner {
   start(job: SnapshotJob): void
-  /** The outcome of the job, once; null while it runs. */
-  poll(): SnapshotOutcome | null
+  /** Sends how far the engine's scan is; a Resume frame in the output queue must follow. */
+  resume(state: SnapshotState): void
+  /** The next report, once; null: there is none. */
+  poll(): SnapshotReport | null
 }
 
 export class SnapshotPort implements SnapshotRunner {
@@ -20,11 +24,19 @@ export class SnapshotPort implements SnapshotRunner {
   }
 
   start(job: SnapshotJob): void {
-    this.#port.postMessage(job)
+    this.#send({ kind: 'start', job })
   }
 
-  poll(): SnapshotOutcome | null {
+  resume(state: SnapshotState): void {
+    this.#send({ kind: 'resume', state })
+  }
+
+  poll(): SnapshotReport | null {
     const received = receiveMessageOnPort(this.#port)
-    return received ? (received.message as SnapshotOutcome) : null
+    return received ? (received.message as SnapshotReport) : null
+  }
+
+  #send(request: SnapshotRequest): void {
+    this.#port.postMessage(request)
   }
 }

@@ -5,17 +5,22 @@
 //   scanner.ts          walks the pages of the cut, keys to RDB
 //   span-reader.ts      large strings        frozen-leaves.ts  the leaves of large collections
 //   scan-source.ts      how a cut gets to the thread that scans it
-//   file-sink.ts        temporary file, sync, rename
-//   snapshot-thread.ts  the thread that does it in the background
+//   sinks.ts            where the bytes go: files (file-sink.ts) and streams, several at once
+//   spill-file.ts       pages that wait on disk         frames.ts  what engine and thread exchange
+//   session.ts          a snapshot from its sinks being opened to how each ended
+//   snapshot-thread.ts  the thread that runs sessions
 //   snapshot-port.ts    the engine's end of the line to that thread
+//   cooperative.ts      the engine as the one who scans, in slices
+//   snapshots.ts        the engine's side: one cut at a time, by which method, and what is seen of it
+//   method-choice.ts, dirty-rate.ts  which method, from what is known
 
-import { assert } from '../../base/assert.ts'
-import type { FrozenPages } from '../../memory/frozen-pages.ts'
+import { assert, fail } from '../../base/assert.ts'
+import type { FrozenPages, SpilledPages } from '../../memory/frozen-pages.ts'
 import { Kernels } from '../rdb/kernels.ts'
-import { type ByteSink, RdbWriter } from '../rdb/rdb-writer.ts'
+import { type ByteSink, RdbWriter, type WriterState } from '../rdb/rdb-writer.ts'
 import type { SnapshotPlan } from './plan.ts'
 import type { ScanSource } from './scan-source.ts'
-import { SCAN_REGION_BYTES, Scanner } from './scanner.ts'
+import { SCAN_REGION_BYTES, Scanner, type ScannerState } from './scanner.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 /** Longest sleep for `rdb-key-save-delay` between two looks at whether to stop. */
@@ -31,8 +36,8 @@ const REST_US = 100
 const CALM_PAGES = 256
 
 /** Shared with the engine, which shows it; written by whoever scans. */
-export const Progress = { Keys: 0, Pages: 1, Bytes: 2 } as const
-export const PROGRESS_WORDS = 3
+export const Progress = { Keys: 0, Pages: 1, Bytes: 2, Spilled: 3 } as const
+export const PROGRESS_WORDS = 4
 
 /** How a snapshot ended. */
 export interface SnapshotResult {
@@ -52,35 +57,86 @@ export interface EncodeOptions {
   readonly pause: (us: number) => void
   /** Microseconds since some start, for a scan that rests now and then; null: it does not. */
   readonly nowUs: (() => number) | null
+  /** How far another encoder got with this cut; null: from the start. */
+  readonly state: SnapshotState | null
+}
+
+/** How far a snapshot is between two values, as it travels between threads. */
+export interface SnapshotState {
+  readonly scanner: ScannerState
+  readonly writer: WriterState
+  readonly spilled: SpilledPages | null
 }
 
 /** Kernel memory and writer, made once per thread and used for one snapshot after the other. */
 export class SnapshotEncoder {
-  readonly #kernels = new Kernels(RdbWriter.regionBytes(CHUNK_BYTES) + SCAN_REGION_BYTES)
-  readonly #writer = new RdbWriter(this.#kernels, CHUNK_BYTES)
-  readonly #region = this.#kernels.allocate(SCAN_REGION_BYTES)
+  readonly #kernels: Kernels
+  readonly #writer: RdbWriter
+  readonly #region: number
   #stream: Stream | null = null
+
+  /** An encoder that hands chunks of up to `chunkBytes` to its sink. */
+  constructor(chunkBytes = CHUNK_BYTES) {
+    this.#kernels = new Kernels(RdbWriter.regionBytes(chunkBytes) + SCAN_REGION_BYTES)
+    this.#writer = new RdbWriter(this.#kernels, chunkBytes)
+    this.#region = this.#kernels.allocate(SCAN_REGION_BYTES)
+  }
 
   /** Begins the stream of a cut. `step` then writes it; the caller ends the cut in any case. */
   begin(source: ScanSource, plan: SnapshotPlan, options: EncodeOptions): void {
     const writer = this.#writer
     const { compress, checksum, rdbVersion: version } = plan
-    writer.begin({ sink: options.sink, compress, checksum, version })
-    for (const [name, value] of plan.aux) writer.aux(name, value)
-    for (const { id, keys, expires } of plan.databases) {
-      writer.selectDb(id)
-      writer.resizeDb(keys, expires)
-    }
+    const { sink, state } = options
     const scanner = new Scanner(source, this.#kernels, { writer, region: this.#region, plan })
+    if (state !== null) {
+      writer.resume({ sink, compress, checksum, version }, state.writer)
+      scanner.resume(state.scanner)
+    } else {
+      writer.begin({ sink, compress, checksum, version })
+      writeHead(writer, plan)
+    }
     const { frozen } = source
     const restedUs = options.nowUs?.() ?? 0
-    this.#stream = { scanner, frozen, plan, options, steps: 0, keysPaused: 0, restedUs }
+    const keysPaused = scanner.progress.keys
+    this.#stream = { scanner, frozen, plan, options, steps: 0, keysPaused, restedUs }
+  }
+
+  /** Whether the stream can go over to another encoder just now. */
+  get canSuspend(): boolean {
+    return this.#theStream.scanner.canSuspend
+  }
+
+  /** Leaves the stream, for `begin` of another encoder. */
+  suspend(): SnapshotState {
+    const { scanner, frozen } = this.#theStream
+    const state = { scanner: scanner.suspend(), writer: this.#writer.suspend() }
+    this.#stream = null
+    return { ...state, spilled: frozen.spilled }
+  }
+
+  /** Moves pages that fill the reserve to the spill, while nothing can be written. */
+  spillDue(): void {
+    this.#theStream.scanner.spillDue()
+  }
+
+  /** Whether pages that fill the reserve could be emitted now. */
+  get hasEarly(): boolean {
+    return this.#theStream.scanner.hasEarly
+  }
+
+  /** The last step could do nothing: spilled pages are on their way to the file. */
+  get isStuck(): boolean {
+    return this.#theStream.scanner.isStuck
+  }
+
+  /** Keys so far. */
+  get keys(): number {
+    return this.#theStream.scanner.progress.keys
   }
 
   /** Writes some keys; true while there are more. Throws what the sink throws. */
   step(): boolean {
-    const stream = this.#stream
-    assert(stream !== null, 'begin comes first')
+    const stream = this.#theStream
     if (!stream.scanner.step()) return false
     if (pauses(stream) || stream.steps++ % STEPS_PER_REPORT === 0) this.#report(stream)
     if (stream.steps % STEPS_PER_LOOK === 0) rest(stream)
@@ -89,8 +145,7 @@ export class SnapshotEncoder {
 
   /** Ends the stream after `step` returned false. */
   end(): SnapshotResult {
-    const stream = this.#stream
-    assert(stream !== null, 'begin comes first')
+    const stream = this.#theStream
     const bytes = this.#writer.end()
     assert(bytes > 0, 'a stream has a head and an end')
     this.#report(stream)
@@ -98,16 +153,14 @@ export class SnapshotEncoder {
     return { bytes, keys: stream.scanner.progress.keys }
   }
 
-  /** All of `begin`, `step` and `end`. Throws SnapshotAborted, too. */
-  run(source: ScanSource, plan: SnapshotPlan, options: EncodeOptions): SnapshotResult {
-    this.begin(source, plan, options)
-    try {
-      let hasMore = true
-      while (hasMore) hasMore = this.step()
-      return this.end()
-    } finally {
-      this.#stream = null
-    }
+  /** Drops a stream that will have no end. */
+  drop(): void {
+    this.#stream?.scanner.drop()
+    this.#stream = null
+  }
+
+  get #theStream(): Stream {
+    return this.#stream ?? fail('begin comes first')
   }
 
   #report({ scanner, frozen, options }: Stream): void {
@@ -115,7 +168,17 @@ export class SnapshotEncoder {
     progress[Progress.Keys] = scanner.progress.keys
     progress[Progress.Pages] = scanner.progress.pages
     progress[Progress.Bytes] = this.#writer.bytesWritten
+    progress[Progress.Spilled] = frozen.spilled?.total ?? 0
     if (frozen.isAborting) throw new SnapshotAborted('snapshot: told to stop')
+  }
+}
+
+/** What stands before the keys. */
+function writeHead(writer: RdbWriter, plan: SnapshotPlan): void {
+  for (const [name, value] of plan.aux) writer.aux(name, value)
+  for (const { id, keys, expires } of plan.databases) {
+    writer.selectDb(id)
+    writer.resizeDb(keys, expires)
   }
 }
 

@@ -99,6 +99,7 @@ export function makeTestCut(seed: number, reservePages: number): TestCut {
       syncsWhileWriting: true,
       stopsWritesOnError: true,
       reserveBytes: reservePages * 4096,
+      method: 'background',
       stallTimeoutSeconds: 60,
       keyDelayUs: 0,
       keepsClocks: false,
