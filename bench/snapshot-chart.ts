@@ -44,6 +44,7 @@ const SHOWN = [
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #57606a }
   .title { font-size: 14px; font-weight: 600; fill: #24292f }
+  .key { font-size: 11.5px }
   .end { text-anchor: end }
   .middle { text-anchor: middle }
   .grid { stroke: #8c959f; stroke-opacity: 0.3 }
@@ -144,16 +145,19 @@ function drawPanel(panel: Panel, top: number, seconds: number, { servers }: Resu
     parts.push(line([x(0), bar], [x(series.saveMs), bar], `bar ${colour}`))
     const left = LEFT + i * LEGEND_WIDTH
     parts.push(line([left, top + 46], [left + 18, top + 46], `bar ${colour}`))
-    parts.push(text(left + 24, top + 50, legendOf(series, panel.unit, servers.reference.name)))
+    const legend = legendOf(series, panel.unit, servers.reference.name)
+    parts.push(text(left + 24, top + 50, legend, 'key'))
   })
   return parts.join('\n')
 }
 
-/** Who it is, the highest value, and how long the save took. */
+/** Who it is, the highest value in the save, and how long that took. */
 function legendOf(series: Series, unit: string, reference: string): string {
   const name = series.variant === REFERENCE.name ? reference : series.variant
   const seconds = formatNumber(series.saveMs / 1000)
-  return `${name}: up to ${formatNumber(peakOf(series))} ${unit}, save ${seconds} s`
+  const inSave = series.values.filter((_, i) => isIn(series.atMs[i]!, series.saveMs))
+  const peak = formatNumber(maximum(inSave.length > 0 ? inSave : series.values))
+  return `${name}: max ${peak} ${unit}, save ${seconds} s`
 }
 
 function describe(storm: Result, latency: Result): string {
@@ -165,6 +169,10 @@ function describe(storm: Result, latency: Result): string {
     `${keys} keys of 512 B; BGSAVE at 0 s; coloured bars: the save. ` +
     `${machine.cpu}, ${machine.cores} cores; ${reference.name} ${reference.version}; ${dates}.`
   )
+}
+
+function isIn(ms: number, saveMs: number): boolean {
+  return ms >= 0 && ms <= saveMs
 }
 
 function peakOf({ values }: Series): number {

@@ -109,7 +109,9 @@ export function makeRow(measure: Measure, values: Readonly<Record<Role, number[]
     row.ratio = rounded(row.subject.median / row.reference.median)
   }
   const { target } = measure
-  const value = target?.of === 'ratio' ? row.ratio : row.subject?.median
+  // An outcome is as good as the worst of the rounds.
+  const own = measure.words ? row.subject?.max : row.subject?.median
+  const value = target?.of === 'ratio' ? row.ratio : own
   if (target && value !== undefined) {
     row.isMet = measure.better === 'higher' ? value >= target.limit : value <= target.limit
   }
