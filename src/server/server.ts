@@ -303,7 +303,9 @@ export class Server implements Gates {
 function writeDelayOf(server: Server): WriteDelay<Connection> {
   const { clock, log, keyspace, latency } = server
   const source = {
-    openCut: null,
+    get openCut() {
+      return server.persistence?.openCut ?? null
+    },
     get cutNumber() {
       return keyspace.arena.cutNumber
     },
