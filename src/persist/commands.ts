@@ -9,8 +9,18 @@ import { type Args, word } from '../resp/args.ts'
 import { replyError, SAVE_IN_PROGRESS, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import type { Persistence } from './persistence.ts'
+import type { SnapshotMethod } from './snapshot/method-choice.ts'
 
 const SCHEDULE = word('schedule')
+const BACKGROUND = word('background')
+const COOPERATIVE = word('cooperative')
+const STARTED = 'Background saving started'
+const SCHEDULED = 'Background saving scheduled'
+/** As Redis says it of a child process that is no BGSAVE: here the snapshot of a replica. */
+const OTHER_SNAPSHOT = replyError(
+  "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in " +
+    'order to schedule a BGSAVE whenever possible.',
+)
 const SAVE_FAILED = replyError('ERR')
 
 /** The rows, over the persistence that `persistenceOf` finds. */
@@ -25,16 +35,30 @@ export function persistCommands(
     reply.ok()
   }
 
-  /** BGSAVE [SCHEDULE]: starts a save in the background. O(1). */
+  /**
+   * BGSAVE [SCHEDULE] [BACKGROUND | COOPERATIVE]: starts a save beside the commands. A method named
+   * here goes before `snapshot-method`. O(1).
+   */
   function bgsave(context: Context, args: Args, reply: Reply): void {
     const persistence = persistenceOf(context)
-    const isScheduled = args.count === 2 && args.is(1, SCHEDULE)
-    if (args.count > 2 || (args.count === 2 && !isScheduled)) return reply.error(SYNTAX_ERROR)
-    // As in Redis: a save that runs refuses another one; SCHEDULE waits only for an AOF rewrite.
-    if (persistence.isSaving) return reply.error(SAVE_IN_PROGRESS)
-    const error = persistence.startBackground()
+    let isScheduled = false
+    let method: SnapshotMethod | null = null
+    for (let i = 1; i < args.count; i++) {
+      if (!isScheduled && args.is(i, SCHEDULE)) isScheduled = true
+      else if (method === null && args.is(i, BACKGROUND)) method = 'background'
+      else if (method === null && args.is(i, COOPERATIVE)) method = 'cooperative'
+      else return reply.error(SYNTAX_ERROR)
+    }
+    // As in Redis: a save that runs refuses another one; SCHEDULE waits for any other snapshot.
+    if (persistence.isFileSave) return reply.error(SAVE_IN_PROGRESS)
+    if (persistence.isSaving) {
+      if (!isScheduled) return reply.error(OTHER_SNAPSHOT)
+      persistence.schedule({ method })
+      return reply.simple(SCHEDULED)
+    }
+    const error = persistence.startBackground({ method })
     if (error !== null) return reply.errorText(`ERR ${error}`)
-    reply.simple('Background saving started')
+    reply.simple(STARTED)
   }
 
   /** LASTSAVE: unix seconds of the last save that went well. O(1). */

@@ -31,6 +31,7 @@ import { monitorCommands } from './monitor-commands.ts'
 import { pubsubCommands } from './pubsub-commands.ts'
 import { serverContext } from './server.ts'
 import { serverCommands } from './server-commands.ts'
+import { snapshotCommands } from './snapshot-commands.ts'
 import { transactionCommands } from './transaction-commands.ts'
 import { waitCommands } from './wait-command.ts'
 
@@ -62,6 +63,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   commandCommands,
   debugCommands,
   persistCommands(persistenceOf),
+  snapshotCommands,
 ]
 
 /** The names of all commands, without subcommands. */

@@ -25,6 +25,8 @@ const EXPIRE_SLICE_MS = MS_PER_SECOND / EXPIRE_SLICE_HZ
 /** Time of one slice of freeing memory, and from one to the next while there is more. */
 const RECLAIM_SLICE_US = 500
 const RECLAIM_INTERVAL_MS = 2
+/** Runs that a closed cut has left behind, freed in one step; about 0.1 ms. */
+const HELD_RUNS_PER_STEP = 512
 
 export interface CronOptions {
   readonly server: Server
@@ -172,15 +174,22 @@ export class Cron {
 
   /** One slice of freeing what is gone; while there is more, another follows. */
   #reclaimSlice(): void {
-    const { clock, keyspace, writeDelay } = this.#server
+    const { clock, writeDelay } = this.#server
     this.#reclaimTimer = null
     // What a cut has not read yet would take of its bound; the next run of the cron looks again.
     if (writeDelay.isTight) return
     const limitUs = clock.monotonicUs() + RECLAIM_SLICE_US
     let hasMore = true
-    while (hasMore && clock.monotonicUs() < limitUs) hasMore = keyspace.reclaimStep()
+    while (hasMore && clock.monotonicUs() < limitUs) hasMore = this.#reclaimStep()
     if (!hasMore || this.#shutdown.isDone) return
     this.#reclaimTimer = clock.after(RECLAIM_INTERVAL_MS, () => this.#reclaimSlice())
+  }
+
+  #reclaimStep(): boolean {
+    const { keyspace, persistence } = this.#server
+    // Both, so that neither waits for the end of the other.
+    const isHeld = persistence?.snapshots.freeHeld(HELD_RUNS_PER_STEP) ?? false
+    return keyspace.reclaimStep() || isHeld
   }
 
   #report(nowMs: number): void {

@@ -25,9 +25,10 @@ export function persistenceFields(server: Server): Field[] {
     ['current_save_keys_processed', current?.keysDone ?? 0],
     ['current_save_keys_total', current?.keysTotal ?? 0],
     ['rdb_changes_since_last_save', keyspace.dirty],
-    ['rdb_bgsave_in_progress', current === null ? 0 : 1],
+    ['rdb_bgsave_in_progress', persistence?.isFileSave ? 1 : 0],
     ['rdb_last_save_time', persistence?.lastSaveSeconds ?? Math.floor(server.startedMs / 1000)],
     ['rdb_last_bgsave_status', persistence === null || persistence.isLastSaveOk ? 'ok' : 'err'],
+    ['rdb_last_bgsave_error', oneLine(persistence?.lastError ?? '')],
     ['rdb_last_bgsave_time_sec', persistence?.lastDurationSeconds ?? -1],
     ['rdb_current_bgsave_time_sec', current === null ? -1 : Math.floor(current.seconds)],
     ['rdb_saves', persistence?.saveTotal ?? 0],
@@ -52,7 +53,11 @@ function snapshotFields(server: Server): Field[] {
   const figures = persistence?.cutFigures ?? null
   const speed = current && current.seconds > 0 ? current.bytesWritten / current.seconds : 0
   return [
-    ['snapshot_method', current === null ? 'none' : 'background'],
+    ['snapshot_in_progress', current === null ? 0 : 1],
+    ['snapshot_method', current?.method ?? persistence?.lastEnd?.method ?? 'none'],
+    ['snapshot_method_reason', persistence?.snapshots.lastChoice?.reason ?? ''],
+    ['snapshot_predicted_bytes', persistence?.snapshots.lastChoice?.neededBytes ?? 0],
+    ['snapshot_free_bytes', persistence?.snapshots.lastChoice?.freeBytes ?? 0],
     ['snapshot_pages_total', current?.pagesTotal ?? 0],
     ['snapshot_pages_done', current?.pagesDone ?? 0],
     ['snapshot_runs_preserved', figures?.preservedRuns ?? 0],
@@ -60,6 +65,11 @@ function snapshotFields(server: Server): Field[] {
     ['snapshot_reserve_used_bytes', current?.reserveUsedBytes ?? 0],
     ['snapshot_reserve_peak_bytes', (figures?.slotsPeak ?? 0) * PAGE_BYTES],
     ['snapshot_held_pages', figures?.heldPages ?? 0],
+    ['snapshot_used_bytes_peak', (figures?.usedPeak ?? 0) * PAGE_BYTES],
+    ['snapshot_overdraft_pages', figures?.overdraftPages ?? 0],
+    ['snapshot_queued_bytes', current?.queuedBytes ?? 0],
+    ['snapshot_spilled_bytes', current?.spilledBytes ?? persistence?.lastEnd?.spilledBytes ?? 0],
+    ['snapshot_eta_seconds', Math.ceil(current?.etaSeconds ?? -1)],
     ...delayFields(server),
     ['snapshot_engine_waits', figures?.waits ?? 0],
     ['snapshot_engine_waits_usec', Math.round(figures?.waitUs ?? 0)],
@@ -68,6 +78,11 @@ function snapshotFields(server: Server): Field[] {
     ['snapshot_file_bytes', current?.bytesWritten ?? persistence?.lastFileBytes ?? 0],
     ['snapshot_freeze_usec', persistence?.lastFreezeUs ?? 0],
   ]
+}
+
+/** A reason as the value of a field: what would end its line is replaced. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\r\n]+/g, ' ')
 }
 
 /** How writers were held back in that cut, and since the start or CONFIG RESETSTAT. */

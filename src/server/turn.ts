@@ -268,6 +268,7 @@ export class Turn implements BlockingHost {
     const isDone = isMuted
       ? this.#executeMuted(client, args)
       : this.dispatcher.run(args, this.reply, client)
+    this.#server.persistence?.snapshots.assist()
     this.#server.pushes.endCommand(this.reply)
     if (client.tracking !== null) this.#server.tracking.endCommand(client)
     if (client.isBlocked) this.#blocking.hold(client, args)

@@ -90,6 +90,7 @@ export interface CurrentSnapshot {
   readonly etaSeconds: number
   readonly reserveUsedBytes: number
   readonly queuedBytes: number
+  readonly spilledBytes: number
   /** The scan is through; sinks are brought to their end. */
   readonly isCommitting: boolean
 }
@@ -207,6 +208,7 @@ export class Snapshots {
       etaSeconds: share > 0 ? (seconds * (1 - share)) / share : -1,
       reserveUsedBytes: cut.isOpen ? cut.slotsUsed * PAGE_BYTES : 0,
       queuedBytes: this.#scan === null ? 0 : this.#queue.queuedBytes,
+      spilledBytes: this.#progress[Progress.Spilled]! * PAGE_BYTES,
       isCommitting: cut.hasEnded,
     }
   }
@@ -338,14 +340,16 @@ export class Snapshots {
     }
   }
 
+  /** Frees some of the runs that the last cut has left behind; whether there are more. */
+  freeHeld(limit: number): boolean {
+    const cut = this.#cut
+    if (cut === null || cut.isOpen || cut.heldRuns === 0) return false
+    return cut.freeHeld(limit) > 0
+  }
+
   /** After a command: encodes what it preserved, if the engine scans and it is worth it. */
   assist(): void {
     this.#scan?.assist()
-  }
-
-  /** Whether `assist` has something to do at times. */
-  get isCooperating(): boolean {
-    return this.#scan !== null
   }
 
   get #method(): SnapshotMethod {
