@@ -11,6 +11,9 @@ import { encode, type TestClient, TestServer, type TestServerOptions } from './t
 
 const OK = '+OK\r\n'
 const BOUND = 1000
+const KEYS = 3000
+const OLD = 'o'.repeat(1000)
+const NEW = 'n'.repeat(1000)
 const DEBUG = { 'enable-debug-command': 'yes' } as const
 
 interface Delayed {
@@ -333,5 +336,43 @@ describe('a server whose cut is full', () => {
     assert.equal(info(a, 'snapshot_write_delays_total'), '0')
     assert.equal(info(a, 'snapshot_write_delay_histogram_total'), '')
     assert.ok(server.logged('writers are delayed'))
+  })
+})
+
+describe('a server that saves slowly', () => {
+  it('stays below its reserve, and saves what was there when the cut opened', () => {
+    const config = { save: '', 'snapshot-reserve': '1mb', 'snapshot-method': 'background' }
+    const server = new TestServer({ config, hasPersistence: true })
+    const { persistence, writeDelay, clients } = server.engine.server
+    const writers = [server.connect(), server.connect(), server.connect()]
+    const reader = server.connect()
+    for (let i = 0; i < KEYS; i++) reader.call('SET', `k${i}`, OLD)
+    reader.call('BGSAVE')
+    let early = 0
+    for (const [i, client] of writers.entries()) {
+      for (let key = i; key < KEYS; key += writers.length) {
+        early += client.send(encode(['SET', `k${key}`, NEW])).length
+      }
+    }
+    assert.equal(writeDelay.waitingCount, writers.length)
+    for (let ms = 0; ms < 20_000 && persistence!.isSaving; ms++) {
+      server.runner.step()
+      assert.match(reader.call('GET', `k${ms % KEYS}`), /^\$1000\r\n/)
+      server.clock.advance(1)
+      writeDelay.check(clients)
+    }
+    assert.equal(persistence!.isSaving, false)
+    const { usedPeak, waits, overdraftPages } = persistence!.cutFigures!
+    assert.ok(usedPeak > 128 && usedPeak <= 256, `${usedPeak} pages`)
+    assert.deepEqual([waits, overdraftPages], [0, 0])
+    assert.ok(writeDelay.figures.ended > 10)
+    server.clock.advance(10)
+    const replies = writers.map((client) => client.take()).join('')
+    assert.equal(replies.length + early, OK.length * KEYS)
+    const restarted = new TestServer({ config, hasPersistence: true, disk: server.disk })
+    for (let i = 0; i < KEYS; i++) {
+      assert.equal(restarted.connect().call('GET', `k${i}`), `$1000\r\n${OLD}\r\n`)
+      assert.equal(reader.call('GET', `k${i}`), `$1000\r\n${NEW}\r\n`)
+    }
   })
 })
