@@ -8,7 +8,6 @@ import type { Bench, Setup, Variant } from './lib/bench.ts'
 import { startHelper } from './lib/helper.ts'
 import { type Dataset, fill } from './lib/load.ts'
 import type { ProbeOptions, ProbeResult } from './lib/prober-main.ts'
-import { backgroundSave } from './lib/save.ts'
 import type { RunningServer } from './lib/server.ts'
 import { maximum } from './lib/stats.ts'
 import { machineMs, sleep } from './lib/time.ts'
@@ -17,6 +16,7 @@ import {
   COOPERATIVE,
   type Quantity,
   REFERENCE,
+  saveVariant,
   variantMeasures,
 } from './lib/variants.ts'
 import { waitsAround } from './lib/window.ts'
@@ -27,7 +27,6 @@ const QUICK_SIZES_MB = [1, 2]
 const VALUE_BYTES = 512
 const KEY_BYTES = 16
 const START_MS = 200
-const POLL_MS = 20
 const PROBE_US = 1000
 const LIMIT_MS = 600_000
 const MEGABYTE = 1e6
@@ -92,7 +91,7 @@ async function measure(setup: Setup, run: Run): Promise<void> {
   await sleep(setup.size(500, 100))
   const beforeMs = machineMs()
   await sleep(setup.size(2000, 200))
-  const save = await backgroundSave(server, POLL_MS)
+  const save = await saveVariant(setup, variant, server)
   // A save of few keys may be over before the start is.
   await sleep(START_MS)
   const probes = await prober.stop()

@@ -16,7 +16,6 @@ import { fillString, offsetsBelow } from './lib/large-string.ts'
 import { operationsPerSecond } from './lib/load.ts'
 import type { ProbeOptions, ProbeResult } from './lib/prober-main.ts'
 import type { SampleResult } from './lib/sampler-main.ts'
-import { backgroundSave } from './lib/save.ts'
 import type { RunningServer } from './lib/server.ts'
 import { maximum } from './lib/stats.ts'
 import { bytes, random, type Words } from './lib/template.ts'
@@ -26,6 +25,7 @@ import {
   COOPERATIVE,
   type Quantity,
   REFERENCE,
+  saveVariant,
   variantMeasures,
 } from './lib/variants.ts'
 import { memoryAround, waitsAround } from './lib/window.ts'
@@ -42,7 +42,6 @@ const QUICK_ELEMENTS = 10_000
 const STRING_BYTES_PER_ELEMENT = (512 * 1024 * 1024) / FULL_ELEMENTS
 const STREAM_PART = 0.5
 const SAMPLE_MS = 20
-const POLL_MS = 20
 const PROBE_US = 1000
 const RATE = 20_000
 const LIMIT_MS = 600_000
@@ -133,7 +132,7 @@ async function measureMemory(setup: Setup, run: Run): Promise<void> {
   })
   const beforeMs = machineMs()
   await sleep(setup.size(1000, 100))
-  const save = await backgroundSave(server, POLL_MS)
+  const save = await saveVariant(setup, variant, server)
   await sleep(SAMPLE_MS)
   const sampled = await sampler.stop()
   await load.stop()
@@ -157,7 +156,7 @@ async function measureWaits(setup: Setup, run: Run): Promise<void> {
   await sleep(setup.size(500, 50))
   const beforeMs = machineMs()
   await sleep(setup.size(3000, 100))
-  const save = await backgroundSave(server, POLL_MS)
+  const save = await saveVariant(setup, variant, server)
   // A probe that was due in the save may be answered after it.
   await sleep(setup.size(500, 20))
   const probes = await prober.stop()

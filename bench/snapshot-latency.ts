@@ -14,7 +14,7 @@ import { runCommands, startCommands } from './lib/commands.ts'
 import { runHelper, startHelper } from './lib/helper.ts'
 import { type Dataset, fill, operationsPerSecond, startPaced } from './lib/load.ts'
 import type { ProbeOptions, ProbeResult } from './lib/prober-main.ts'
-import { backgroundSave, type Save } from './lib/save.ts'
+import type { Save } from './lib/save.ts'
 import type { RunningServer } from './lib/server.ts'
 import { maximum, percentile } from './lib/stats.ts'
 import { bytes, random, sequence, type Words } from './lib/template.ts'
@@ -24,6 +24,7 @@ import {
   COOPERATIVE,
   type Quantity,
   REFERENCE,
+  saveVariant,
   variantMeasures,
 } from './lib/variants.ts'
 import { latencySeries, waitsAround, windowOf } from './lib/window.ts'
@@ -39,7 +40,6 @@ const STRING_RATE = 20_000
 const MIXED_RATE = 4000
 /** A multiple of the ten commands of `mixedCommands`. */
 const MIXED_PIPELINE = 60
-const POLL_MS = 20
 const LIMIT_MS = 300_000
 const ADDED_LIMIT_MS = 5
 const LARGE = 'hash:large'
@@ -136,7 +136,7 @@ async function measureSave(setup: Setup, run: Run): Promise<void> {
   await sleep(setup.size(1000, 100))
   const beforeMs = machineMs()
   await sleep(setup.size(4000, 300))
-  const save = await backgroundSave(server, POLL_MS)
+  const save = await saveVariant(setup, variant, server)
   // A probe that was due in the save may be answered after it; the chart shows a while more.
   await sleep(setup.size(1000, 100))
   const probes = await prober.stop()

@@ -18,15 +18,16 @@ import {
   AUTO,
   BACKGROUND,
   COOPERATIVE,
+  POLL_MS,
   type Quantity,
   REFERENCE,
+  remarkMethods,
   variantMeasures,
 } from './lib/variants.ts'
 
 const VARIANTS: readonly Variant[] = [AUTO, BACKGROUND, COOPERATIVE, REFERENCE]
 const HEADROOM_BYTES = 64_000_000
 const VALUE_BYTES = 512
-const POLL_MS = 20
 const MEGABYTE = 1e6
 
 /** Value 0 of the outcome. */
@@ -105,17 +106,11 @@ async function measureSave(
   const load = await storm.stop().catch(() => null)
   setup.note('outcome', variant, OUTCOMES.indexOf(attempt.outcome))
   setup.note('until the outcome', variant, (attempt.endMs - attempt.startMs) / 1000)
-  if (attempt.methods.length > 0) addNote(setup, variant, `method ${attempt.methods.join(', ')}`)
-  if (attempt.reason !== '') addNote(setup, variant, attempt.reason)
+  remarkMethods(setup, variant, attempt)
+  if (attempt.reason !== '') setup.remark(variant, attempt.reason)
   if (load === null) return
   const before = operationsPerSecond(load, beforeMs, attempt.startMs)
   setup.note('storm before the save', variant, before)
   const during = operationsPerSecond(load, attempt.startMs, attempt.endMs)
   setup.note('storm during the save', variant, during)
-}
-
-/** What happened, once for each thing that did. */
-function addNote(setup: Setup, { name }: Variant, text: string): void {
-  const note = `${name}: ${text}`
-  if (!setup.notes.includes(note)) setup.notes.push(note)
 }

@@ -5,7 +5,6 @@
 import { statSync } from 'node:fs'
 import type { Bench, Setup, Variant } from './lib/bench.ts'
 import { type Dataset, fill, startStorm } from './lib/load.ts'
-import { backgroundSave } from './lib/save.ts'
 import type { RunningServer } from './lib/server.ts'
 import { median } from './lib/stats.ts'
 import { sleep } from './lib/time.ts'
@@ -14,6 +13,7 @@ import {
   COOPERATIVE,
   type Quantity,
   REFERENCE,
+  saveVariant,
   variantMeasures,
 } from './lib/variants.ts'
 
@@ -30,7 +30,6 @@ const CASES: readonly Case[] = [
 ]
 const VARIANTS: readonly Variant[] = [BACKGROUND, COOPERATIVE, REFERENCE]
 const QUIET_SAVES = 3
-const POLL_MS = 5
 const MEGABYTE = 1e6
 const STORM_LIMIT = 2
 
@@ -87,13 +86,14 @@ interface Run {
 
 async function measure(setup: Setup, { server, variant, each, dataset }: Run): Promise<void> {
   const durations: number[] = []
-  for (let i = 0; i < setup.size(QUIET_SAVES, 1); i++) durations.push(await secondsOf(server))
+  for (let i = 0; i < setup.size(QUIET_SAVES, 1); i++)
+    durations.push(await secondsOf(setup, variant, server))
   const quiet = median(durations)
   const megabytes = statSync(server.rdbPath).size / MEGABYTE
 
   const storm = await startStorm(server, dataset)
   await sleep(setup.size(2000, 200))
-  const stormy = await secondsOf(server)
+  const stormy = await secondsOf(setup, variant, server)
   await storm.stop()
 
   setup.note(`quiet save, ${each.name}, by size`, variant, megabytes / quiet)
@@ -103,7 +103,7 @@ async function measure(setup: Setup, { server, variant, each, dataset }: Run): P
   setup.note(`storm : quiet, ${each.name}`, variant, stormy / quiet)
 }
 
-async function secondsOf(server: RunningServer): Promise<number> {
-  const save = await backgroundSave(server, POLL_MS)
+async function secondsOf(setup: Setup, variant: Variant, server: RunningServer): Promise<number> {
+  const save = await saveVariant(setup, variant, server)
   return (save.endMs - save.startMs) / 1000
 }

@@ -11,7 +11,6 @@ import type { Bench, Setup, Variant } from './lib/bench.ts'
 import { startHelper } from './lib/helper.ts'
 import { type Dataset, fill, operationsPerSecond, startStorm } from './lib/load.ts'
 import type { SampleResult } from './lib/sampler-main.ts'
-import { backgroundSave } from './lib/save.ts'
 import type { RunningServer } from './lib/server.ts'
 import { machineMs, sleep } from './lib/time.ts'
 import {
@@ -20,6 +19,7 @@ import {
   type Quantity,
   REFERENCE,
   SMALL_RESERVE,
+  saveVariant,
   variantMeasures,
 } from './lib/variants.ts'
 import { memoryAround, memorySeries } from './lib/window.ts'
@@ -40,7 +40,6 @@ const CASES: readonly Case[] = [
 ]
 const VARIANTS: readonly Variant[] = [BACKGROUND, SMALL_RESERVE, COOPERATIVE, REFERENCE]
 const SAMPLE_MS = 20
-const POLL_MS = 20
 const LIMIT_MS = 600_000
 const MEGABYTE = 1e6
 
@@ -110,7 +109,7 @@ interface Run {
 type StormRun = Run & { readonly dataset: Dataset }
 
 async function measureQuiet(setup: Setup, { server, variant, each }: Run): Promise<void> {
-  const save = await backgroundSave(server, POLL_MS)
+  const save = await saveVariant(setup, variant, server)
   setup.note(`quiet save, ${each.name}`, variant, (save.endMs - save.startMs) / 1000)
 }
 
@@ -124,7 +123,7 @@ async function measureMemory(setup: Setup, run: StormRun): Promise<void> {
   })
   const beforeMs = machineMs()
   await sleep(setup.size(1200, 100))
-  const save = await backgroundSave(server, POLL_MS)
+  const save = await saveVariant(setup, variant, server)
   await sleep(setup.size(1000, 50))
   const sampled = await sampler.stop()
   await storm.stop()
@@ -142,7 +141,7 @@ async function measureRate(setup: Setup, run: StormRun): Promise<void> {
   const storm = await startWarmStorm(setup, run)
   const beforeMs = machineMs()
   await sleep(setup.size(2000, 100))
-  const save = await backgroundSave(server, POLL_MS)
+  const save = await saveVariant(setup, variant, server)
   const load = await storm.stop()
   setup.note(`save under the storm, ${each.name}`, variant, (save.endMs - save.startMs) / 1000)
   const before = operationsPerSecond(load, beforeMs, save.startMs)

@@ -53,6 +53,8 @@ export interface Variant {
   readonly role: Role
   /** What it is started with. */
   readonly directives: readonly string[]
+  /** The snapshot method that it is to save by; missing where that is left to the server. */
+  readonly method?: string
 }
 
 export interface Bench {
@@ -137,6 +139,12 @@ export class Setup {
     for (const measure of this.measures) {
       if (measure.variant?.row === quantity) this.add(measure.name, 'reference', value)
     }
+  }
+
+  /** Puts a line under the table, once for each variant and text. */
+  remark({ name }: Variant, text: string): void {
+    const note = `${name}: ${text}`
+    if (!this.notes.includes(note)) this.notes.push(note)
   }
 
   addSeries(series: Series): void {

@@ -21,6 +21,8 @@ export interface Save {
   readonly freezeUs: number
   /** Names of the methods that were seen at work, in order; none for redis-server. */
   readonly methods: readonly string[]
+  /** Why the server chose the first of them. */
+  readonly choice: string
 }
 
 /** Best first. */
@@ -56,6 +58,7 @@ export async function attemptSave(server: RunningServer, pollMs: number): Promis
     endMs: machineMs(),
     reportedCowBytes: Number(info?.get('rdb_last_cow_size') ?? 0),
     freezeUs: Number(info?.get('latest_fork_usec') ?? 0),
+    choice: info?.get('snapshot_method_reason') ?? '',
   })
   try {
     await server.client.call(['BGSAVE'])
@@ -81,14 +84,20 @@ async function waitForEnd(
 ): Promise<Info> {
   let info = await server.client.info('persistence')
   while (info.get('rdb_bgsave_in_progress') !== '0') {
-    const method = info.get('snapshot_method')
-    if (method !== undefined && method !== methods.at(-1)) methods.push(method)
+    noteMethod(info, methods)
     if (machineMs() - startMs > SAVE_LIMIT_MS) throw new Error('BGSAVE: no end in sight')
     await sleep(pollMs)
     info = await server.client.info('persistence')
   }
+  // The server still names the last one.
+  noteMethod(info, methods)
   const endInfo = await server.client.info('stats')
   return new Map([...info, ...endInfo])
+}
+
+function noteMethod(info: Info, methods: string[]): void {
+  const method = info.get('snapshot_method')
+  if (method !== undefined && method !== methods.at(-1)) methods.push(method)
 }
 
 /** The log knows whether a child was killed. */

@@ -6,10 +6,12 @@ import { test } from 'node:test'
 import { type Bench, Setup, type SetupOptions } from './bench.ts'
 import { makeRow } from './result.ts'
 import {
+  AUTO,
   BACKGROUND,
   COOPERATIVE,
   hasVariants,
   REFERENCE,
+  remarkMethods,
   variantHeader,
   variantMeasures,
   variantRows,
@@ -109,6 +111,21 @@ test('the first series of a name and variant is kept', () => {
       ['b', 1],
     ],
   )
+})
+
+test('a save by another method than the one asked for is remarked upon, once', () => {
+  const setup = setupOf({})
+  remarkMethods(setup, BACKGROUND, { methods: ['background'], choice: 'asked for' })
+  remarkMethods(setup, REFERENCE, { methods: [], choice: '' })
+  assert.deepEqual(setup.notes, [])
+  const both = ['background', 'cooperative']
+  remarkMethods(setup, BACKGROUND, { methods: both, choice: '12 MB free' })
+  remarkMethods(setup, BACKGROUND, { methods: both, choice: '11 MB free' })
+  remarkMethods(setup, AUTO, { methods: ['background'], choice: '' })
+  assert.deepEqual(setup.notes, [
+    'background: method background, then cooperative (12 MB free)',
+    'auto: method background',
+  ])
 })
 
 function setupOf(more: Partial<SetupOptions>): Setup {

@@ -4,23 +4,36 @@
 // of them, so that every row of the JSON has its own ratio, target and verdict. The table has one
 // line per quantity and one column per variant, with the verdict in the cell.
 
-import { type Measure, type Row, type Target, type Variant, variantMeasure } from './bench.ts'
+import {
+  type Measure,
+  type Row,
+  type Setup,
+  type Target,
+  type Variant,
+  variantMeasure,
+} from './bench.ts'
+import { backgroundSave, type Save } from './save.ts'
+import type { RunningServer } from './server.ts'
 import type { Summary } from './stats.ts'
 import { formatNumber } from './table.ts'
+
+/** How often it is looked whether a save is over. */
+export const POLL_MS = 20
 
 export interface Quantity extends Omit<Measure, 'target' | 'variant' | 'cell'> {
   /** By the variant's name. */
   readonly targets?: Readonly<Record<string, Target>>
 }
 
-export const BACKGROUND: Variant = method('background')
+export const BACKGROUND: Variant = { ...started('background'), method: 'background' }
 export const SMALL_RESERVE: Variant = {
   name: 'background-8mb',
   role: 'subject',
   directives: ['--snapshot-method', 'background', '--snapshot-reserve', '8mb'],
+  method: 'background',
 }
-export const COOPERATIVE: Variant = method('cooperative')
-export const AUTO: Variant = method('auto')
+export const COOPERATIVE: Variant = { ...started('cooperative'), method: 'cooperative' }
+export const AUTO: Variant = started('auto')
 export const REFERENCE: Variant = { name: 'reference', role: 'reference', directives: [] }
 
 /** All there are, for those who choose some of them by name. */
@@ -51,6 +64,31 @@ export function variantMeasures(
   )
 }
 
+/** Runs BGSAVE to its end; a save by another method than the variant's is remarked upon. */
+export async function saveVariant(
+  setup: Setup,
+  variant: Variant,
+  server: RunningServer,
+): Promise<Save> {
+  const save = await backgroundSave(server, POLL_MS)
+  remarkMethods(setup, variant, save)
+  return save
+}
+
+/** Says by which methods a save was made, where that was not clear beforehand, and why. */
+export function remarkMethods(
+  setup: Setup,
+  variant: Variant,
+  { methods, choice }: Pick<Save, 'methods' | 'choice'>,
+): void {
+  const found = methods.join(', then ')
+  if (found === '' || found === variant.method) return
+  // Once: the figures in the server's reason differ from round to round.
+  const start = `${variant.name}: method ${found}`
+  if (setup.notes.some((note) => note.startsWith(start))) return
+  setup.notes.push(choice === '' ? start : `${start} (${choice})`)
+}
+
 /** Whether the result is to be shown so. */
 export function hasVariants(rows: readonly Row[]): boolean {
   return rows.some((row) => row.variant !== undefined)
@@ -75,7 +113,7 @@ export function variantRows(rows: readonly Row[]): string[][] {
   })
 }
 
-function method(name: string): Variant {
+function started(name: string): Variant {
   return { name, role: 'subject', directives: ['--snapshot-method', name] }
 }
 
