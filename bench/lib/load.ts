@@ -13,7 +13,7 @@ export interface Dataset {
 }
 
 const FILL_LIMIT_MS = 300_000
-const LOAD_LIMIT_MS = 180_000
+const LOAD_LIMIT_MS = 600_000
 
 /** Writes the whole dataset, keys from `firstKey` on, and checks that all of it is there. */
 export async function fill(
