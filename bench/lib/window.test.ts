@@ -37,6 +37,21 @@ test('the series of memory begins a second before the save and ends a second aft
   assert.equal(series.saveMs, 1000)
 })
 
+test('a probe without an answer when the save began has waited for the save', () => {
+  // Due at 1997, 1998 and 1999; the first was answered in time.
+  const late = new Map([
+    [1997, 2500],
+    [1998, 9000],
+    [1999, 8000],
+  ])
+  const latencyUs = Array.from({ length: 5000 }, (_, i) => late.get(i) ?? 100)
+  const probes = { startMs: 0, intervalMs: 1, latencyUs, ownLatenessUs: [] }
+  const { before, during } = waitsAround(probes, WINDOW)
+  assert.equal(Math.max(...before), 2500)
+  assert.deepEqual(during.slice(0, 3), [9000, 8000, 100])
+  assert.equal(before.length + during.length, 2000)
+})
+
 test('the series of waits has the longest of each 50 ms', () => {
   const latencyUs = Array.from({ length: 5000 }, (_, i) => (i === 2075 ? 7500 : 100))
   const probes = { startMs: 0, intervalMs: 1, latencyUs, ownLatenessUs: [] }

@@ -33,18 +33,26 @@ export function windowOf(
   series: readonly number[],
   [fromMs, untilMs]: readonly [number, number],
 ): number[] {
-  const first = Math.max(0, Math.ceil((fromMs - probes.startMs) / probes.intervalMs))
-  const limit = Math.max(first, Math.ceil((untilMs - probes.startMs) / probes.intervalMs))
-  return series.slice(first, limit)
+  const first = firstProbe(probes, fromMs)
+  return series.slice(first, Math.max(first, firstProbe(probes, untilMs)))
 }
 
-/** Waits in µs of the probes that were due before the save and in it; never empty. */
+/**
+ * Waits in µs of the probes that were due before the save and in it; never empty. A probe that was
+ * still without an answer when the save began has waited for its beginning, and counts as in it.
+ */
 export function waitsAround(
   probes: ProbeResult,
   { beforeMs, save }: Window,
 ): { before: number[]; during: number[] } {
-  const before = windowOf(probes, probes.latencyUs, [beforeMs, save.startMs])
+  const early = windowOf(probes, probes.latencyUs, [beforeMs, save.startMs])
+  const firstMs = probes.startMs + firstProbe(probes, beforeMs) * probes.intervalMs
+  const isPending = (us: number, i: number) =>
+    firstMs + i * probes.intervalMs + us / 1000 > save.startMs
+  const before = early.filter((us, i) => !isPending(us, i))
+  const pending = early.filter(isPending)
   const during = windowOf(probes, probes.latencyUs, [save.startMs, save.endMs])
+  during.unshift(...pending)
   if (before.length === 0 || during.length === 0) throw new Error('no probes around the save')
   return { before, during }
 }
@@ -98,6 +106,11 @@ export function latencySeries(
     values.push(rounded(maximum(waits) / 1000))
   }
   return { name, variant, unit: 'ms', saveMs: Math.round(save.endMs - save.startMs), atMs, values }
+}
+
+/** The first probe that was due at an instant or after it. */
+function firstProbe(probes: Pick<ProbeResult, 'startMs' | 'intervalMs'>, atMs: number): number {
+  return Math.max(0, Math.ceil((atMs - probes.startMs) / probes.intervalMs))
 }
 
 function isShown(atMs: number, save: Window['save']): boolean {
