@@ -15,6 +15,8 @@ export interface Save {
   readonly startMs: number
   /** Machine time at which the save was seen to be over. */
   readonly endMs: number
+  /** How long the reply to BGSAVE took: the save's beginning, as its client sees it. */
+  readonly replyMs: number
   /** `rdb_last_cow_size`: what the server itself says the save took in memory. */
   readonly reportedCowBytes: number
   /** `latest_fork_usec`: the freeze at the start, by the server's own account. */
@@ -50,11 +52,13 @@ export async function attemptSave(server: RunningServer, pollMs: number): Promis
   const inodeBefore = inodeOf(server.rdbPath)
   const startMs = machineMs()
   const methods: string[] = []
+  let replyMs = 0
   const ended = (outcome: Outcome, reason: string, info?: Info): Attempt => ({
     outcome,
     reason,
     methods,
     startMs,
+    replyMs,
     endMs: machineMs(),
     reportedCowBytes: Number(info?.get('rdb_last_cow_size') ?? 0),
     freezeUs: Number(info?.get('latest_fork_usec') ?? 0),
@@ -62,6 +66,7 @@ export async function attemptSave(server: RunningServer, pollMs: number): Promis
   })
   try {
     await server.client.call(['BGSAVE'])
+    replyMs = machineMs() - startMs
     const info = await waitForEnd(server, { pollMs, startMs, methods })
     if (info.get('rdb_last_bgsave_status') !== 'ok') return ended(...failureOf(server), info)
     if (inodeOf(server.rdbPath) === inodeBefore) throw new Error('BGSAVE: no new RDB file')
