@@ -41,8 +41,6 @@ export interface PageSpill {
   readonly hasRoom: boolean
   /** Takes the 4 KiB at `start`; returns their number. Numbers follow each other. */
   put(bytes: Uint8Array, start: number): number
-  /** Whether that page can be read without waiting. */
-  isReadable(number: number): boolean
   /** Copies `range.length` bytes at `range.skip` of the pages from `number` on. */
   read(number: number, range: PageRange, target: Uint8Array, start: number): void
 }
@@ -187,26 +185,14 @@ export class FrozenPages {
     return this.#spilled !== null && this.#spilled.runs[page] !== 0
   }
 
-  /** Whether the page, spilled or not, can be taken without waiting. */
-  isReadable(page: number): boolean {
-    return !this.isSpilled(page) || this.#theSpill.isReadable(this.#slot[page]!)
-  }
-
   /** First page of a record run that was spilled and not taken since, or -1. Consumes it. */
   nextSpilledRun(): number {
     const spilled = this.#spilled
     while (spilled !== null && spilled.recordsRead < spilled.records.length) {
-      const page = spilled.records[spilled.recordsRead]!
-      if (spilled.runs[page] !== 0 && !this.isReadable(page)) return -1
-      spilled.recordsRead++
+      const page = spilled.records[spilled.recordsRead++]!
       if (spilled.runs[page] !== 0) return page
     }
     return -1
-  }
-
-  /** Record runs in the spill that are still to be taken. */
-  get hasSpilledRuns(): boolean {
-    return this.#spilled !== null && this.#spilled.recordsRead < this.#spilled.records.length
   }
 
   /**

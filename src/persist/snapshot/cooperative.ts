@@ -36,7 +36,7 @@ const BUSY_SHARE = 0.5
 const ASSIST_US = 300
 /** Slots in use from which on a command is followed by `assist`, as a share of the bound. */
 const ASSIST_SHARE = 1 / 8
-/** When to look again while the queue is full or the disk behind. */
+/** When to look again while the queue is full. */
 const STUCK_MS = 1
 const NO_BYTES = new Uint8Array(0)
 
@@ -160,7 +160,7 @@ export class CooperativeScan {
     if (queue.room < STEP_ROOM_BYTES) return false
     this.#isStepping = true
     try {
-      if (encoder.step()) return !encoder.isStuck
+      if (encoder.step()) return true
       this.#end()
     } catch (error) {
       if (!(error instanceof StoreError)) throw error

@@ -58,15 +58,6 @@ export class FrozenLeaves implements LeafReader {
     this.#number = first === NULL ? 0 : this.#frozen.headWord(this.#frozen.pageOf(first), 0)
   }
 
-  /** Whether the next leaf of the chain can be read without waiting. */
-  get isReady(): boolean {
-    let leaf = this.#next
-    for (let link = this.#links.get(leaf); link !== undefined; link = this.#links.get(leaf)) {
-      leaf = link
-    }
-    return leaf === NULL || this.#frozen.isReadable(this.#frozen.pageOf(leaf))
-  }
-
   next(): boolean {
     if (!this.#isOrdered && this.#takeEarly()) return true
     while (this.#next !== NULL) {

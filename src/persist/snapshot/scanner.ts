@@ -112,11 +112,6 @@ class FrozenValue implements ValueView {
     this.#elementSteps = elementSteps
   }
 
-  /** Whether the leaves that are next can be read without waiting. */
-  get isReady(): boolean {
-    return this.#readers.every((reader) => reader.isReady)
-  }
-
   reader(index: number): FrozenLeaves {
     return this.#readers[index] ?? fail('a value has three readers')
   }
@@ -179,7 +174,6 @@ export class Scanner {
   #isLeftover = true
   /** All runs are taken; what is left has no record. */
   #isWalked = false
-  #isStuck = false
 
   constructor(source: ScanSource, kernels: Kernels, options: ScannerOptions) {
     assert(options.region % 8 === 0, 'the private copy is aligned')
@@ -248,11 +242,6 @@ export class Scanner {
     this.#emission = null
   }
 
-  /** The last step could do nothing: spilled pages are on their way to the file. */
-  get isStuck(): boolean {
-    return this.#isStuck
-  }
-
   /** Whether pages that fill the reserve could be emitted now. */
   get hasEarly(): boolean {
     return this.#emission === null && (this.#deferred.length > 0 || this.#frozen.earlyCount > 0)
@@ -260,7 +249,6 @@ export class Scanner {
 
   /** Emits some keys, or a part of a large one; true while there are more. */
   step(): boolean {
-    this.#isStuck = false
     if (this.#emission !== null) return this.#goOn(this.#emission)
     const urgent = this.#frozen.urgentPage()
     if (urgent >= 0 && this.#takeFirst(urgent)) return true
@@ -299,17 +287,8 @@ export class Scanner {
   /** Goes on with a large value. */
   #goOn(emission: Steps): boolean {
     this.spillDue()
-    if (!this.#isReady()) {
-      this.#isStuck = true
-      return true
-    }
     if (emission.next().done === true) this.#emission = null
     return true
-  }
-
-  /** Whether what the value needs next can be read without waiting. */
-  #isReady(): boolean {
-    return this.#spans.isReady && this.#value.isReady
   }
 
   get #pendingCount(): number {
@@ -373,11 +352,9 @@ export class Scanner {
       }
     }
     if (this.#cursor < this.#frozen.pageLimit) return true
-    // Spilled runs that are not to be read yet.
-    this.#isStuck = this.#frozen.hasSpilledRuns
     // Early pages may have been missed behind the cursor: walk until a pass finds nothing.
     this.#cursor = 1
-    this.#isWalked = !this.#isLeftover && !this.#isStuck
+    this.#isWalked = !this.#isLeftover
     this.#isLeftover = false
     return true
   }

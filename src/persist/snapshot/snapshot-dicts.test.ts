@@ -5,45 +5,26 @@
 // plain values taken at the cut.
 
 import { test } from 'node:test'
-import type { FakeDisk } from '../../base/disk-fake.ts'
-import type { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import type { Database } from '../../keyspace/database.ts'
 import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
 import { HashValue } from '../../keyspace/hash/hash-value.ts'
 import { HashWalk } from '../../keyspace/hash/hash-walk.ts'
-import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { copyHash, copySet } from '../../keyspace/leaf-dict/dict-copy.ts'
 import { Type } from '../../keyspace/record.ts'
 import { SetValue } from '../../keyspace/set/set-value.ts'
 import { SetWalk } from '../../keyspace/set/set-walk.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
-import type { Persistence } from '../persistence.ts'
-import { type CutBench, makeTestCut, NOW_MS, runCuts } from './test-cut.ts'
-import type { SteppedRunner } from './test-runner.ts'
+import { type CutBench, NOW_MS, runCuts, SCANNERS, TestCut } from './test-cut.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
-const ROUNDS = Number(process.env['ROUNDS'] ?? 8)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
 const ENTRIES_MAX = 512
 const LIMITS = defaultEncodingLimits()
 
-class Bench implements CutBench {
-  readonly random: Random
-  readonly disk: FakeDisk
-  readonly runner: SteppedRunner
-  readonly keyspace: Keyspace
-  readonly persistence: Persistence
+class Bench extends TestCut implements CutBench {
   readonly #set = new SetValue()
   readonly #hash = new HashValue()
-
-  constructor(seed: number, reservePages: number) {
-    const made = makeTestCut(seed, reservePages)
-    this.random = made.random
-    this.disk = made.disk
-    this.runner = made.runner
-    this.keyspace = made.keyspace
-    this.persistence = made.persistence
-  }
 
   element(): Slice {
     const id = this.random.below(3000)
@@ -133,7 +114,9 @@ class Bench implements CutBench {
 
 for (let round = 0; round < ROUNDS; round++) {
   const seed = SEED * 1000 + round
-  test(`seed ${seed}: large sets and hashes`, () => {
-    runCuts((each, reservePages) => new Bench(each, reservePages), seed)
-  })
+  for (const scanner of SCANNERS) {
+    test(`seed ${seed}, ${scanner}: large sets and hashes`, () => {
+      runCuts((options) => new Bench(options), { seed, scanner })
+    })
+  }
 }

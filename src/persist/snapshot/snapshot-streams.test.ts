@@ -6,43 +6,28 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CollectingTarget, readRdb } from '../../../test/lib/rdb.ts'
-import type { FakeDisk } from '../../base/disk-fake.ts'
-import type { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import type { Database } from '../../keyspace/database.ts'
 import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
-import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { Streams } from '../../keyspace/stream/stream.ts'
 import { StreamId } from '../../keyspace/stream/stream-id.ts'
 import { fieldsOf } from '../../keyspace/stream/test-stream.ts'
 import { NULL } from '../../memory/layout.ts'
 import { payloadOf } from '../dump.ts'
-import type { Persistence } from '../persistence.ts'
 import { RdbEntry } from '../rdb/rdb-target.ts'
-import { FILE, makeTestCut, NOW_MS } from './test-cut.ts'
-import type { SteppedRunner } from './test-runner.ts'
+import { FILE, finishSave, NOW_MS, SCANNERS, TestCut, type TestCutOptions } from './test-cut.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
 const KEYS = ['s0', 's1', 's2', 's3'].map((name) => Slice.ofText(name))
 const LIMITS = defaultEncodingLimits()
 
-class Bench {
-  readonly random: Random
-  readonly disk: FakeDisk
-  readonly runner: SteppedRunner
-  readonly keyspace: Keyspace
-  readonly persistence: Persistence
+class Bench extends TestCut {
   readonly streams: Streams
   readonly #id = new StreamId()
 
-  constructor(seed: number, reservePages: number) {
-    const made = makeTestCut(seed, reservePages)
-    this.random = made.random
-    this.disk = made.disk
-    this.runner = made.runner
-    this.keyspace = made.keyspace
-    this.persistence = made.persistence
+  constructor(options: TestCutOptions) {
+    super(options)
     this.streams = new Streams(this.db.collections)
   }
 
@@ -137,32 +122,31 @@ class Bench {
 for (let round = 0; round < ROUNDS; round++) {
   const seed = SEED * 1000 + round
   const reservePages = [8, 16, 64, 1024][round % 4]!
-  test(`seed ${seed}: streams, reserve of ${reservePages} pages`, () => {
-    const bench = new Bench(seed, reservePages)
-    const { persistence, runner, random } = bench
-    for (let i = 0; i < 3000; i++) bench.change()
-    for (let save = 0; save < 2; save++) {
-      const atCut = bench.contents()
-      assert.equal(persistence.startBackground(), null)
-      let writes = 0
-      while (persistence.isSaving) {
-        const turns = random.below(8)
-        for (let i = 0; i < turns; i++, writes++) if (writes < 3000) bench.change()
-        const steps = random.below(3)
-        for (let i = 0; i < steps; i++) runner.step()
-        persistence.cron()
-      }
-      assert.equal(persistence.lastError, '')
-      const file = bench.disk.contents(FILE)
-      assert.ok(file)
-      const found = new Map(readRdb(file).keys.map(({ key, value }) => [key, value]))
-      assert.deepEqual(new Map([...found].sort()), atCut, `SEED=${SEED}, save ${save}`)
-      const other = new Bench(99, 64)
-      other.disk.put(FILE, file)
-      other.persistence.loadNow({ mayOverwrite: false })
-      assert.deepEqual(other.contents(), atCut, `SEED=${SEED}, loaded`)
-      bench.keyspace.reclaimAll()
-      bench.keyspace.check()
-    }
+  for (const scanner of SCANNERS) {
+    test(`seed ${seed}, ${scanner}: streams, reserve of ${reservePages} pages`, () => {
+      const bench = new Bench({ seed, reservePages, scanner })
+      for (let i = 0; i < 3000; i++) bench.change()
+      for (let save = 0; save < 2; save++) saveAndCompare(bench)
+    })
+  }
+}
+
+function saveAndCompare(bench: Bench): void {
+  const { scanner, random } = bench
+  const atCut = bench.contents()
+  let writes = 0
+  finishSave(bench, scanner, () => {
+    const turns = random.below(8)
+    for (let i = 0; i < turns; i++, writes++) if (writes < 3000) bench.change()
   })
+  const file = bench.disk.contents(FILE)
+  assert.ok(file)
+  const found = new Map(readRdb(file).keys.map(({ key, value }) => [key, value]))
+  assert.deepEqual(new Map([...found].sort()), atCut, `SEED=${SEED}`)
+  const other = new Bench({ seed: 99, reservePages: 64, scanner })
+  other.disk.put(FILE, file)
+  other.persistence.loadNow({ mayOverwrite: false })
+  assert.deepEqual(other.contents(), atCut, `SEED=${SEED}, loaded`)
+  bench.keyspace.reclaimAll()
+  bench.keyspace.check()
 }

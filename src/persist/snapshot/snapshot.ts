@@ -124,11 +124,6 @@ export class SnapshotEncoder {
     return this.#theStream.scanner.hasEarly
   }
 
-  /** The last step could do nothing: spilled pages are on their way to the file. */
-  get isStuck(): boolean {
-    return this.#theStream.scanner.isStuck
-  }
-
   /** Keys so far. */
   get keys(): number {
     return this.#theStream.scanner.progress.keys

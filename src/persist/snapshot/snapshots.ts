@@ -30,6 +30,7 @@ import { SessionStep, type SnapshotOutcome, SnapshotSession } from './session.ts
 import type { SinkPlan } from './sinks.ts'
 import { PROGRESS_WORDS, Progress, SnapshotEncoder, type SnapshotState } from './snapshot.ts'
 import type { SnapshotRunner } from './snapshot-port.ts'
+import type { SnapshotReport } from './snapshot-thread.ts'
 import { QueuedSpill } from './spill-file.ts'
 
 /** What of the configuration matters here; read anew at each use. */
@@ -119,6 +120,8 @@ const REVIEW_US = 1_000_000
 /** Longest wait for the snapshot thread to notice an abort, and for one that hangs. */
 const ABORT_WAIT_MS = 10_000
 const WREST_AFTER_MS = 50
+/** Sleep between two looks for the thread's leaving the scan. */
+const HANDOVER_WAIT_MS = 0.2
 const WAIT_WORD = new Int32Array(new SharedArrayBuffer(4))
 
 export class Snapshots {
@@ -139,6 +142,8 @@ export class Snapshots {
   /** Made for the first SAVE, and for the first cooperative scan. */
   #encoder: SnapshotEncoder | null = null
   #sliceEncoder: SnapshotEncoder | null = null
+  /** A report that was met while a command waited. */
+  #report: SnapshotReport | null = null
   /** A cut was taken from the thread, which has not come back yet. */
   #isThreadLost = false
 
@@ -298,7 +303,7 @@ export class Snapshots {
     const cut = this.#cut
     if (open === null || cut === null) return null
     cut.reclaim()
-    const report = this.#options.runner.poll()
+    const report = this.#nextReport()
     if (report?.kind === 'suspended') this.#takeOver(open, report.state)
     if (report?.kind === 'ended') return this.#close(this.#withOwnError(report.outcome))
     if (this.#hasStalled(open)) {
@@ -315,14 +320,14 @@ export class Snapshots {
    * hangs inside a sink is left there. `as` is the outcome if the scanner does not have another.
    */
   abort(as: SnapshotOutcome = { kind: 'aborted', sinks: [] }): SnapshotEnd {
-    const { clock, runner, relieve } = this.#options
+    const { clock, relieve } = this.#options
     const cut = this.#cut
     assert(this.#open !== null && cut !== null, 'a snapshot is under way')
     cut.abort()
     this.#scan?.cancel()
     const startUs = clock.monotonicUs()
     for (;;) {
-      const report = runner.poll()
+      const report = this.#nextReport()
       if (report?.kind === 'ended') {
         const { outcome } = report
         return this.#close(outcome.kind === 'aborted' ? { ...as, sinks: outcome.sinks } : outcome)
@@ -451,6 +456,32 @@ export class Snapshots {
     else this.#timer = clock.after(this.#scan?.laterMs ?? 1, run)
   }
 
+  /** Asks the thread for the scan, which it leaves between two values. */
+  #askForHandover(open: Open): void {
+    const { relieve } = this.#options
+    const cut = this.#cut
+    assert(cut !== null, 'a snapshot under way has a cut')
+    open.isHandingOver = true
+    cut.askForHandover()
+    // A command that waits for a slot may be what finds that the scan is the engine's now.
+    cut.relieve = () => {
+      this.#report ??= this.#options.runner.poll()
+      if (this.#report?.kind === 'suspended') {
+        const { state } = this.#report
+        this.#report = null
+        this.#takeOver(open, state)
+      } else if (relieve) relieve()
+      else Atomics.wait(WAIT_WORD, 0, 0, HANDOVER_WAIT_MS)
+    }
+  }
+
+  /** The next report of the thread, once. */
+  #nextReport(): SnapshotReport | null {
+    const report = this.#report ?? this.#options.runner.poll()
+    this.#report = null
+    return report
+  }
+
   /** The thread has left the scan to the engine. */
   #takeOver(open: Open, state: SnapshotState): void {
     const cut = this.#cut
@@ -485,8 +516,7 @@ export class Snapshots {
     const choice = this.choose(open.order.requested)
     if (choice.method === this.#method) return
     if (choice.method === 'cooperative') {
-      open.isHandingOver = true
-      this.#cut?.askForHandover()
+      this.#askForHandover(open)
     } else if (!this.#handOver()) return
     open.choice = choice
     this.lastChoice = choice

@@ -9,9 +9,6 @@ import type { FrozenPages } from '../../memory/frozen-pages.ts'
 import { PAGE_BYTES, SPAN_HEADER_BYTES } from '../../memory/layout.ts'
 import type { StringSource } from '../rdb/rdb-writer.ts'
 
-/** Pages looked at for `isReady`: a block of the writer. */
-const READY_PAGES = 129
-
 export class SpanReader implements StringSource {
   readonly #frozen: FrozenPages
   readonly #isReadTwice: boolean
@@ -40,18 +37,6 @@ export class SpanReader implements StringSource {
     this.#given = 0
     assert(SPAN_HEADER_BYTES + length <= this.#pageCount * PAGE_BYTES, 'the span holds the string')
     this.#isLooking = this.#isReadTwice
-  }
-
-  /** Whether the pages that are read next can be without waiting. */
-  get isReady(): boolean {
-    if (this.#settled >= this.#pageCount) return true
-    const given = this.#given < this.#length ? this.#given : 0
-    const first = Math.floor((SPAN_HEADER_BYTES + given) / PAGE_BYTES)
-    const limit = Math.min(this.#pageCount, first + READY_PAGES)
-    for (let i = first; i < limit; i++) {
-      if (!this.#frozen.isReadable(this.#page + i)) return false
-    }
-    return true
   }
 
   /** Settles up to `limit` pages unread; true while there are more. */

@@ -3,9 +3,10 @@
 //
 //   SpillFile     for whoever may wait for the disk: the snapshot thread, and SAVE
 //   QueuedSpill   for the engine: pages go through the output queue to the thread, which has the
-//                 file; only what is known to be written is read back (from the page cache)
+//                 file. What is not known to be written is kept, and read from there; the rest is
+//                 read from the file, where the page cache has it
 
-import { assert } from '../../base/assert.ts'
+import { assert, fail } from '../../base/assert.ts'
 import type { Disk, DiskFile } from '../../base/disk.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
 import type { FrameQueue } from '../../base/frame-queue.ts'
@@ -18,6 +19,8 @@ import { Frame } from './frames.ts'
 const BUFFER_PAGES = 16
 /** Room that the queue must have before a run is put into it, so that output is not held up. */
 const QUEUE_ROOM_BYTES = 4 * RUN_PAGES_MAX * PAGE_BYTES
+/** More than the queue and the file's buffer hold. */
+const KEPT_PAGES = 320
 
 export class SpillFile implements PageSpill {
   readonly hasRoom = true
@@ -64,10 +67,6 @@ export class SpillFile implements PageSpill {
     this.#buffered = 0
   }
 
-  isReadable(number: number): boolean {
-    return number < this.count
-  }
-
   read(number: number, range: PageRange, target: Uint8Array, start: number): void {
     assert(number < this.count, 'what is read has been put')
     this.flush()
@@ -98,6 +97,9 @@ export class QueuedSpill implements PageSpill {
   readonly #disk: Disk
   readonly #path: string
   readonly #queue: FrameQueue
+  /** Pages on their way, by number modulo KEPT_PAGES; made for the first one. */
+  #kept: Uint8Array | null = null
+  readonly #copied = new Slice()
   #count: number
   #reader: DiskFile | null = null
 
@@ -110,27 +112,39 @@ export class QueuedSpill implements PageSpill {
   }
 
   get hasRoom(): boolean {
-    return this.#queue.room >= QUEUE_ROOM_BYTES
+    const isKept = this.#count - this.#queue.mark <= KEPT_PAGES - RUN_PAGES_MAX
+    return isKept && this.#queue.room >= QUEUE_ROOM_BYTES
   }
 
   put(bytes: Uint8Array, start: number): number {
     this.#queue.push(Frame.Spill, bytes, start, PAGE_BYTES)
+    this.#kept ??= new Uint8Array(KEPT_PAGES * PAGE_BYTES)
+    const page = this.#copied.set(bytes, start, PAGE_BYTES)
+    copySlice(page, this.#kept, (this.#count % KEPT_PAGES) * PAGE_BYTES)
     return this.#count++
   }
 
-  isReadable(number: number): boolean {
-    return number < this.#queue.mark
+  read(number: number, range: PageRange, target: Uint8Array, start: number): void {
+    let at = range.skip
+    const limit = range.skip + range.length
+    for (let to = start; at < limit; ) {
+      const page = number + Math.floor(at / PAGE_BYTES)
+      const skip = at % PAGE_BYTES
+      const length = Math.min(limit - at, PAGE_BYTES - skip)
+      if (page < this.#queue.mark) {
+        this.#reader ??= this.#disk.openRead(this.#path)
+        readPages(this.#reader, page, { skip, length }, { bytes: target, start: to })
+      } else {
+        const from = (page % KEPT_PAGES) * PAGE_BYTES + skip
+        copySlice(this.#copied.set(this.#theKept, from, length), target, to)
+      }
+      at += length
+      to += length
+    }
   }
 
-  read(number: number, range: PageRange, target: Uint8Array, start: number): void {
-    const last = number + Math.ceil((range.skip + range.length) / PAGE_BYTES) - 1
-    // Seldom: what is about to be read is looked at before (Scanner.isReady).
-    while (!this.isReadable(last)) {
-      if (this.#queue.isClosed) throw new StoreError(ErrorCode.DiskFailed, 'spill: given up')
-      this.#queue.waitForRoom(1)
-    }
-    this.#reader ??= this.#disk.openRead(this.#path)
-    readPages(this.#reader, number, range, { bytes: target, start })
+  get #theKept(): Uint8Array {
+    return this.#kept ?? fail('what is not written has been put here')
   }
 
   close(): void {

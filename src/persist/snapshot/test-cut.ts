@@ -1,5 +1,6 @@
 // For tests of snapshots of one type: a keyspace with persistence on a disk in memory, whose
-// scanner goes on by single steps, with a small reserve and every page checked.
+// scanner goes on by single steps, with a small reserve and every page checked. By seed the thread
+// scans, or the engine, or now one and now the other, as cores come and go.
 
 import { deepEqual, equal } from 'node:assert/strict'
 import { assert } from '../../base/assert.ts'
@@ -7,12 +8,70 @@ import { FakeClock } from '../../base/clock.ts'
 import { FakeDisk } from '../../base/disk-fake.ts'
 import { Random } from '../../base/random.ts'
 import { Keyspace } from '../../keyspace/keyspace.ts'
-import { Persistence } from '../persistence.ts'
+import { PAGE_BYTES } from '../../memory/layout.ts'
+import { Persistence, type PersistenceSettings } from '../persistence.ts'
 import { SteppedRunner } from './test-runner.ts'
 
 export const NOW_MS = 1_700_000_000_000
 export const FILE = '/data/dump.rdb'
 const PAGE_CAPACITY = 16384 * 16
+const STATUS_FILE = '/proc/self/status'
+
+/** Who scans. `changing`: `auto` on a machine that loses and gains a core now and then. */
+export const SCANNERS = ['background', 'cooperative', 'changing'] as const
+export type ScannerName = (typeof SCANNERS)[number]
+
+/** A clock that moves on with every look at it, so that slices of time end. */
+export class TickingClock extends FakeClock {
+  readonly #random: Random
+  #ticksUs = 0
+
+  constructor(random: Random) {
+    super(NOW_MS)
+    this.#random = random
+  }
+
+  override monotonicUs(): number {
+    this.#ticksUs += this.#random.below(1500)
+    return super.monotonicUs() + this.#ticksUs
+  }
+}
+
+/** What `finishSave` drives. */
+export interface SavingBench {
+  readonly random: Random
+  readonly disk: FakeDisk
+  readonly clock: FakeClock
+  readonly runner: SteppedRunner
+  readonly persistence: Persistence
+}
+
+/** Gives the machine one core or two. */
+export function setCores(disk: FakeDisk, count: 1 | 2): void {
+  const list = count === 1 ? '0' : '0-1'
+  disk.put(STATUS_FILE, Buffer.from(`Name:\tnode\nCpus_allowed_list:\t${list}\n`))
+}
+
+/** Begins a save and brings it to its end, with `change` called between the steps of it. */
+export function finishSave(bench: SavingBench, scanner: ScannerName, change: () => void): void {
+  const { random, disk, clock, runner, persistence } = bench
+  if (scanner === 'changing') setCores(disk, random.below(2) === 0 ? 1 : 2)
+  equal(persistence.startBackground(), null)
+  for (let turn = 0; persistence.isSaving; turn++) {
+    assert(turn < 1_000_000, 'a save comes to its end')
+    change()
+    if (random.below(2) === 0) persistence.snapshots.assist()
+    const steps = random.below(3)
+    for (let i = 0; i < steps; i++) runner.step()
+    if (scanner !== 'background') clock.advance(random.below(3) * 0.2)
+    if (scanner === 'changing' && random.below(100) === 0) {
+      setCores(disk, random.below(2) === 0 ? 1 : 2)
+    }
+    persistence.cron()
+  }
+  equal(persistence.lastError, '')
+}
+
 /** Pages of the reserve, by seed. */
 const RESERVES = [16, 24, 64, 1024]
 
@@ -25,16 +84,18 @@ const log = {
   raw: () => undefined,
 }
 
-export interface TestCut {
-  readonly random: Random
-  readonly disk: FakeDisk
-  readonly runner: SteppedRunner
-  readonly keyspace: Keyspace
-  readonly persistence: Persistence
+export interface CutRun {
+  readonly seed: number
+  readonly scanner: ScannerName
+}
+
+export interface TestCutOptions extends CutRun {
+  readonly reservePages: number
 }
 
 /** A test cut with random changes of one type, and what its databases hold. */
-export interface CutBench extends TestCut {
+export interface CutBench extends SavingBench {
+  readonly keyspace: Keyspace
   change(): void
   /** By database: keys with their contents, in an order that only depends on the contents. */
   contents(): Map<string, string[]>[]
@@ -44,72 +105,80 @@ export interface CutBench extends TestCut {
  * Three saves one after the other, with changes between the single steps of the scanner: each file
  * must hold what was there at its cut.
  */
-export function runCuts(
-  make: (seed: number, reservePages: number) => CutBench,
-  seed: number,
-): void {
-  const bench = make(seed, RESERVES[seed % RESERVES.length]!)
+export function runCuts(make: (options: TestCutOptions) => CutBench, options: CutRun): void {
+  const { seed, scanner } = options
+  const reservePages = RESERVES[seed % RESERVES.length]!
+  const bench = make({ seed, reservePages, scanner })
   for (let i = 0; i < 12_000; i++) bench.change()
   for (let save = 0; save < 3; save++) {
     const atCut = bench.contents()
-    equal(bench.persistence.startBackground(), null)
     let writes = 0
-    while (bench.persistence.isSaving) {
+    finishSave(bench, scanner, () => {
       const turns = bench.random.below(60)
       for (let i = 0; i < turns; i++, writes++) if (writes < 6000) bench.change()
-      const steps = bench.random.below(3)
-      for (let i = 0; i < steps; i++) bench.runner.step()
-      bench.persistence.cron()
-    }
-    equal(bench.persistence.lastError, '')
+    })
     bench.keyspace.reclaimAll()
     bench.keyspace.check()
-    const other = make(99, 64)
+    const other = make({ seed: 99, reservePages: 64, scanner })
     const file = bench.disk.contents(FILE)
     assert(file !== null, 'the save has left a file')
     other.disk.put(FILE, file)
     other.persistence.loadNow({ mayOverwrite: false })
     other.keyspace.check()
-    deepEqual(other.contents(), atCut, `seed ${seed}, save ${save}`)
+    deepEqual(other.contents(), atCut, `seed ${seed}, ${scanner}, save ${save}`)
   }
 }
 
 /** Two databases, all chance from `seed`; a reserve of `reservePages`. */
-export function makeTestCut(seed: number, reservePages: number): TestCut {
-  const disk = new FakeDisk()
-  const runner = new SteppedRunner(disk)
-  const keyspace = new Keyspace({
-    databaseCount: 2,
-    pageCapacity: PAGE_CAPACITY,
-    hashSecret: new Uint32Array([seed, 7]),
-    random: new Random(seed + 1),
-  })
-  keyspace.advance(NOW_MS)
-  disk.makeDirectory('/data')
-  const persistence = new Persistence({
-    keyspace,
-    disk,
-    clock: new FakeClock(NOW_MS),
-    log: log as never,
-    settings: {
-      filePath: FILE,
-      savePoints: [],
-      compress: seed % 2 === 0,
-      checksum: true,
-      syncsWhileWriting: true,
-      stopsWritesOnError: true,
-      reserveBytes: reservePages * 4096,
-      method: 'background',
-      stallTimeoutSeconds: 60,
-      keyDelayUs: 0,
-      keepsClocks: false,
-      version: '7.0.15',
-      usedMemory: 0,
-    },
-    runner,
-    processId: 1,
-    isChecking: true,
-    relieve: () => runner.step(),
-  })
-  return { random: new Random(seed), disk, runner, keyspace, persistence }
+export class TestCut implements SavingBench {
+  readonly scanner: ScannerName
+  readonly random: Random
+  readonly disk = new FakeDisk()
+  readonly clock: TickingClock
+  readonly runner = new SteppedRunner(this.disk)
+  readonly keyspace: Keyspace
+  readonly persistence: Persistence
+
+  constructor({ seed, reservePages, scanner }: TestCutOptions) {
+    this.scanner = scanner
+    this.random = new Random(seed)
+    this.clock = new TickingClock(new Random(seed + 2))
+    this.keyspace = new Keyspace({
+      databaseCount: 2,
+      pageCapacity: PAGE_CAPACITY,
+      hashSecret: new Uint32Array([seed, 7]),
+      random: new Random(seed + 1),
+    })
+    this.keyspace.advance(NOW_MS)
+    this.disk.makeDirectory('/data')
+    this.persistence = new Persistence({
+      keyspace: this.keyspace,
+      disk: this.disk,
+      clock: this.clock,
+      log: log as never,
+      settings: settingsOf(seed, reservePages, scanner),
+      runner: this.runner,
+      processId: 1,
+      isChecking: true,
+      relieve: () => this.runner.step(),
+    })
+  }
+}
+
+function settingsOf(seed: number, reservePages: number, scanner: ScannerName): PersistenceSettings {
+  return {
+    filePath: FILE,
+    savePoints: [],
+    compress: seed % 2 === 0,
+    checksum: true,
+    syncsWhileWriting: true,
+    stopsWritesOnError: true,
+    reserveBytes: reservePages * PAGE_BYTES,
+    method: scanner === 'changing' ? 'auto' : scanner,
+    stallTimeoutSeconds: 0,
+    keyDelayUs: 0,
+    keepsClocks: false,
+    version: '7.0.15',
+    usedMemory: 0,
+  }
 }
