@@ -15,6 +15,8 @@ test('both panels show a line, a bar and a legend for each server', () => {
   assert.equal(chart.match(/<polyline/g)?.length, 6)
   assert.equal(chart.match(/class="bar /g)?.length, 12, 'a bar and a key of the legend each')
   assert.match(chart, /redis &amp; co: max 3\.10 MB, save 4\.30 s/)
+  assert.match(chart, /at 24 000 writes per second/)
+  assert.match(chart, /1 000 keys of 512 B;/)
   assert.match(chart, /cooperative: max 0\.200 ms/)
 })
 
@@ -75,7 +77,7 @@ function resultOf(series: readonly Series[]): Result {
     node: '',
     servers: { subject: server, reference: server },
     rounds: 1,
-    parameters: { 'keys of 512 B': 1000 },
+    parameters: { 'keys of 512 B': 1000, keys: 1000, 'SET/s': 20_000, 'other writes/s': 4000 },
     rows: [],
     notes: [],
     series,

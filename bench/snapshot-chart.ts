@@ -75,7 +75,7 @@ export function renderChart(storm: Result, latency: Result): string | null {
   const memory = seriesOf(storm, MEMORY_SERIES)
   const waits = seriesOf(latency, LATENCY_SERIES)
   if (memory.length === 0 || waits.length === 0) return null
-  const panels = [memoryPanel(memory), waitPanel(waits)]
+  const panels = [memoryPanel(memory), waitPanel(waits, writesOf(latency))]
   const seconds = lastSecond([...memory, ...waits])
   const body = panels.map((panel, i) => drawPanel(panel, i * PANEL_HEIGHT, seconds, storm))
   const height = panels.length * PANEL_HEIGHT + FOOT_HEIGHT
@@ -110,11 +110,10 @@ function memoryPanel(series: readonly Series[]): Panel {
 }
 
 /** Decades, from a tenth of a millisecond on. */
-function waitPanel(series: readonly Series[]): Panel {
+function waitPanel(series: readonly Series[], writes: number): Panel {
   const decades = Math.max(1, Math.ceil(Math.log10(maximum(series.map(peakOf)) * 10)))
   return {
-    title:
-      'Longest wait of a client, ms, at 24 000 writes per second (each point: 50 ms of probes)',
+    title: `Longest wait of a client, ms, in each 50 ms, at ${whole(writes)} writes per second`,
     unit: 'ms',
     series,
     ticks: Array.from({ length: decades + 1 }, (_, i) => 10 ** i / 10),
@@ -162,7 +161,9 @@ function legendOf(series: Series, unit: string, reference: string): string {
 
 function describe(storm: Result, latency: Result): string {
   const { reference } = storm.servers
-  const keys = formatNumber(Number(storm.parameters['keys of 512 B'])).replace(/\.\d+$/, '')
+  const counts = [storm.parameters['keys of 512 B'], latency.parameters['keys']]
+  const [above, below] = counts.map((count) => whole(Number(count)))
+  const keys = above === below ? above : `${above} (above) and ${below} (below)`
   const dates = [...new Set([storm, latency].map(({ date }) => date.slice(0, 10)))].join(', ')
   const { machine } = storm
   return (
@@ -173,6 +174,15 @@ function describe(storm: Result, latency: Result): string {
 
 function isIn(ms: number, saveMs: number): boolean {
   return ms >= 0 && ms <= saveMs
+}
+
+function writesOf({ parameters }: Result): number {
+  return Number(parameters['SET/s']) + Number(parameters['other writes/s'])
+}
+
+/** A count, with its thousands grouped. */
+function whole(count: number): string {
+  return count < 100 ? String(count) : formatNumber(count)
 }
 
 function peakOf({ values }: Series): number {
