@@ -46,6 +46,8 @@ export interface TestServerOptions {
   readonly disk?: FakeDisk
   /** Unix ms at the start. */
   readonly startMs?: number
+  /** A clock of the test's own, which then says when the start is. */
+  readonly clock?: FakeClock
   /**
    * Loads at the start and saves: background saves go on when `runner.step()` is called, and each
    * cut is checked. Without it the server has no persistence.
@@ -66,7 +68,7 @@ export class TestServer {
   readonly transport: FakeTransport
 
   constructor(options: TestServerOptions = {}) {
-    this.clock = new FakeClock(options.startMs)
+    this.clock = options.clock ?? new FakeClock(options.startMs)
     this.disk = options.disk ?? new FakeDisk()
     this.runner = new SteppedRunner(this.disk)
     this.transport = new FakeTransport(this.clock)
