@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { MemoryGroup, memoryGroups } from './memory-limit.ts'
 
@@ -26,6 +28,15 @@ test('who needs more than the limit is killed, who needs less is not', { skip },
   } finally {
     await group.remove()
   }
+})
+
+test('a group that a stopped run has left behind is removed', { skip }, async () => {
+  assert.ok(typeof groups !== 'string')
+  const stale = join(groups.parent, 'tidemark-bench-999999999-0')
+  mkdirSync(stale)
+  const group = new MemoryGroup(groups)
+  assert.equal(existsSync(stale), false)
+  await group.remove()
 })
 
 test('what its processes need is charged to the group', { skip }, async () => {

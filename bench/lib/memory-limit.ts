@@ -11,6 +11,7 @@ import {
   constants,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmdirSync,
   writeFileSync,
@@ -20,6 +21,7 @@ import { sleep } from './time.ts'
 
 const V1_ROOT = '/sys/fs/cgroup/memory'
 const V2_ROOT = '/sys/fs/cgroup'
+const PREFIX = 'tidemark-bench-'
 const REMOVE_TRIES = 50
 const REMOVE_PAUSE_MS = 20
 
@@ -47,8 +49,9 @@ export class MemoryGroup {
   readonly #path: string
 
   constructor(groups: MemoryGroups) {
+    removeStale(groups.parent)
     this.#groups = groups
-    this.#path = join(groups.parent, `tidemark-bench-${process.pid}-${MemoryGroup.#made++}`)
+    this.#path = join(groups.parent, `${PREFIX}${process.pid}-${MemoryGroup.#made++}`)
     mkdirSync(this.#path)
     if (groups.version === 2) {
       tryWrite(join(groups.parent, 'cgroup.subtree_control'), '+memory')
@@ -105,6 +108,19 @@ export class MemoryGroup {
 
   #file(name: string): string {
     return join(this.#path, name)
+  }
+}
+
+/** Removes the groups of runs that were stopped before they could. */
+function removeStale(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const pid = name.startsWith(PREFIX) ? name.slice(PREFIX.length).split('-')[0]! : ''
+    if (pid === '' || existsSync(join('/proc', pid))) continue
+    try {
+      rmdirSync(join(parent, name))
+    } catch {
+      // Something still runs in it.
+    }
   }
 }
 
