@@ -7,7 +7,8 @@
 //   relieve    inside of a command, when no reserve slot is free
 //
 // A slice is short while clients want the engine and long while they do not. Nothing here waits for
-// the disk: a full queue ends the slice, and the reserve takes what is touched until there is room.
+// the disk: a full queue ends the slice, and what is touched goes into the reserve, and from a
+// quarter of it on into the spill, until there is room.
 // Owner: the engine.
 
 import { assert } from '../../base/assert.ts'
@@ -126,7 +127,9 @@ export class CooperativeScan {
   /** Gets slots free for a command that needs them now, be it by waiting for the disk. */
   relieve(): void {
     if (!this.#isAtWork || this.#isStepping) return
-    if (!this.#step()) this.#options.queue.waitForRoom(STUCK_MS)
+    const { cut, queue } = this.#options
+    const before = cut.slotsUsed
+    if (!this.#step() && this.#isAtWork && cut.slotsUsed >= before) queue.waitForRoom(STUCK_MS)
   }
 
   /** Leaves the scan to the thread; null: it is in the middle of a value. */
@@ -157,7 +160,10 @@ export class CooperativeScan {
       this.cancel()
       return false
     }
-    if (queue.room < STEP_ROOM_BYTES) return false
+    if (queue.room < STEP_ROOM_BYTES) {
+      encoder.spillDue()
+      return false
+    }
     this.#isStepping = true
     try {
       if (encoder.step()) return true

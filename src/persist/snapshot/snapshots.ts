@@ -31,7 +31,7 @@ import type { SinkPlan } from './sinks.ts'
 import { PROGRESS_WORDS, Progress, SnapshotEncoder, type SnapshotState } from './snapshot.ts'
 import type { SnapshotRunner } from './snapshot-port.ts'
 import type { SnapshotReport } from './snapshot-thread.ts'
-import { QueuedSpill } from './spill-file.ts'
+import { QueuedSpill, SPILL_QUEUE_BYTES } from './spill-file.ts'
 
 /** What of the configuration matters here; read anew at each use. */
 export interface SnapshotSettings {
@@ -135,6 +135,8 @@ export class Snapshots {
   readonly #progress = new Float64Array(new SharedArrayBuffer(PROGRESS_WORDS * 8))
   readonly #output: SharedFrameQueue = shareFrameQueue(OUTPUT_QUEUE_BYTES)
   readonly #queue = new FrameQueue(this.#output)
+  readonly #spillOutput: SharedFrameQueue = shareFrameQueue(SPILL_QUEUE_BYTES)
+  readonly #spillQueue = new FrameQueue(this.#spillOutput)
   #cut: Cut | null = null
   #open: Open | null = null
   #scan: CooperativeScan | null = null
@@ -251,6 +253,7 @@ export class Snapshots {
       sinks: order.sinks,
       spillPath: order.spillPath,
       output: this.#output,
+      spillQueue: this.#spillOutput,
       isCooperative,
       progress: this.#progress.buffer as SharedArrayBuffer,
     })
@@ -287,6 +290,7 @@ export class Snapshots {
         sinks: order.sinks,
         spillPath: order.spillPath,
         output: this.#output,
+        spillQueue: this.#spillOutput,
         isCooperative: false,
         progress: this.#progress.buffer as SharedArrayBuffer,
       },
@@ -325,6 +329,8 @@ export class Snapshots {
     assert(this.#open !== null && cut !== null, 'a snapshot is under way')
     cut.abort()
     this.#scan?.cancel()
+    // Who writes what the engine has encoded, or is at the end of it, looks there.
+    this.#queue.cancel()
     const startUs = clock.monotonicUs()
     for (;;) {
       const report = this.#nextReport()
@@ -375,6 +381,7 @@ export class Snapshots {
     const cut = this.#cut
     this.#progress.fill(0)
     this.#queue.reset()
+    this.#spillQueue.reset()
     const startUs = clock.monotonicUs()
     cut.open({ isChecking, boundPages })
     this.lastFreezeUs = Math.round(clock.monotonicUs() - startUs)
@@ -407,7 +414,7 @@ export class Snapshots {
           monotonicUs: () => clock.monotonicUs(),
           relieve,
           onWait: (us) => onDelay?.('snapshot-wait', us),
-          queuedBytes: () => this.#queue.queuedBytes,
+          queuedBytes: () => this.#queue.queuedBytes + this.#spillQueue.queuedBytes,
         })
       } catch (error) {
         // What a system throws that refuses a SharedArrayBuffer. A save with little reserve makes
@@ -431,7 +438,11 @@ export class Snapshots {
       plan: order.plan,
       cut,
       queue: this.#queue,
-      spill: new QueuedSpill(disk, order.spillPath, { queue: this.#queue, count }),
+      spill: new QueuedSpill(disk, order.spillPath, {
+        queue: this.#spillQueue,
+        count,
+        onPut: () => this.#queue.wakeReader(),
+      }),
       encoder: this.#sliceEncoder,
       progress: this.#progress,
       clock,
