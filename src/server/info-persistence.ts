@@ -61,6 +61,7 @@ function snapshotFields(server: Server): Field[] {
     ['snapshot_pages_total', current?.pagesTotal ?? 0],
     ['snapshot_pages_done', current?.pagesDone ?? 0],
     ['snapshot_runs_preserved', figures?.preservedRuns ?? 0],
+    ['snapshot_pages_inline', current?.inlinePages ?? persistence?.lastEnd?.inlinePages ?? 0],
     ['snapshot_reserve_bytes', new LiveSettings(server).reserveBytes],
     ['snapshot_reserve_used_bytes', current?.reserveUsedBytes ?? 0],
     ['snapshot_reserve_peak_bytes', (figures?.slotsPeak ?? 0) * PAGE_BYTES],

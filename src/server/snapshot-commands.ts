@@ -76,6 +76,7 @@ function costRows({ persistence, writeDelay }: Server): Row[] {
     ['reserve_used_bytes', (openCut?.usedPages ?? 0) * PAGE_BYTES],
     ['reserve_peak_bytes', figures.usedPeak * PAGE_BYTES],
     ['runs_preserved', figures.preservedRuns],
+    ['pages_inline', current?.inlinePages ?? lastEnd?.inlinePages ?? 0],
     ['held_pages', figures.heldPages],
     ['spilled_bytes', current?.spilledBytes ?? lastEnd?.spilledBytes ?? 0],
     ['overdraft_pages', figures.overdraftPages],

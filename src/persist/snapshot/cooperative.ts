@@ -61,6 +61,8 @@ export type NextSlice = (typeof NextSlice)[keyof typeof NextSlice]
 export class CooperativeScan {
   /** Why the engine had to give up; null: it has not. */
   error: StoreError | null = null
+  /** Pages encoded right after the command that was about to change them, or inside of it. */
+  inlinePages = 0
   readonly #options: CooperativeOptions
   readonly #assistPages: number
   #isAtWork = true
@@ -118,18 +120,22 @@ export class CooperativeScan {
     const { cut, clock, encoder } = this.#options
     if (!this.#isAtWork || cut.slotsUsed < this.#assistPages) return
     const limit = clock.monotonicUs() + ASSIST_US
+    const pagesBefore = encoder.pages
     let isMoving = true
     while (isMoving && this.#isAtWork && encoder.hasEarly && clock.monotonicUs() < limit) {
       isMoving = this.#step()
     }
+    this.inlinePages += this.#isAtWork ? encoder.pages - pagesBefore : 0
   }
 
   /** Gets slots free for a command that needs them now, be it by waiting for the disk. */
   relieve(): void {
     if (!this.#isAtWork || this.#isStepping) return
-    const { cut, queue } = this.#options
+    const { cut, queue, encoder } = this.#options
     const before = cut.slotsUsed
+    const pagesBefore = encoder.pages
     if (!this.#step() && this.#isAtWork && cut.slotsUsed >= before) queue.waitForRoom(STUCK_MS)
+    this.inlinePages += this.#isAtWork ? encoder.pages - pagesBefore : 0
   }
 
   /** Leaves the scan to the thread; null: it is in the middle of a value. */

@@ -124,9 +124,9 @@ export class SnapshotEncoder {
     return this.#theStream.scanner.hasEarly
   }
 
-  /** Keys so far. */
-  get keys(): number {
-    return this.#theStream.scanner.progress.keys
+  /** Pages taken so far. */
+  get pages(): number {
+    return this.#theStream.scanner.progress.pages
   }
 
   /** Writes some keys; true while there are more. Throws what the sink throws. */

@@ -75,6 +75,7 @@ export interface SnapshotEnd {
   readonly method: SnapshotMethod
   readonly figures: CutFigures
   readonly spilledBytes: number
+  readonly inlinePages: number
 }
 
 /** What INFO and SNAPSHOT STATUS show of the snapshot under way. */
@@ -92,6 +93,8 @@ export interface CurrentSnapshot {
   readonly reserveUsedBytes: number
   readonly queuedBytes: number
   readonly spilledBytes: number
+  /** Pages that the engine encoded because a command was about to change them. */
+  readonly inlinePages: number
   /** The scan is through; sinks are brought to their end. */
   readonly isCommitting: boolean
 }
@@ -216,6 +219,7 @@ export class Snapshots {
       reserveUsedBytes: cut.isOpen ? cut.slotsUsed * PAGE_BYTES : 0,
       queuedBytes: this.#scan === null ? 0 : this.#queue.queuedBytes,
       spilledBytes: this.#progress[Progress.Spilled]! * PAGE_BYTES,
+      inlinePages: this.#scan?.inlinePages ?? 0,
       isCommitting: cut.hasEnded,
     }
   }
@@ -571,6 +575,7 @@ export class Snapshots {
     const cut = this.#cut
     assert(open !== null && cut !== null, 'a snapshot that ends was under way')
     const method = this.#method
+    const inlinePages = this.#scan?.inlinePages ?? 0
     // A session that failed has left the pages to the engine, which may be in the midst of them.
     this.#scan?.cancel()
     this.#scan = null
@@ -589,7 +594,7 @@ export class Snapshots {
       })
     }
     const spilledBytes = this.#progress[Progress.Spilled]! * PAGE_BYTES
-    return { outcome, seconds, method, figures: cut.figures, spilledBytes }
+    return { outcome, seconds, method, figures: cut.figures, spilledBytes, inlinePages }
   }
 }
 
