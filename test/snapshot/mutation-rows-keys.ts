@@ -1,4 +1,6 @@
 // Rows of mutations.test.ts: paths that change keys as wholes, their deadlines, their databases.
+// Keys are strings of up to 300 bytes, some of them in spans; where time must pass, the scan is
+// slowed down by `rdb-key-save-delay`, so that it does not end meanwhile.
 
 import assert from 'node:assert/strict'
 import type { Mutation } from './mutations.ts'

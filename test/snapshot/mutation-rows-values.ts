@@ -1,4 +1,6 @@
-// Rows of mutations.test.ts: paths that change values, and the reads that might.
+// Rows of mutations.test.ts: paths that change values, and the reads that might. There are some
+// dozen values of each type, from a few elements, packed, to more than a thousand, in leaves; keys
+// are chosen by chance, so commands may meet a value that another one has made or removed.
 
 import assert from 'node:assert/strict'
 import { anyKey, fillStrings, keyOf } from './mutation-rows-keys.ts'

@@ -1,4 +1,6 @@
 // What a row of mutations.test.ts is: one path by which data changes while a save is under way.
+// Rows stand in mutation-rows-keys.ts and mutation-rows-values.ts; to add one is to add a path that
+// every method is tested with.
 
 import type { ConfigName } from '../../src/server/config.ts'
 import type { Saved, SavingServer } from './saving-server.ts'
