@@ -75,6 +75,11 @@ export class FrameQueue {
     Atomics.notify(this.#words, Word.Write)
   }
 
+  /** Writer: wakes the reader, who finds something to do elsewhere. */
+  wakeReader(): void {
+    Atomics.notify(this.#words, Word.Write)
+  }
+
   /** A number that the reader tells the writer. */
   get mark(): number {
     return Atomics.load(this.#words, Word.Mark)
@@ -90,9 +95,9 @@ export class FrameQueue {
     this.#words.fill(0)
   }
 
-  /** Longest payload that `push` takes now. */
+  /** Longest payload that `push` takes now; -1: not even an empty one. */
   get room(): number {
-    return Math.max(0, this.capacity - this.queuedBytes - FRAME_BYTES)
+    return Math.max(-1, this.capacity - this.queuedBytes - FRAME_BYTES)
   }
 
   /** Writer: adds a frame. The room must be there. O(length). */
