@@ -177,7 +177,9 @@ for (const [index, options] of CASES.entries()) {
       assert.ok(figures !== null)
       // A few hundred keys may all be read before the first write comes.
       assert.ok(figures.preservedRuns > 0 || keys < 1000, 'writes met unread pages')
-      assert.ok(figures.slotsPeak <= reservePages, 'the reserve holds')
+      // No write delay stands before these writers, so they use the slots for overdrafts as well.
+      const overdraftPages = Math.max(8, Math.floor(reservePages / 4))
+      assert.ok(figures.slotsPeak <= reservePages + overdraftPages, 'the reserve holds')
     }
   })
 }
