@@ -118,6 +118,13 @@ interface NameChange {
 export class FakeDisk implements Disk {
   /** Bytes that all files together may have; a write past it is cut short and fails with ENOSPC. */
   capacityBytes = Number.POSITIVE_INFINITY
+  /**
+   * Called before each write, which has not happened yet when this is: so a test lets others go on
+   * and time pass while a write hangs.
+   */
+  onWrite: (path: string, length: number) => void = () => undefined
+  /** The same for a file's `sync`. */
+  onSync: (path: string) => void = () => undefined
   /** Longest read that is answered at once. */
   readMaxBytes = Number.POSITIVE_INFINITY
   #directories = new Set(['.', '/'])
@@ -336,7 +343,8 @@ export class FakeDisk implements Disk {
           bytes.set(inode.live.subarray(position, position + count), start)
           return count
         }),
-      write: (bytes, start, length) =>
+      write: (bytes, start, length) => {
+        this.onWrite(path, length)
         run('write', () => {
           if (!isWritable) raise('EBADF')
           assert(start >= 0 && start + length <= bytes.length, 'range of bytes')
@@ -346,8 +354,12 @@ export class FakeDisk implements Disk {
             inode.modifiedMs = this.#operations
           }
           if (count < length) raise('ENOSPC')
-        }),
-      sync: () => run('fsync', () => inode.sync()),
+        })
+      },
+      sync: () => {
+        this.onSync(path)
+        run('fsync', () => inode.sync())
+      },
       // Nothing is certain to be written out before `sync`.
       startSync: () => undefined,
       close: () => {

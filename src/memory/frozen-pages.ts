@@ -37,9 +37,9 @@ export interface FrozenSource {
 
 /** Where pages of the cut wait that neither the reserve nor the arena shall keep. */
 export interface PageSpill {
-  /** Whether a run of cells or leaf can be put now. */
-  readonly hasRoom: boolean
-  /** Takes the 4 KiB at `start`; returns their number. Numbers follow each other. */
+  /** Makes room for SPILL_STEP pages, which may take long; false: there is none for now. */
+  makeRoom(): boolean
+  /** Takes the 4 KiB at `start`, at once; returns their number. Numbers follow each other. */
   put(bytes: Uint8Array, start: number): number
   /** Copies `range.length` bytes at `range.skip` of the pages from `number` on. */
   read(number: number, range: PageRange, target: Uint8Array, start: number): void
@@ -68,8 +68,8 @@ export interface SpilledPages {
 }
 
 const SPAN_PAGE = 255
-/** Pages of a held span that are spilled in one call. */
-const SPILL_STEP = 16
+/** Most pages that are spilled in one call. */
+export const SPILL_STEP = 16
 
 export class FrozenPages {
   readonly pageLimit: number

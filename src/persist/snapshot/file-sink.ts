@@ -23,7 +23,7 @@ export class FileSink {
   readonly #options: FileSinkOptions
   readonly #file: DiskFile
   #unsynced = 0
-  #isCommitted = false
+  #isPrepared = false
 
   /** Creates the temporary file. Throws StoreError. */
   constructor(disk: Disk, options: FileSinkOptions) {
@@ -33,7 +33,7 @@ export class FileSink {
   }
 
   readonly write = (bytes: Uint8Array, start: number, length: number): void => {
-    assert(!this.#isCommitted, 'a file is written before it is committed')
+    assert(!this.#isPrepared, 'a file is written before it is made durable')
     this.#file.write(bytes, start, length)
     this.#unsynced += length
     if (this.#options.syncsWhileWriting && this.#unsynced >= SYNC_BYTES) {
@@ -42,12 +42,17 @@ export class FileSink {
     }
   }
 
-  /** Makes the file durable under its name. Throws StoreError; then the old file still stands. */
-  commit(): void {
-    assert(!this.#isCommitted, 'a file is committed once')
-    this.#isCommitted = true
+  /** Makes the file durable under its temporary name. Throws StoreError. */
+  prepare(): void {
+    assert(!this.#isPrepared, 'a file is made durable once')
+    this.#isPrepared = true
     this.#file.sync()
     this.#file.close()
+  }
+
+  /** Gives the file its name. Throws StoreError; then the old file still stands. */
+  commit(): void {
+    assert(this.#isPrepared, 'only a durable file replaces another')
     this.#disk.rename(this.#options.temporaryPath, this.#options.path)
     this.#disk.syncDirectory(dirname(this.#options.path))
   }

@@ -1,14 +1,13 @@
-// What the engine sends the snapshot thread through the output queue while it scans itself.
+// What the engine sends the snapshot thread through the output queue while it scans itself. Pages
+// for the spill have a queue of their own (spill-file.ts).
 
 export const Frame = {
   /** Bytes of the stream. */
   Output: 0,
-  /** A page for the spill. */
-  Spill: 1,
   /** The stream is complete: make it durable. */
-  End: 2,
+  End: 1,
   /** The thread scans from here on; how far it is stands in a message. */
-  Resume: 3,
+  Resume: 2,
 } as const
 export type Frame = (typeof Frame)[keyof typeof Frame]
 

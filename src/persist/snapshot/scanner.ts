@@ -272,7 +272,7 @@ export class Scanner {
     const frozen = this.#frozen
     const spill = this.#spill
     if (spill === null) return
-    for (let i = 0; i < SPILL_RUNS && frozen.isSpillDue && spill.hasRoom; i++) {
+    for (let i = 0; i < SPILL_RUNS && frozen.isSpillDue && spill.makeRoom(); i++) {
       if (frozen.goesOnSpilling()) continue
       const page = this.#deferred.pop() ?? frozen.nextEarly()
       if (page < 0) return
@@ -298,8 +298,9 @@ export class Scanner {
   /** Takes a page out of turn; false when it is settled already. */
   #takeFirst(page: number): boolean {
     const frozen = this.#frozen
-    // What is spilled needs no haste, and its page may be used for something else.
-    if (frozen.isSpilled(page)) return false
+    // What is spilled or settled needs no haste, and its page may be used for something else: of a
+    // span, say, whose first page was another thing when it was spilled.
+    if (frozen.isSpilled(page) || !frozen.isOpen(page)) return false
     const head = frozen.headOf(page)
     if (frozen.isNodePage(page)) return this.#takeCollection(head, frozen.headWord(head, 0))
     if (!frozen.isSpanPage(page)) return this.#takeRun(head)

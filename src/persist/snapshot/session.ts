@@ -40,6 +40,8 @@ export interface SnapshotJob {
   readonly spillPath: string
   /** Carries what the engine encodes. */
   readonly output: SharedFrameQueue
+  /** Carries pages that the engine spills. */
+  readonly spillQueue: SharedFrameQueue
   /** The engine scans. */
   readonly isCooperative: boolean
   readonly progress: SharedArrayBuffer
@@ -91,6 +93,7 @@ export class SnapshotSession {
   readonly #job: SnapshotJob
   readonly #source: ScanSource
   readonly #output: FrameQueue
+  readonly #spillQueue: FrameQueue
   readonly #spill: SpillFile
   readonly #page = new Uint8Array(PAGE_BYTES)
   readonly #result = new Float64Array(2)
@@ -107,12 +110,19 @@ export class SnapshotSession {
     this.#isScanner = !job.isCooperative
     this.#source = openScan(job.frozen)
     this.#output = new FrameQueue(job.output)
-    this.#spill = new SpillFile(host.disk, job.spillPath)
+    this.#spillQueue = new FrameQueue(job.spillQueue)
+    this.#spill = new SpillFile(host.disk, job.spillPath, {
+      enter: () => this.#enterDisk(),
+      leave: () => this.#leaveDisk(),
+    })
     this.#guard(() => {
+      this.#enterDisk()
       this.#sinks = new SinkSet(job.sinks, {
         disk: host.disk,
         onStall: (queue) => this.#waitForStream(queue),
+        beforeCommit: () => this.#stopIfCancelled(),
       })
+      this.#leaveDisk()
       if (!job.isCooperative) this.#scan(null)
     })
   }
@@ -158,11 +168,11 @@ export class SnapshotSession {
     const encoder = this.#encoder ?? fail('who scans has an encoder')
     const { frozen } = this.#source
     if (frozen.isHandoverWanted && encoder.canSuspend) {
+      this.#spill.flush()
+      this.#spillQueue.setMark(this.#spill.written)
       const state = encoder.suspend()
       this.#stage = 'serving'
       this.#isScanner = false
-      this.#spill.flush()
-      this.#output.setMark(this.#spill.written)
       this.#host.onSuspended(state)
       return
     }
@@ -175,35 +185,47 @@ export class SnapshotSession {
 
   #serveStep(): SessionStep {
     const output = this.#output
-    if (output.isCancelled) throw new SnapshotAborted('snapshot: told to stop')
+    this.#stopIfCancelled()
+    // Pages first: those that came before a Resume must be in the file by then.
+    this.#takePages()
     if (!output.next()) {
-      this.#spill.flush()
-      output.setMark(this.#spill.written)
+      this.#flushPages()
       return SessionStep.Idle
     }
     const { kind } = output
     if (kind === Frame.Output) output.take(this.#theSinks.write)
-    else if (kind === Frame.Spill) this.#takePage()
     else if (kind === Frame.End) {
       this.#takeResult()
       this.#stage = 'committing'
     } else {
       assert(kind === Frame.Resume, 'a frame of a known kind')
       output.take(nothing)
+      this.#takePages()
       this.#scan(this.#host.takeState())
     }
     return SessionStep.More
   }
 
-  #takePage(): void {
-    this.#pageLength = 0
-    this.#output.take((bytes, start, length) => {
-      this.#page.set(bytes.subarray(start, start + length), this.#pageLength)
-      this.#pageLength += length
-    })
-    assert(this.#pageLength === PAGE_BYTES, 'a page is spilled whole')
-    this.#spill.put(this.#page, 0)
-    this.#output.setMark(this.#spill.written)
+  /** Puts the pages that the engine has sent into the spill. */
+  #takePages(): void {
+    while (this.#spillQueue.next()) {
+      this.#pageLength = 0
+      this.#spillQueue.take(this.#copyPage)
+      assert(this.#pageLength === PAGE_BYTES, 'a page is spilled whole')
+      this.#spill.makeRoom()
+      this.#spill.put(this.#page, 0)
+      this.#spillQueue.setMark(this.#spill.written)
+    }
+  }
+
+  readonly #copyPage = (bytes: Uint8Array, start: number, length: number): void => {
+    this.#page.set(bytes.subarray(start, start + length), this.#pageLength)
+    this.#pageLength += length
+  }
+
+  #flushPages(): void {
+    this.#spill.flush()
+    this.#spillQueue.setMark(this.#spill.written)
   }
 
   #takeResult(): void {
@@ -226,24 +248,41 @@ export class SnapshotSession {
     this.#end({ kind: 'saved', bytes, keys, sinks: this.#theSinks.outcomes })
   }
 
-  /** Gives bytes to the sinks; meanwhile this side is known to touch no page. */
+  /** Gives bytes to the sinks. */
   #write(bytes: Uint8Array, start: number, length: number): void {
-    const { frozen } = this.#source
-    frozen.enterSink()
+    this.#enterDisk()
     this.#theSinks.write(bytes, start, length)
-    if (!frozen.leaveSink()) throw new SnapshotAborted('snapshot: told to stop')
+    this.#leaveDisk()
+  }
+
+  /** What follows may take long; until `leaveDisk` this side is known to touch no page. */
+  #enterDisk(): void {
+    if (this.#isScanner) this.#source.frozen.enterSink()
+  }
+
+  #leaveDisk(): void {
+    if (!this.#isScanner) return
+    if (!this.#source.frozen.leaveSink()) throw new SnapshotAborted('snapshot: told to stop')
   }
 
   #waitForStream(queue: FrameQueue): void {
-    const { frozen } = this.#source
-    if (!this.isScanning) {
-      if (this.#output.isCancelled) throw new SnapshotAborted('snapshot: told to stop')
-      return this.#host.waitForStream(queue)
+    if (this.#isScanner) {
+      this.#leaveDisk()
+      this.#encoder?.spillDue()
+      this.#host.waitForStream(queue)
+      this.#enterDisk()
+      return
     }
-    if (!frozen.leaveSink()) throw new SnapshotAborted('snapshot: told to stop')
-    this.#encoder?.spillDue()
+    this.#stopIfCancelled()
+    if (this.#stage === 'serving') {
+      this.#takePages()
+      this.#flushPages()
+    }
     this.#host.waitForStream(queue)
-    frozen.enterSink()
+  }
+
+  #stopIfCancelled(): void {
+    if (this.#output.isCancelled) throw new SnapshotAborted('snapshot: told to stop')
   }
 
   get #theSinks(): SinkSet {
@@ -267,13 +306,14 @@ export class SnapshotSession {
   }
 
   #end(outcome: SnapshotOutcome): void {
-    if (outcome.kind !== 'saved') this.#sinks?.discard()
-    this.#spill.discard()
-    // Who scanned ends the scan; the engine does so itself.
-    if (this.#isScanner) this.#source.frozen.end()
-    this.#output.close()
     this.#stage = 'ended'
     this.#encoder?.drop()
+    // Who scanned ends the scan, before files are removed, which may take long; the engine does so
+    // itself.
+    if (this.#isScanner) this.#source.frozen.end()
+    this.#output.close()
+    if (outcome.kind !== 'saved') this.#sinks?.discard()
+    this.#spill.discard()
     this.outcome = outcome
   }
 }

@@ -28,6 +28,8 @@ export const StreamFrame = { Bytes: 0, End: 1, Failed: 2 } as const
 
 interface Sink {
   write(bytes: Uint8Array, start: number, length: number): void
+  /** All that may take long of the commit. */
+  prepare(): void
   commit(): void
   discard(): void
 }
@@ -37,17 +39,21 @@ export interface SinkHost {
   readonly disk: Disk
   /** Called again and again while a stream takes nothing; throws to end the scan. */
   readonly onStall: (queue: FrameQueue) => void
+  /** Called when all is durable and nothing is replaced yet; throws to leave it at that. */
+  readonly beforeCommit: () => void
 }
 
 export class SinkSet {
   readonly outcomes: (SinkOutcome | null)[]
   readonly #sinks: (Sink | null)[]
+  readonly #beforeCommit: () => void
 
   /** Opens all sinks. Throws StoreError when none can be. */
   constructor(plans: readonly SinkPlan[], host: SinkHost) {
     assert(plans.length > 0, 'a scan is for somebody')
     this.outcomes = plans.map(() => null)
     this.#sinks = plans.map(() => null)
+    this.#beforeCommit = host.beforeCommit
     this.#each((i) => {
       const plan = plans[i]!
       this.#sinks[i] =
@@ -64,6 +70,8 @@ export class SinkSet {
 
   /** The stream is complete. Throws StoreError when no sink could be brought to its end. */
   commit(): void {
+    this.#each((i) => this.#sinks[i]?.prepare())
+    this.#beforeCommit()
     this.#each((i) => {
       this.#sinks[i]?.commit()
       this.outcomes[i] ??= { kind: 'done' }
@@ -112,6 +120,10 @@ class StreamSink implements Sink {
       this.#queue.push(StreamFrame.Bytes, bytes, start + done, part)
       done += part
     }
+  }
+
+  prepare(): void {
+    this.#waitForRoom()
   }
 
   commit(): void {

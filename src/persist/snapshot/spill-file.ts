@@ -2,30 +2,40 @@
 // must keep them (frozen-pages.ts). Written at its end only, read back once, gone with the save.
 //
 //   SpillFile     for whoever may wait for the disk: the snapshot thread, and SAVE
-//   QueuedSpill   for the engine: pages go through the output queue to the thread, which has the
-//                 file. What is not known to be written is kept, and read from there; the rest is
-//                 read from the file, where the page cache has it
+//   QueuedSpill   for the engine: pages go through a queue to the thread, which has the file. What
+//                 is not known to be written is kept, and read from there; the rest is read from
+//                 the file, where the page cache has it. The queue is one of its own: what is
+//                 encoded may wait for a stream that takes nothing, and pages must not wait then
+//
+// `put` never waits for the disk: it is called with a page marked Busy, for which the engine may
+// be waiting. `makeRoom` may, so it comes before, and so may `read`.
 
 import { assert, fail } from '../../base/assert.ts'
 import type { Disk, DiskFile } from '../../base/disk.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
 import type { FrameQueue } from '../../base/frame-queue.ts'
 import { copySlice, Slice } from '../../base/slice.ts'
-import type { PageRange, PageSpill } from '../../memory/frozen-pages.ts'
+import { type PageRange, type PageSpill, SPILL_STEP } from '../../memory/frozen-pages.ts'
 import { PAGE_BYTES } from '../../memory/layout.ts'
-import { RUN_PAGES_MAX } from '../../memory/size-class.ts'
-import { Frame } from './frames.ts'
 
-const BUFFER_PAGES = 16
-/** Room that the queue must have before a run is put into it, so that output is not held up. */
-const QUEUE_ROOM_BYTES = 4 * RUN_PAGES_MAX * PAGE_BYTES
+const BUFFER_PAGES = 32
+/** Bytes of the queue in which the engine's pages go to the file. */
+export const SPILL_QUEUE_BYTES = 512 * 1024
+/** A page as it lies there. */
+const FRAMED_PAGE_BYTES = PAGE_BYTES + 8
 /** More than the queue and the file's buffer hold. */
-const KEPT_PAGES = 320
+const KEPT_PAGES = SPILL_QUEUE_BYTES / PAGE_BYTES + BUFFER_PAGES + 2
+
+/** Hears of calls of the disk that may take long; `leave` may throw to end the scan. */
+export interface DiskWatch {
+  enter(): void
+  leave(): void
+}
 
 export class SpillFile implements PageSpill {
-  readonly hasRoom = true
   readonly #disk: Disk
   readonly #path: string
+  readonly #watch: DiskWatch
   #file: DiskFile | null = null
   #reader: DiskFile | null = null
   readonly #buffer = new Uint8Array(BUFFER_PAGES * PAGE_BYTES)
@@ -34,9 +44,10 @@ export class SpillFile implements PageSpill {
   #written = 0
 
   /** A spill at `path`, which is created with the first page. */
-  constructor(disk: Disk, path: string) {
+  constructor(disk: Disk, path: string, watch: DiskWatch) {
     this.#disk = disk
     this.#path = path
+    this.#watch = watch
   }
 
   /** Pages that have been put. */
@@ -49,29 +60,44 @@ export class SpillFile implements PageSpill {
     return this.#written
   }
 
+  makeRoom(): boolean {
+    if (this.#buffered > BUFFER_PAGES - SPILL_STEP) this.flush()
+    return true
+  }
+
   put(bytes: Uint8Array, start: number): number {
+    assert(this.#buffered < BUFFER_PAGES, 'room was made')
     const number = this.count
     const page = this.#copied.set(bytes, start, PAGE_BYTES)
     copySlice(page, this.#buffer, this.#buffered * PAGE_BYTES)
     this.#buffered++
-    if (this.#buffered === BUFFER_PAGES) this.flush()
     return number
   }
 
   /** Writes what has been put. Throws StoreError. */
   flush(): void {
     if (this.#buffered === 0) return
-    this.#file ??= this.#disk.create(this.#path)
-    this.#file.write(this.#buffer, 0, this.#buffered * PAGE_BYTES)
-    this.#written += this.#buffered
-    this.#buffered = 0
+    this.#watch.enter()
+    try {
+      this.#file ??= this.#disk.create(this.#path)
+      this.#file.write(this.#buffer, 0, this.#buffered * PAGE_BYTES)
+      this.#written += this.#buffered
+      this.#buffered = 0
+    } finally {
+      this.#watch.leave()
+    }
   }
 
   read(number: number, range: PageRange, target: Uint8Array, start: number): void {
     assert(number < this.count, 'what is read has been put')
     this.flush()
-    this.#reader ??= this.#disk.openRead(this.#path)
-    readPages(this.#reader, number, range, { bytes: target, start })
+    this.#watch.enter()
+    try {
+      this.#reader ??= this.#disk.openRead(this.#path)
+      readPages(this.#reader, number, range, { bytes: target, start })
+    } finally {
+      this.#watch.leave()
+    }
   }
 
   /** Closes and removes the file; what fails here is of no use to anybody. */
@@ -93,31 +119,43 @@ export class SpillFile implements PageSpill {
   }
 }
 
+export interface QueuedSpillOptions {
+  /** Carries the pages; its mark is how many are in the file. */
+  readonly queue: FrameQueue
+  /** Pages that were spilled before. */
+  readonly count: number
+  /** Wakes the thread that takes them. */
+  readonly onPut: () => void
+}
+
 export class QueuedSpill implements PageSpill {
   readonly #disk: Disk
   readonly #path: string
   readonly #queue: FrameQueue
+  readonly #onPut: () => void
   /** Pages on their way, by number modulo KEPT_PAGES; made for the first one. */
   #kept: Uint8Array | null = null
   readonly #copied = new Slice()
   #count: number
   #reader: DiskFile | null = null
 
-  /** The engine's end of the spill at `path`, which holds `count` pages already. */
-  constructor(disk: Disk, path: string, options: { queue: FrameQueue; count: number }) {
+  /** The engine's end of the spill at `path`. */
+  constructor(disk: Disk, path: string, options: QueuedSpillOptions) {
     this.#disk = disk
     this.#path = path
     this.#queue = options.queue
     this.#count = options.count
+    this.#onPut = options.onPut
   }
 
-  get hasRoom(): boolean {
-    const isKept = this.#count - this.#queue.mark <= KEPT_PAGES - RUN_PAGES_MAX
-    return isKept && this.#queue.room >= QUEUE_ROOM_BYTES
+  makeRoom(): boolean {
+    const isKept = this.#count - this.#queue.mark <= KEPT_PAGES - SPILL_STEP
+    return isKept && this.#queue.room >= SPILL_STEP * FRAMED_PAGE_BYTES
   }
 
   put(bytes: Uint8Array, start: number): number {
-    this.#queue.push(Frame.Spill, bytes, start, PAGE_BYTES)
+    this.#queue.push(0, bytes, start, PAGE_BYTES)
+    this.#onPut()
     this.#kept ??= new Uint8Array(KEPT_PAGES * PAGE_BYTES)
     const page = this.#copied.set(bytes, start, PAGE_BYTES)
     copySlice(page, this.#kept, (this.#count % KEPT_PAGES) * PAGE_BYTES)
