@@ -1,8 +1,8 @@
 // SAVE, BGSAVE, LASTSAVE: the rows of these commands and how they answer. What they start, and what
 // may not run beside what, is `Persistence`'s.
 //
-// A context knows nothing of persistence: whoever builds the command table, the server, passes the
-// way from one to the other.
+// A context knows nothing of persistence, nor of EXEC: whoever builds the command table, the server,
+// passes the way from one to the other.
 
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { type Args, word } from '../resp/args.ts'
@@ -23,10 +23,15 @@ const OTHER_SNAPSHOT = replyError(
 )
 const SAVE_FAILED = replyError('ERR')
 
-/** The rows, over the persistence that `persistenceOf` finds. */
-export function persistCommands(
-  persistenceOf: (context: Context) => Persistence,
-): readonly Command[] {
+/** What the rows need of the server. */
+export interface PersistHost {
+  readonly persistenceOf: (context: Context) => Persistence
+  /** Whether the command runs inside of EXEC. */
+  readonly isExecuting: (context: Context) => boolean
+}
+
+/** The rows, over what `host` finds. */
+export function persistCommands({ persistenceOf, isExecuting }: PersistHost): readonly Command[] {
   /** SAVE: OK when the file is written; blocks everybody until then. O(n). */
   function save(context: Context, _args: Args, reply: Reply): void {
     const persistence = persistenceOf(context)
@@ -49,10 +54,11 @@ export function persistCommands(
       else if (method === null && args.is(i, COOPERATIVE)) method = 'cooperative'
       else return reply.error(SYNTAX_ERROR)
     }
-    // As in Redis: a save that runs refuses another one; SCHEDULE waits for any other snapshot.
+    // As in Redis: a save that runs refuses another one; SCHEDULE waits for any other snapshot, and
+    // inside of EXEC a save waits for its end.
     if (persistence.isFileSave) return reply.error(SAVE_IN_PROGRESS)
-    if (persistence.isSaving) {
-      if (!isScheduled) return reply.error(OTHER_SNAPSHOT)
+    if (persistence.isSaving || isExecuting(context)) {
+      if (!isScheduled && !isExecuting(context)) return reply.error(OTHER_SNAPSHOT)
       persistence.schedule({ method })
       return reply.simple(SCHEDULED)
     }

@@ -6,18 +6,26 @@
 //   loader.ts   a file on its way into the keyspace
 //   commands.ts SAVE, BGSAVE, LASTSAVE, SNAPSHOT
 //
-//   Idle ──begin──► Saving ──outcome──► Idle        one cut at a time; a second BGSAVE is refused
-//                                                   or scheduled, as in Redis
+//   Idle ──begin──► Saving ──outcome──► Idle        one cut at a time
 //
-// Who wants the stream of a snapshot (a replica) asks by `requestStream` and gets it from the next
-// cut: one that a save opens, or one opened for streams alone. A failed save leaves the old file.
+// Who wants the stream of a snapshot (a replica) asks by `requestStream`. Who shares a cut:
+//  - a request waits for the next cut, whoever opens it; one made during a cut for the one after it
+//  - BGSAVE, a save point and a scheduled save open a cut at once, and all who wait join it
+//  - else the cron opens one for all who wait, without a file
+//  - who has closed the queue meanwhile is dropped; a cut is not opened for nobody
+//  - SAVE is for the file alone, as it would hold everybody up for the slowest reader; it is refused
+//    during any cut
+//  - BGSAVE during a save of the file is refused, SCHEDULE or not; during a cut for streams alone
+//    it is refused, with SCHEDULE it comes next; inside of EXEC it is always scheduled (as in Redis)
+// A failed save leaves the old file; a stream that fails does not harm the file, nor the other way
+// round. While the snapshot thread hangs in a write, from which the cut was taken, none is opened.
 // Owner: the engine.
 
 import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
-import type { SharedFrameQueue } from '../base/frame-queue.ts'
+import { FrameQueue, type SharedFrameQueue } from '../base/frame-queue.ts'
 import type { Log } from '../base/log.ts'
 import { machineMemory } from '../base/machine.ts'
 import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
@@ -116,6 +124,10 @@ const RETRY_SECONDS = 5
 const LOAD_STEP_BYTES = 512 * 1024
 /** How often the outcome is looked for while a client waits for it. */
 const WATCH_MS = 1
+/** How often, and with what sleep between, SAVE looks for a thread that hangs in a write. */
+const THREAD_LOOKS = 1000
+const THREAD_LOOK_MS = 10
+const WAIT_WORD = new Int32Array(new SharedArrayBuffer(4))
 
 export class Persistence {
   readonly #options: PersistenceOptions
@@ -231,7 +243,7 @@ export class Persistence {
   /** Saves before it returns. An error text when the save failed or another is under way. */
   save(): string | null {
     if (this.#saving) return ALREADY_SAVING
-    if (this.snapshots.isThreadLost) return THREAD_LOST
+    if (!this.#awaitThread()) return THREAD_LOST
     this.#saving = this.#newSaving({ isBackground: false, isSave: true, streams: [] })
     const file = { path: this.#options.settings.filePath, temporaryPath: this.temporaryPath }
     const end = this.snapshots.runNow(this.#order(file, null))
@@ -253,11 +265,14 @@ export class Persistence {
       this.startBackground({ method: this.#scheduledMethod })
       return
     }
-    if (this.#streams.length > 0) this.#begin({ isSave: false, method: null })
     const due = this.#duePoint()
-    if (!due) return
-    this.#options.log.notice(`${due.changes} changes in ${due.seconds} seconds. Saving...`)
-    this.startBackground()
+    if (due) {
+      this.#options.log.notice(`${due.changes} changes in ${due.seconds} seconds. Saving...`)
+      this.startBackground()
+      return
+    }
+    this.#dropClosed()
+    if (this.#streams.length > 0) this.#begin({ isSave: false, method: null })
   }
 
   /** Stops the snapshot under way; no page of it is in use when this returns. */
@@ -276,7 +291,7 @@ export class Persistence {
   replaceFlushed(done: () => void): boolean {
     const { settings, keyspace } = this.#options
     if (settings.savePoints.length === 0 || keyspace.dirty === 0) return false
-    if (this.#saving !== null) {
+    if (this.#saving !== null || this.snapshots.isThreadLost) {
       this.schedule()
       return false
     }
@@ -351,6 +366,7 @@ export class Persistence {
   /** Opens a cut, for the RDB file, if that is wanted, and for all who wait for a stream. */
   #begin({ isSave, method }: { isSave: boolean; method: SnapshotMethod | null }): void {
     const { keyspace, settings, log, processId } = this.#options
+    this.#dropClosed()
     const streams = this.#streams.splice(0)
     this.#saving = this.#newSaving({ isBackground: true, isSave, streams })
     const { filePath: path } = settings
@@ -364,6 +380,25 @@ export class Persistence {
         `${choice.method} (${choice.reason}), ` +
         `reserve ${Math.floor((this.openCut?.boundPages ?? 0) * (PAGE_BYTES / 1024))} KiB`,
     )
+  }
+
+  /** Drops requests whose reader has gone while they waited. */
+  #dropClosed(): void {
+    for (const request of this.#streams.splice(0)) {
+      if (new FrameQueue(request.queue).isClosed) request.onEnd(READER_GONE)
+      else this.#streams.push(request)
+    }
+  }
+
+  /** Waits a while for a thread that hangs in a write: an aborted save may be slow to notice. */
+  #awaitThread(): boolean {
+    const { relieve } = this.#options
+    for (let i = 0; this.snapshots.isThreadLost; i++) {
+      if (i === THREAD_LOOKS) return false
+      if (relieve) relieve()
+      else Atomics.wait(WAIT_WORD, 0, 0, THREAD_LOOK_MS)
+    }
+    return true
   }
 
   #newSaving(how: Omit<Saving, 'waiters' | 'dirtyAtCut'>): Saving {
@@ -470,6 +505,7 @@ export class Persistence {
 }
 
 const ALREADY_SAVING = 'Background save already in progress'
+const READER_GONE = 'its reader has gone before the cut'
 const THREAD_LOST = 'The snapshot thread hangs in a write to the disk; look there'
 
 /** Why a snapshot did not come to its end. */

@@ -62,7 +62,10 @@ export const allCommands: readonly (readonly Command[])[] = [
   configCommands,
   commandCommands,
   debugCommands,
-  persistCommands(persistenceOf),
+  persistCommands({
+    persistenceOf,
+    isExecuting: (context) => serverContext(context).client.isExecuting,
+  }),
   snapshotCommands,
 ]
 

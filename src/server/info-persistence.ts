@@ -12,6 +12,7 @@ const DELAY_PERCENTILES = [50, 99, 99.9] as const
 export function persistenceFields(server: Server): Field[] {
   const { persistence, keyspace, isLoading } = server
   const current = persistence?.current ?? null
+  const save = persistence?.isFileSave ? current : null
   const reserveUsed = current?.reserveUsedBytes ?? 0
   const reservePeak = (persistence?.cutFigures?.slotsPeak ?? 0) * PAGE_BYTES
   const share = current && current.pagesTotal > 0 ? current.pagesDone / current.pagesTotal : 0
@@ -30,7 +31,7 @@ export function persistenceFields(server: Server): Field[] {
     ['rdb_last_bgsave_status', persistence === null || persistence.isLastSaveOk ? 'ok' : 'err'],
     ['rdb_last_bgsave_error', oneLine(persistence?.lastError ?? '')],
     ['rdb_last_bgsave_time_sec', persistence?.lastDurationSeconds ?? -1],
-    ['rdb_current_bgsave_time_sec', current === null ? -1 : Math.floor(current.seconds)],
+    ['rdb_current_bgsave_time_sec', save === null ? -1 : Math.floor(save.seconds)],
     ['rdb_saves', persistence?.saveTotal ?? 0],
     ['rdb_last_cow_size', persistence?.lastReservePeakBytes ?? 0],
     ['rdb_last_load_keys_expired', persistence?.expiredKeysAtLoad ?? 0],
@@ -39,7 +40,7 @@ export function persistenceFields(server: Server): Field[] {
     ['module_fork_in_progress', 0],
     ['module_fork_last_cow_size', 0],
     ...loadingFields(server),
-    ['rdb_current_bgsave_type', current === null ? 'none' : 'forkless'],
+    ['rdb_current_bgsave_type', save === null ? 'none' : 'forkless'],
     ['rdb_last_bgsave_type', (persistence?.saveTotal ?? 0) > 0 ? 'forkless' : 'none'],
     ['forkless_estimated_seconds_remaining', Math.ceil(current?.etaSeconds ?? -1)],
     ...snapshotFields(server),

@@ -44,7 +44,11 @@ function snapshotHelp(_context: Context, _args: Args, reply: Reply): void {
 /** How far the snapshot under way is. */
 function presentRows({ persistence }: Server): Row[] {
   const current = persistence?.current ?? null
-  if (persistence === null || current === null) return [['status', 'idle']]
+  if (persistence === null) return [['status', 'idle']]
+  if (current === null) {
+    const isLost = persistence.snapshots.isThreadLost
+    return [['status', isLost ? 'waiting for a write to the disk that hangs' : 'idle']]
+  }
   const { pagesDone, pagesTotal, seconds, bytesWritten } = current
   const share = pagesTotal === 0 ? 1 : pagesDone / pagesTotal
   return [
