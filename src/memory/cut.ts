@@ -94,6 +94,8 @@ export class Cut implements Guard {
   readonly #early: Int32Array
   readonly #freed: Int32Array
   readonly #stack: Int32Array
+  /** All slots, the lowest last: how the stack begins. */
+  readonly #order: Int32Array
   #stackLength = 0
   #boundPages: number
   /** Slots of this cut. */
@@ -130,6 +132,7 @@ export class Cut implements Guard {
     this.#early = new Int32Array(this.shared.early)
     this.#freed = new Int32Array(this.shared.freed)
     this.#stack = new Int32Array(slotCount)
+    this.#order = Int32Array.from(this.#stack, (_, i) => slotCount - 1 - i)
   }
 
   /** Bytes of the reserve and the rings. */
@@ -186,7 +189,7 @@ export class Cut implements Guard {
     this.#boundPages = Math.max(BOUND_MIN, Math.min(boundPages, this.#reservePages))
     this.#slotCount = this.#boundPages + overdraftOf(this.#boundPages)
     this.#stackLength = this.#slotCount
-    for (let i = 0; i < this.#stackLength; i++) this.#stack[i] = this.#stackLength - 1 - i
+    this.#stack.set(this.#order.subarray(this.#order.length - this.#stackLength))
     this.#pagesAtCut = this.#arena.pool.pagesUsed
     this.#charged = 0
     this.#control.fill(0)

@@ -28,6 +28,7 @@ import type { Disk } from '../base/disk.ts'
 import { FrameQueue, type SharedFrameQueue } from '../base/frame-queue.ts'
 import type { Log } from '../base/log.ts'
 import { machineMemory } from '../base/machine.ts'
+import type { MachineView } from '../base/machine-view.ts'
 import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Cut, CutFigures } from '../memory/cut.ts'
@@ -79,6 +80,8 @@ export interface PersistenceOptions {
   readonly log: Log
   readonly settings: PersistenceSettings
   readonly runner: SnapshotRunner
+  /** Cores and memory; without it they are read from the disk's files. */
+  readonly machine?: MachineView
   readonly processId: number
   /** Thresholds of encodings for values that are loaded; without them Redis's own. */
   readonly limits?: EncodingLimits
@@ -378,7 +381,7 @@ export class Persistence {
     log.notice(
       `${what}: ${keyspace.size} keys, frozen in ${this.lastFreezeUs} us, ` +
         `${choice.method} (${choice.reason}), ` +
-        `reserve ${Math.floor((this.openCut?.boundPages ?? 0) * (PAGE_BYTES / 1024))} KiB`,
+        `reserve ${Math.floor(this.snapshots.boundBytes / 1024)} KiB`,
     )
   }
 

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts'
 import { SystemClock } from '../base/clock.ts'
 import { SystemDisk } from '../base/disk.ts'
 import { ForwardLog } from '../base/log.ts'
+import { SharedMachine } from '../base/machine-view.ts'
 import { NetTransport } from '../base/socket-net.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { PAGES_MAX } from '../memory/layout.ts'
@@ -38,6 +39,7 @@ function main(): void {
     isSupervised: data.supervised,
     transport: new NetTransport(),
     mailbox: new Mailbox(data.mailbox),
+    machine: new SharedMachine(data.machine),
     snapshots: new SnapshotPort(data.snapshotPort),
     processId: process.pid,
   })

@@ -7,6 +7,7 @@
 
 import type { Clock } from '../base/clock.ts'
 import { ErrorCode, type StoreError } from '../base/errors.ts'
+import type { MachineView } from '../base/machine-view.ts'
 import type { Socket, SocketHandler, Transport } from '../base/socket.ts'
 import type { Command } from '../command/command.ts'
 import { CommandTable } from '../command/table.ts'
@@ -32,6 +33,8 @@ export interface EngineOptions extends ServerOptions {
   /** Where snapshots are made; null: the server neither loads nor saves. */
   readonly snapshots: SnapshotRunner | null
   readonly processId: number
+  /** Cores and memory; without it they are read from the disk's files. */
+  readonly machine?: MachineView
   /** Tests: further commands. */
   readonly commands?: readonly Command[]
   /** Tests: every cut proves that no page changed without touch. */
@@ -195,5 +198,6 @@ function persistenceOf(server: Server, options: EngineOptions): Persistence | nu
     isChecking: options.isChecking ?? false,
     onDelay: (event, us) => server.latency.add(event, us / US_PER_MS),
     ...(options.relieve && { relieve: options.relieve }),
+    ...(options.machine && { machine: options.machine }),
   })
 }

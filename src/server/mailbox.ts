@@ -49,6 +49,8 @@ export class Mailbox {
 export interface EngineData {
   readonly config: ConfigTransfer
   readonly mailbox: SharedArrayBuffer
+  /** A SharedMachine that main keeps fresh. */
+  readonly machine: SharedArrayBuffer
   /** To the snapshot thread. */
   readonly snapshotPort: MessagePort
   readonly logLevel: LogLevel

@@ -9,6 +9,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { SystemClock } from '../base/clock.ts'
 import { SystemDisk } from '../base/disk.ts'
 import { LOG_LEVEL_NAMES, LogLevel, ServerLog, standardOutput } from '../base/log.ts'
+import { SharedMachine } from '../base/machine-view.ts'
 import type { Config } from './config.ts'
 import { type EngineData, Mailbox, type MainMessage, Request } from './mailbox.ts'
 import {
@@ -42,6 +43,8 @@ export interface MainOptions {
 /** 128 + SIGUSR1: what a shell shows for a process that the signal has ended. */
 const USR1_EXIT_CODE = 138
 const CRASH_EXIT_CODE = 1
+/** How often cores and memory of the machine are looked at. */
+const MACHINE_INTERVAL_MS = 1000
 
 /** Runs a server until it ends, which ends the process. */
 export function runServer(options: MainOptions): void {
@@ -59,10 +62,11 @@ export function runServer(options: MainOptions): void {
     startDaemon({ clock, environment, command, input }, (exitCode) => process.exit(exitCode))
     return
   }
-  new MainThread(options, { log, disk, supervisor }).start()
+  new MainThread(options, { clock, log, disk, supervisor }).start()
 }
 
 interface MainParts {
+  readonly clock: SystemClock
   readonly log: ServerLog
   readonly disk: SystemDisk
   readonly supervisor: Supervisor
@@ -72,9 +76,11 @@ class MainThread {
   readonly #options: MainOptions
   readonly #config: Config
   readonly #log: ServerLog
+  readonly #clock: SystemClock
   readonly #disk: SystemDisk
   readonly #supervisor: Supervisor
   readonly #mailbox = new Mailbox()
+  readonly #machine = new SharedMachine()
   #engine: Worker | null = null
   /** Written by us, so to be removed by us; '' when there is none. */
   #pidFile = ''
@@ -86,8 +92,9 @@ class MainThread {
   /** What the final save writes to before it renames; '' before one. */
   #temporaryPath = ''
 
-  constructor(options: MainOptions, { log, disk, supervisor }: MainParts) {
+  constructor(options: MainOptions, { clock, log, disk, supervisor }: MainParts) {
     this.#options = options
+    this.#clock = clock
     this.#config = options.config
     this.#log = log
     this.#disk = disk
@@ -98,12 +105,15 @@ class MainThread {
     this.#logStart()
     this.#takeSignals()
     process.on('uncaughtException', (error) => this.#crash(error))
+    this.#machine.refresh(this.#disk)
+    this.#clock.every(MACHINE_INTERVAL_MS, () => this.#machine.refresh(this.#disk))
     const { port1, port2 } = new MessageChannel()
     this.#snapshotPort = port2
     const data: EngineData = {
       snapshotPort: port1,
       config: this.#config.toTransfer(),
       mailbox: this.#mailbox.buffer,
+      machine: this.#machine.buffer,
       logLevel: this.#log.level,
       executable: resolve(this.#options.programName),
       supervised: this.#supervisor !== 'none',

@@ -19,7 +19,7 @@ const HELP = [
   '    Print this help.',
 ]
 
-/** SNAPSHOT STATUS: names and values. O(1); reads the machine's memory and cores. */
+/** SNAPSHOT STATUS: names and values. O(1). */
 function snapshotStatus(context: Context, _args: Args, reply: Reply): void {
   const { server } = serverContext(context)
   const rows = [
@@ -76,7 +76,7 @@ function costRows({ persistence, writeDelay }: Server): Row[] {
   const { openCut, current, lastEnd } = persistence
   const delays = writeDelay.figures
   return [
-    ['reserve_bytes', (openCut?.boundPages ?? 0) * PAGE_BYTES],
+    ['reserve_bytes', persistence.snapshots.boundBytes],
     ['reserve_used_bytes', (openCut?.usedPages ?? 0) * PAGE_BYTES],
     ['reserve_peak_bytes', figures.usedPeak * PAGE_BYTES],
     ['runs_preserved', figures.preservedRuns],

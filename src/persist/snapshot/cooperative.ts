@@ -28,9 +28,9 @@ export const COOPERATIVE_CHUNK_BYTES = 128 * 1024
 const STEP_ROOM_BYTES = 3 * COOPERATIVE_CHUNK_BYTES
 /** Longest slice, and the one while clients want the engine. */
 const SLICE_US = 1000
-const BUSY_SLICE_US_MIN = 250
+const BUSY_SLICE_US_MIN = 200
 /** Time between two slices from which on clients are taken to be at work. */
-const BUSY_GAP_US = 60
+const BUSY_GAP_US = 15
 /** Share of that time that the next slice takes. */
 const BUSY_SHARE = 0.5
 /** Longest work after one command. */

@@ -16,7 +16,7 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import type { Disk } from '../../base/disk.ts'
 import { FrameQueue, type SharedFrameQueue, shareFrameQueue } from '../../base/frame-queue.ts'
 import type { Log } from '../../base/log.ts'
-import { machineCores, machineMemory } from '../../base/machine.ts'
+import { DiskMachine, type MachineView } from '../../base/machine-view.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { BOUND_MIN, Cut, type CutFigures } from '../../memory/cut.ts'
 import { PAGE_BYTES } from '../../memory/layout.ts'
@@ -48,6 +48,8 @@ export interface SnapshotsOptions {
   readonly log: Log
   readonly settings: SnapshotSettings
   readonly runner: SnapshotRunner
+  /** Cores and memory; without it they are read from the disk's files. */
+  readonly machine?: MachineView
   /** Tests: every cut proves that no page changed without touch. */
   readonly isChecking?: boolean
   /** Tests: makes the scanner go on while the engine waits for it. */
@@ -134,6 +136,7 @@ export class Snapshots {
   lastChoice: MethodChoice | null = null
   readonly dirtyRate = new DirtyRate()
   readonly #options: SnapshotsOptions
+  readonly #machine: MachineView
   readonly #speed = new SaveSpeed()
   readonly #progress = new Float64Array(new SharedArrayBuffer(PROGRESS_WORDS * 8))
   readonly #output: SharedFrameQueue = shareFrameQueue(OUTPUT_QUEUE_BYTES)
@@ -154,6 +157,7 @@ export class Snapshots {
 
   constructor(options: SnapshotsOptions) {
     this.#options = options
+    this.#machine = options.machine ?? new DiskMachine(options.disk)
   }
 
   get isOpen(): boolean {
@@ -182,6 +186,11 @@ export class Snapshots {
   /** Bytes of the reserve's buffers, which stay for the next snapshot; 0 before the first. */
   get bufferBytes(): number {
     return this.#cut?.bufferBytes ?? 0
+  }
+
+  /** The bound of the cut that is open or was last. */
+  get boundBytes(): number {
+    return (this.#cut?.boundPages ?? 0) * PAGE_BYTES
   }
 
   /** Counters of the cut that is open or was last; null before the first. */
@@ -224,17 +233,18 @@ export class Snapshots {
     }
   }
 
-  /** What `auto` and the configuration come to just now. Reads the machine's files. */
+  /** What `auto` and the configuration come to just now. */
   choose(requested: SnapshotMethod | null): MethodChoice {
-    const { disk, settings, keyspace } = this.#options
+    const { settings, keyspace } = this.#options
+    const { cores, availableBytes } = this.#machine
     const { datasetBytes } = keyspace.arena
     const open = this.#open
     const left = open === null ? 1 : 1 - this.#shareDone(open)
     return chooseMethod({
       configured: settings.method,
       requested,
-      cores: machineCores(disk),
-      availableBytes: machineMemory(disk).unthrottledBytes,
+      cores,
+      availableBytes,
       heldBytes: (this.figures?.slotsPeak ?? 0) * PAGE_BYTES,
       reserveBytes: settings.reserveBytes,
       datasetBytes,
