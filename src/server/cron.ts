@@ -118,6 +118,7 @@ export class Cron {
     const { keyspace, persistence, send } = this.#server
     if (keyspace.size === 0 && !persistence?.isSaving) return
     this.#areSnapshotsWanted = true
+    persistence?.snapshots.prepare()
     send({ kind: 'snapshots' })
   }
 

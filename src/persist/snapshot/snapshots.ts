@@ -254,6 +254,12 @@ export class Snapshots {
     })
   }
 
+  /** Makes what the first snapshot needs, so that its start does not have to. */
+  prepare(): void {
+    this.#cut ??= this.#makeCut(this.#reservePages)
+    this.#sliceEncoder ??= new SnapshotEncoder(COOPERATIVE_CHUNK_BYTES)
+  }
+
   /** Freezes the keyspace and begins a snapshot. None may be under way. */
   start(order: SnapshotOrder): MethodChoice {
     assert(!this.#isThreadLost, 'the thread is there')
@@ -381,16 +387,20 @@ export class Snapshots {
     return this.#scan === null ? 'background' : 'cooperative'
   }
 
+  get #reservePages(): number {
+    return Math.max(BOUND_MIN, Math.floor(this.#options.settings.reserveBytes / PAGE_BYTES))
+  }
+
   #shareDone({ pagesAtCut }: Open): number {
     return pagesAtCut === 0 ? 1 : Math.min(1, this.#progress[Progress.Pages]! / pagesAtCut)
   }
 
   #openCut(order: SnapshotOrder, choice: MethodChoice, boundBytes: number): Open {
     assert(this.#open === null, 'one cut at a time')
-    const { keyspace, clock, settings, isChecking = false, onDelay } = this.#options
+    const { keyspace, clock, isChecking = false, onDelay } = this.#options
     const { arena } = keyspace
     const boundPages = Math.max(BOUND_MIN, Math.floor(boundBytes / PAGE_BYTES))
-    const most = Math.max(BOUND_MIN, Math.floor(settings.reserveBytes / PAGE_BYTES))
+    const most = this.#reservePages
     if (this.#cut === null || this.#cut.reservePages !== most) this.#cut = this.#makeCut(most)
     const cut = this.#cut
     this.#progress.fill(0)
