@@ -599,6 +599,8 @@ export class Snapshots {
     // A session that failed has left the pages to the engine, which may be in the midst of them.
     this.#scan?.cancel()
     this.#scan = null
+    // One that failed while the scan was on its way to the thread has never had it.
+    if (!cut.hasEnded) openScan(open.source).frozen.end()
     this.#timer?.stop()
     this.#timer = null
     this.#open = null
