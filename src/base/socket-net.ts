@@ -71,6 +71,10 @@ export class NetTransport implements Transport {
     return this.#shared !== null
   }
 
+  flush(): void {
+    this.#shared?.turn.flush()
+  }
+
   listen(
     address: ListenAddress,
     handler: AcceptHandler,

@@ -15,6 +15,11 @@ export interface Transport {
   ): Listener
   /** Begins to connect to another server; what comes of it goes to `handler`, never at once. */
   connect(address: ConnectAddress, handler: ConnectHandler): Attempt
+  /**
+   * Sends at once what was written in this turn of the loop, which otherwise goes out at its end.
+   * For work of some length that the loop does before that.
+   */
+  flush(): void
   /** Ends all listeners, sockets and attempts to connect. */
   close(): void
 }

@@ -82,6 +82,8 @@ export interface PersistenceOptions {
   readonly runner: SnapshotRunner
   /** Cores and memory; without it they are read from the disk's files. */
   readonly machine?: MachineView
+  /** Sends the replies of this turn of the loop before the engine works for a save. */
+  readonly sendReplies?: () => void
   readonly processId: number
   /** Thresholds of encodings for values that are loaded; without them Redis's own. */
   readonly limits?: EncodingLimits
@@ -376,7 +378,7 @@ export class Persistence {
     const temporary = `temp-${processId}-${++this.#saveCount}.rdb`
     const file = isSave ? { path, temporaryPath: join(dirname(path), temporary) } : null
     const choice = this.snapshots.start(this.#order(file, method))
-    for (const { onCut } of streams) onCut()
+    for (const stream of streams) stream.onCut()
     const what = isSave ? 'Background saving started' : 'Snapshot for replicas started'
     log.notice(
       `${what}: ${keyspace.size} keys, frozen in ${this.lastFreezeUs} us, ` +

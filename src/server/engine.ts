@@ -199,5 +199,6 @@ function persistenceOf(server: Server, options: EngineOptions): Persistence | nu
     onDelay: (event, us) => server.latency.add(event, us / US_PER_MS),
     ...(options.relieve && { relieve: options.relieve }),
     ...(options.machine && { machine: options.machine }),
+    sendReplies: () => options.transport.flush(),
   })
 }

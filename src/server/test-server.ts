@@ -139,6 +139,10 @@ export class FakeTransport implements Transport {
     this.#clock = clock
   }
 
+  flush(): void {
+    // Nothing waits here.
+  }
+
   listen(
     address: ListenAddress,
     handler: AcceptHandler,

@@ -50,6 +50,8 @@ export interface SnapshotsOptions {
   readonly runner: SnapshotRunner
   /** Cores and memory; without it they are read from the disk's files. */
   readonly machine?: MachineView
+  /** Sends the replies of this turn of the loop: a slice shall not hold them up. */
+  readonly sendReplies?: () => void
   /** Tests: every cut proves that no page changed without touch. */
   readonly isChecking?: boolean
   /** Tests: makes the scanner go on while the engine waits for it. */
@@ -483,6 +485,7 @@ export class Snapshots {
   #schedule(when: NextSlice): void {
     const { clock } = this.#options
     const run = () => {
+      this.#options.sendReplies?.()
       const next = this.#scan?.slice() ?? NextSlice.None
       this.#schedule(next)
     }
