@@ -116,7 +116,9 @@ export class SnapshotEncoder {
 
   /** Moves pages that fill the reserve to the spill, while nothing can be written. */
   spillDue(): void {
-    this.#theStream.scanner.spillDue()
+    const { scanner, frozen, options } = this.#theStream
+    scanner.spillDue()
+    options.progress[Progress.Spilled] = frozen.spilled?.total ?? 0
   }
 
   /** Whether pages that fill the reserve could be emitted now. */

@@ -138,6 +138,7 @@ export class TestCut implements SavingBench {
   readonly runner = new SteppedRunner(this.disk)
   readonly keyspace: Keyspace
   readonly persistence: Persistence
+  readonly settings: { -readonly [K in keyof PersistenceSettings]: PersistenceSettings[K] }
 
   constructor({ seed, reservePages, scanner }: TestCutOptions) {
     this.scanner = scanner
@@ -151,12 +152,13 @@ export class TestCut implements SavingBench {
     })
     this.keyspace.advance(NOW_MS)
     this.disk.makeDirectory('/data')
+    this.settings = settingsOf(seed, reservePages, scanner)
     this.persistence = new Persistence({
       keyspace: this.keyspace,
       disk: this.disk,
       clock: this.clock,
       log: log as never,
-      settings: settingsOf(seed, reservePages, scanner),
+      settings: this.settings,
       runner: this.runner,
       processId: 1,
       isChecking: true,
