@@ -49,7 +49,8 @@ export interface Saved {
   readonly spilledBytes: number
   /** Turns that the save took. */
   readonly turns: number
-  readonly cut: Cut
+  /** Of the reserve as the cut opened; it falls when the engine takes the scan over. */
+  readonly boundPages: number
 }
 
 /** A server, and one client of it. */
@@ -151,13 +152,15 @@ export class SavingServer {
   }
 
   /** BGSAVE, which must begin at once; what was there then. */
-  begin(): Pick<Saved, 'atCut' | 'nowMs'> {
+  begin(): Pick<Saved, 'atCut' | 'nowMs' | 'boundPages'> {
     const atCut = this.contents()
     const nowMs = this.clock.nowMs()
     const how = this.scanner === 'changing' ? [] : [this.scanner]
     match(this.call('BGSAVE', ...how), STARTED)
-    this.#cut = this.persistence.openCut
-    return { atCut, nowMs }
+    const cut = this.persistence.openCut
+    assert(cut !== null, 'a save opens a cut')
+    this.#cut = cut
+    return { atCut, nowMs, boundPages: cut.boundPages }
   }
 
   /** Goes on until the save has ended, well or not, with `during` called before each turn. */
@@ -174,13 +177,12 @@ export class SavingServer {
   /** A save from BGSAVE to its good end, with `during` called between the steps of it. */
   save(during: (turn: number) => void): Saved {
     const begun = this.begin()
-    const cut = this.#cut
     const turns = this.finish(during)
     equal(this.persistence.lastError, '')
     const { lastEnd } = this.persistence
-    assert(lastEnd !== null && cut !== null, 'a save that ended says how')
+    assert(lastEnd !== null, 'a save that ended says how')
     const { figures, spilledBytes } = lastEnd
-    return { ...begun, figures: { ...figures }, spilledBytes, turns, cut }
+    return { ...begun, figures: { ...figures }, spilledBytes, turns }
   }
 
   /** Frees what is left to be freed, checks everything, and that no page is held any more. */

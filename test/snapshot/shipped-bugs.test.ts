@@ -187,10 +187,10 @@ for (const scanner of SCANNERS) {
         }
         if (scanner === 'background') scene.clock.advance(1)
       })
-      const { figures, cut } = saved
+      const { figures, boundPages } = saved
       assert.ok(figures.heldPagesPeak + figures.preservedPages > 0)
       // What is deleted is counted: a command's own may come on top of the bound.
-      assert.ok(figures.usedPeak <= cut.boundPages + 16, `${figures.usedPeak} pages`)
+      assert.ok(figures.usedPeak <= boundPages + 16, `${figures.usedPeak} pages`)
       scene.settle()
       scene.expectFile(saved)
     })
