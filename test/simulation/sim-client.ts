@@ -41,6 +41,8 @@ export class SimClient implements Socket {
   #sentBytes = 0
   #deliveredBytes = 0
   #inbox: Buffer = Buffer.alloc(0)
+  /** What came since the inbox was looked at; a long reply comes in many pieces. */
+  #pieces: Uint8Array[] = []
   #handler: SocketHandler | null = null
 
   constructor(id: number) {
@@ -93,8 +95,9 @@ export class SimClient implements Socket {
   /** Hands the first bytes of the outbox to the server. */
   deliver(count: number): void {
     const length = Math.min(count, this.#outbox.length)
-    const chunk = Buffer.alloc(length + 2 * NOISE_BYTES, NOISE)
-    this.#outbox.copy(chunk, NOISE_BYTES, 0, length)
+    // No Buffer, of which `slice` is no copy: the door of the server hands out none either.
+    const chunk = new Uint8Array(length + 2 * NOISE_BYTES).fill(NOISE)
+    chunk.set(this.#outbox.subarray(0, length), NOISE_BYTES)
     this.#outbox = this.#outbox.subarray(length)
     this.#deliveredBytes += length
     this.#handler?.onData(chunk, NOISE_BYTES, length)
@@ -103,6 +106,8 @@ export class SimClient implements Socket {
 
   /** The next whole reply; null: none. */
   takeReply(): Value | null {
+    if (this.#pieces.length > 0) this.#inbox = Buffer.concat([this.#inbox, ...this.#pieces])
+    this.#pieces = []
     const parsed = parseValue(this.#inbox, 0)
     if (parsed === null) return null
     this.#inbox = this.#inbox.subarray(parsed.next)
@@ -118,7 +123,7 @@ export class SimClient implements Socket {
   write(bytes: Uint8Array, start: number, length: number): void {
     if (this.isClosed) return
     if (this.isStuck) this.pendingBytes += length
-    this.#inbox = Buffer.concat([this.#inbox, bytes.subarray(start, start + length)])
+    this.#pieces.push(bytes.slice(start, start + length))
     this.onWrite()
   }
 

@@ -1,12 +1,18 @@
-// A run of the simulation: what may happen in each step, and the program.
+// A run of the simulation of commands and restarts: what may happen in each step. And the program
+// for all simulations.
 //
-//   npm run simulate -- [--seed=N] [--steps=N] [--runs=N]
+//   npm run simulate -- [--only commands|cuts] [--hours=N | --runs=N] [--seed=N]
+//                       [--steps=N] [--events=N]
 //
-// Without a seed each run takes another one. A failure says SEED= and STEP=; the same seed fails at
-// the same step again.
+//   commands   all that is said and kept, held against a model (simulation.ts); strings only
+//   cuts       snapshots of all types while everything changes (cuts.ts)
+//
+// Without `--only` they take turns; without a seed each run takes another one. A failure says the
+// seed and where; the same seed fails there again, and of cuts the events that matter are shown.
 
 import { parseArgs } from 'node:util'
 import type { DiskOperation } from '../../src/base/disk-fake.ts'
+import { shrinkCuts, simulateCuts } from './cuts.ts'
 import type { SimClient } from './sim-client.ts'
 import { CLIENTS_MAX, type Tally, World } from './simulation.ts'
 
@@ -184,21 +190,80 @@ function finish(world: World): void {
   world.check()
 }
 
+/** What the program can run: a run from a seed, giving counts; throws at what is wrong. */
+interface Simulation {
+  readonly name: string
+  readonly run: (seed: number) => object
+  /** What there is to say about a seed that fails. */
+  readonly explain: (seed: number) => string
+}
+
+const PROGRESS_MS = 60_000
+const HOUR_MS = 3_600_000
+
+/** Runs simulations in turn, until the time or the number of runs is over, or one fails. */
+function soak(
+  simulations: readonly Simulation[],
+  limits: { readonly first: number; readonly runs: number; readonly hours: number },
+): void {
+  const startMs = Date.now()
+  let toldMs = startMs
+  const totals = new Map<string, number>()
+  const isOver = (run: number) =>
+    limits.hours > 0 ? Date.now() - startMs > limits.hours * HOUR_MS : run >= limits.runs
+  let run = 0
+  for (; !isOver(run); run++) {
+    for (const { name, run: simulation, explain } of simulations) {
+      const seed = limits.first + run
+      try {
+        for (const [what, count] of Object.entries(simulation(seed))) {
+          totals.set(`${name} ${what}`, (totals.get(`${name} ${what}`) ?? 0) + count)
+        }
+      } catch (error) {
+        console.log(error, `\n${explain(seed)}`)
+        process.exitCode = 1
+        return
+      }
+    }
+    if (Date.now() - toldMs < PROGRESS_MS) continue
+    toldMs = Date.now()
+    console.log(`SEED=${limits.first + run}, run ${run + 1}: ${show(totals)}`)
+  }
+  console.log(`SEED=${limits.first}, ${run} runs, all well: ${show(totals)}`)
+}
+
+function show(totals: ReadonlyMap<string, number>): string {
+  return [...totals].map(([what, count]) => `${what} ${count}`).join(', ')
+}
+
 function main(): void {
   const { values } = parseArgs({
     options: {
       seed: { type: 'string' },
       steps: { type: 'string', default: '20000' },
+      events: { type: 'string', default: '3000' },
       runs: { type: 'string', default: '1' },
+      hours: { type: 'string', default: '0' },
+      only: { type: 'string', default: '' },
     },
   })
-  const first = Number(values.seed ?? Math.floor(Math.random() * 1e9))
-  for (let run = 0; run < Number(values.runs); run++) {
-    const seed = first + run
-    const { tally, trace } = simulate({ seed, steps: Number(values.steps) })
-    const counts = Object.entries(tally).map(([name, count]) => `${name} ${count}`)
-    console.log(`SEED=${seed} trace ${trace.toString(16)}: ${counts.join(', ')}`)
-  }
+  const steps = Number(values.steps)
+  const count = Number(values.events)
+  const simulations: readonly Simulation[] = [
+    { name: 'commands', run: (seed) => simulate({ seed, steps }).tally, explain: () => '' },
+    {
+      name: 'cuts',
+      run: (seed) => simulateCuts({ seed, count }).tally,
+      explain: (seed) => shrinkCuts({ seed, count }),
+    },
+  ]
+  const chosen = simulations.filter(({ name }) => values.only === '' || values.only === name)
+  if (chosen.length === 0) throw new Error(`--only is one of commands, cuts, not ${values.only}`)
+  soak(chosen, {
+    first: Number(values.seed ?? Math.floor(Math.random() * 1e9)),
+    runs: Number(values.runs),
+    hours: Number(values.hours),
+  })
 }
 
 if (import.meta.main) main()

@@ -154,6 +154,8 @@ export class World {
     this.#keepTime()
     for (const client of [...this.clients]) this.#settle(client)
     if (ms < RESUME_MS_MAX || this.about.pausedUntilMs + RESUME_MS_MAX > this.nowMs) return
+    // Who stands in line for the write delay waits for the snapshot.
+    if (this.server.engine.server.writeDelay.waitingCount > 0) return
     const isLeft = this.clients.some((client) => client.isPostponed)
     this.expectNoFault('after a pause', isLeft ? 'a command is still kept back' : '')
   }
