@@ -15,7 +15,7 @@ import { Type } from '../../keyspace/record.ts'
 import { SetValue } from '../../keyspace/set/set-value.ts'
 import { SetWalk } from '../../keyspace/set/set-walk.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
-import { type CutBench, NOW_MS, runCuts, SCANNERS, TestCut } from './test-cut.ts'
+import { type CutBench, expectAllSeen, NOW_MS, runCuts, SCANNERS, TestCut } from './test-cut.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
@@ -120,3 +120,5 @@ for (let round = 0; round < ROUNDS; round++) {
     })
   }
 }
+
+test('pages were spilled, freed ones held, and the scan handed over both ways', expectAllSeen)

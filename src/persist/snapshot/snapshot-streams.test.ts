@@ -15,7 +15,15 @@ import { fieldsOf } from '../../keyspace/stream/test-stream.ts'
 import { NULL } from '../../memory/layout.ts'
 import { payloadOf } from '../dump.ts'
 import { RdbEntry } from '../rdb/rdb-target.ts'
-import { FILE, finishSave, NOW_MS, SCANNERS, TestCut, type TestCutOptions } from './test-cut.ts'
+import {
+  expectAllSeen,
+  FILE,
+  finishSave,
+  NOW_MS,
+  SCANNERS,
+  TestCut,
+  type TestCutOptions,
+} from './test-cut.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
@@ -130,6 +138,8 @@ for (let round = 0; round < ROUNDS; round++) {
     })
   }
 }
+
+test('pages were spilled, freed ones held, and the scan handed over both ways', expectAllSeen)
 
 function saveAndCompare(bench: Bench): void {
   const { scanner, random } = bench

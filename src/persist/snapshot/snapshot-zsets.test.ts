@@ -11,7 +11,7 @@ import { defaultEncodingLimits } from '../../keyspace/encoding-limits.ts'
 import { copyZset } from '../../keyspace/zset/copy-zset.ts'
 import { zsetsOf } from '../../keyspace/zset/zset.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
-import { type CutBench, NOW_MS, runCuts, SCANNERS, TestCut } from './test-cut.ts'
+import { type CutBench, expectAllSeen, NOW_MS, runCuts, SCANNERS, TestCut } from './test-cut.ts'
 
 const SEED = Number(process.env['SEED'] ?? 1)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
@@ -101,3 +101,5 @@ for (let round = 0; round < ROUNDS; round++) {
     })
   }
 }
+
+test('pages were spilled, freed ones held, and the scan handed over both ways', expectAllSeen)

@@ -15,6 +15,8 @@ import { SteppedRunner } from './test-runner.ts'
 export const NOW_MS = 1_700_000_000_000
 export const FILE = '/data/dump.rdb'
 const PAGE_CAPACITY = 16384 * 16
+/** Mean turns between two changes of the count of cores. */
+const CORES_TURNS = 8
 const STATUS_FILE = '/proc/self/status'
 
 /** Who scans. `changing`: `auto` on a machine that loses and gains a core now and then. */
@@ -31,17 +33,33 @@ export class TickingClock extends FakeClock {
     this.#random = random
   }
 
+  /** Lets time pass in which no timer runs, as when the machine gives the process no turn. */
+  skip(us: number): void {
+    this.#ticksUs += us
+  }
+
   override monotonicUs(): number {
     this.#ticksUs += this.#random.below(1500)
     return super.monotonicUs() + this.#ticksUs
   }
 }
 
+/**
+ * What all that `finishSave` has driven in this process has brought about: a test whose seeds never
+ * meet one of these shows nothing of it (`expectAllSeen`).
+ */
+const seen = { preservedPages: 0, heldPages: 0, spilledBytes: 0, toEngine: 0, toThread: 0 }
+
+/** Asserts, behind all seeds of a file, that each part of the engine had its turn in them. */
+export function expectAllSeen(): void {
+  for (const [what, count] of Object.entries(seen)) assert(count > 0, what)
+}
+
 /** What `finishSave` drives. */
 export interface SavingBench {
   readonly random: Random
   readonly disk: FakeDisk
-  readonly clock: FakeClock
+  readonly clock: TickingClock
   readonly runner: SteppedRunner
   readonly persistence: Persistence
 }
@@ -57,6 +75,7 @@ export function finishSave(bench: SavingBench, scanner: ScannerName, change: () 
   const { random, disk, clock, runner, persistence } = bench
   if (scanner === 'changing') setCores(disk, random.below(2) === 0 ? 1 : 2)
   equal(persistence.startBackground(), null)
+  let method = persistence.current?.method
   for (let turn = 0; persistence.isSaving; turn++) {
     assert(turn < 1_000_000, 'a save comes to its end')
     change()
@@ -64,12 +83,20 @@ export function finishSave(bench: SavingBench, scanner: ScannerName, change: () 
     const steps = random.below(3)
     for (let i = 0; i < steps; i++) runner.step()
     if (scanner !== 'background') clock.advance(random.below(3) * 0.2)
-    if (scanner === 'changing' && random.below(100) === 0) {
+    if (scanner === 'changing' && random.below(CORES_TURNS) === 0) {
       setCores(disk, random.below(2) === 0 ? 1 : 2)
+      // The method is decided again once a second.
+      clock.skip(1_000_001)
     }
     persistence.cron()
+    const now = persistence.current?.method ?? method
+    if (now !== method) seen[now === 'cooperative' ? 'toEngine' : 'toThread']++
+    method = now
   }
   equal(persistence.lastError, '')
+  seen.preservedPages += persistence.cutFigures?.preservedPages ?? 0
+  seen.heldPages += persistence.cutFigures?.heldPagesPeak ?? 0
+  seen.spilledBytes += persistence.lastEnd?.spilledBytes ?? 0
 }
 
 /** Pages of the reserve, by seed. */
