@@ -269,8 +269,8 @@ export class SnapshotSession {
     if (this.#isScanner) {
       this.#leaveDisk()
       this.#encoder?.spillDue()
-      this.#host.waitForStream(queue)
       this.#enterDisk()
+      this.#host.waitForStream(queue)
       return
     }
     this.#stopIfCancelled()
