@@ -43,6 +43,8 @@ export interface MainOptions {
 /** 128 + SIGUSR1: what a shell shows for a process that the signal has ended. */
 const USR1_EXIT_CODE = 138
 const CRASH_EXIT_CODE = 1
+/** How long threads may take to end. */
+const END_LIMIT_MS = 3000
 /** How often cores and memory of the machine are looked at. */
 const MACHINE_INTERVAL_MS = 1000
 
@@ -82,11 +84,14 @@ class MainThread {
   readonly #mailbox = new Mailbox()
   readonly #machine = new SharedMachine()
   #engine: Worker | null = null
+  #snapshots: Worker | null = null
   /** Written by us, so to be removed by us; '' when there is none. */
   #pidFile = ''
   /** The snapshot thread's end; jobs wait in it until the thread is there. */
   #snapshotPort: MessagePort | null = null
   #isReady = false
+  /** The threads are being ended. */
+  #isEnding = false
   /** A signal has ordered a shutdown that is not given up. */
   #isStopping = false
   /** What the final save writes to before it renames; '' before one. */
@@ -138,6 +143,7 @@ class MainThread {
     const thread = new Worker(file, options)
     thread.on('error', (error) => this.#crash(error))
     thread.on('exit', (code) => this.#crash(new Error(`the snapshot thread ended with ${code}`)))
+    this.#snapshots = thread
   }
 
   #logStart(): void {
@@ -245,7 +251,7 @@ class MainThread {
     if (isInterrupt && this.#isStopping) {
       this.#log.signal('You insist... exiting now.')
       this.#removeTemporaryFile()
-      process.exit(1)
+      return this.#end(1)
     }
     this.#isStopping = true
     if (!this.#isReady && this.#engine !== null) {
@@ -272,13 +278,31 @@ class MainThread {
       removePidFile(this.#pidFile, { disk: this.#disk, log: this.#log })
     }
     if (isGraceful) this.#log.warning('Tidemark is now ready to exit, bye bye...')
-    process.exit(code)
+    this.#end(code)
+  }
+
+  /**
+   * Ends the threads, then the process. One that hangs in a call of the system (a disk that does
+   * not answer) cannot be ended, and `process.exit` would wait for it for ever: then only a signal
+   * helps, and the exit code says so.
+   */
+  #end(code: number): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    this.#clock.after(END_LIMIT_MS, () => {
+      this.#log.warning('A thread hangs in a call of the system, probably for a disk; killing it')
+      process.kill(process.pid, 'SIGKILL')
+    })
+    const threads = [this.#engine, this.#snapshots].filter((thread) => thread !== null)
+    void Promise.all(threads.map((thread) => thread.terminate())).then(() => process.exit(code))
   }
 
   /** Reports a bug of ours the way operators know it, and ends. */
   #crash(error: unknown): void {
+    // That of a thread which is being ended is none.
+    if (this.#isEnding) return
     this.#reportCrash('crashed by an error of its own', error)
-    process.exit(CRASH_EXIT_CODE)
+    this.#end(CRASH_EXIT_CODE)
   }
 
   /** The same for a signal that means a crash; the process then ends by that signal. */
