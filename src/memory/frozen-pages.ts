@@ -283,9 +283,22 @@ export class FrozenPages {
     this.#theSpill.read(this.#slot[page]!, range, target, start)
   }
 
-  /** The first page of the run or span that `page` lies in. */
+  /** The first page of the run or span that `page` lies in; of a spilled run, as it was. */
   headOf(page: number): number {
+    const spilled = this.#spilledHeadOf(page)
+    if (spilled >= 0) return spilled
     return isBodyKind(Atomics.load(this.#kind, page)) ? page - this.#run[page]! : page
+  }
+
+  /** First page of the spilled run of the cut that `page` lies in, whatever is there now; or -1. */
+  #spilledHeadOf(page: number): number {
+    if (this.#spilled === null) return -1
+    const { runs } = this.#spilled
+    for (let head = page; head > page - RUN_PAGES_MAX && head > 0; head--) {
+      const pageCount = runs[head]!
+      if (pageCount !== 0) return pageCount !== SPAN_PAGE && head + pageCount > page ? head : -1
+    }
+    return -1
   }
 
   /** Pages of the span that starts at `page`. */
