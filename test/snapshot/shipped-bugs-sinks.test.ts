@@ -1,8 +1,8 @@
 // Goal: what others shipped as bugs of their snapshots does not happen here, by any method: rows of
 // the list in shipped-bugs.test.ts that are about sinks which fail, stand still or go.
-// Method: the disk in memory fails where it is told to, readers of streams take nothing for a while.
-// After each end no page is held, the arena is as before, the reason can be seen, the next save
-// works. While a sink stands still clients are served.
+// Method: the disk in memory fails where it is told to, readers of streams take nothing for a
+// while. After each end no page is held, the arena is as before, the reason can be seen, the next
+// save works. While a sink stands still clients are served.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

@@ -136,7 +136,7 @@ for (const scanner of SCANNERS) {
       scene.expectFile(saved)
     })
 
-    it('data that was replaced as a whole under the scan was freed too early (valkey #4460)', () => {
+    it('data replaced as a whole under the scan was freed too early (valkey #4460)', () => {
       const scene = filled(scanner)
       scene.do('SELECT', '1')
       fill(scene, 50)

@@ -38,7 +38,7 @@ export class SlowReader {
     }
     const others = runner.onStall
     runner.onStall = (stalled) => {
-      // The runner knows the session's end of the queue only; a full one is this one's or another's.
+      // The runner knows the session's end of the queue only: the full one may be another's.
       if (this.#queue.queuedBytes <= QUEUE_BYTES / 2) return others(stalled)
       this.stalls++
       this.onStall()
