@@ -134,11 +134,17 @@ export class FakeDisk implements Disk {
   #faults: { rule: DiskFault; seen: number }[] = []
   #operations = 0
   #powerCutAt = Number.POSITIVE_INFINITY
+  #isOff = false
   #generation = 0
 
   /** Operations so far: points at which `cutPowerAt` can be set. */
   get operations(): number {
     return this.#operations
+  }
+
+  /** Whether an operation has met the power cut: what was told of it since is of no interest. */
+  get isOff(): boolean {
+    return this.#isOff
   }
 
   /** Bytes of all files that have a name. */
@@ -173,6 +179,7 @@ export class FakeDisk implements Disk {
     this.#durable = names
     this.#live = new Map(names)
     this.#unsynced = []
+    this.#isOff = false
     this.#powerCutAt = Number.POSITIVE_INFINITY
     this.#generation++
   }
@@ -293,7 +300,10 @@ export class FakeDisk implements Disk {
 
   /** Counts the operation, fails it if a rule says so, else runs it. */
   #run<T>(operation: DiskOperation, path: string, run: () => T): T {
-    if (this.#operations++ >= this.#powerCutAt) throw new PowerCut(`${operation} ${path}`)
+    if (this.#operations++ >= this.#powerCutAt) {
+      this.#isOff = true
+      throw new PowerCut(`${operation} ${path}`)
+    }
     return diskCall(operation, path, () => {
       let code = ''
       for (const fault of this.#faults) {

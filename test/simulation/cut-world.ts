@@ -24,7 +24,7 @@ import { CLIENTS, type CutEvent, type CutProfile } from './cut-events.ts'
 import { StreamReader } from './cut-readers.ts'
 import { brief, type Contents, differenceOf } from './model.ts'
 import { type Sent, SimClient } from './sim-client.ts'
-import { DUMP_PATH, isPowerCut, SimDisk } from './sim-disk.ts'
+import { DUMP_PATH, SimDisk } from './sim-disk.ts'
 import { digestsOf } from './value-digests.ts'
 
 /** What a run did, to see that it did something. */
@@ -269,9 +269,10 @@ export class CutWorld {
     try {
       action()
     } catch (fault) {
-      if (!isPowerCut(fault)) throw fault
-      this.#crash()
+      // Whatever was thrown or found wrong since is of the power cut.
+      if (!this.#disk.isOff) throw fault
     }
+    if (this.#disk.isOff) this.#crash()
   }
 
   /** Comes back with what the disk has kept; that is one of the states it may have kept. */

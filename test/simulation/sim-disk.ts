@@ -77,11 +77,3 @@ export function statesAt(state: FileState, databaseCount: number, nowMs: number)
   const empty = () => new Map<string, string>()
   return state === null ? Array.from({ length: databaseCount }, empty) : aliveAt(state, nowMs)
 }
-
-/**
- * The only error that a simulation expects out of the server's code; a snapshot that meets it tells
- * of it in the words of its own.
- */
-export function isPowerCut(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'PowerCut' || /\bPowerCut:/.test(error.message))
-}
