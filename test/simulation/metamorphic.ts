@@ -1,7 +1,8 @@
 // The same commands under other conditions give the same replies and the same data: whatever the
 // protocol, the hash secret, the size of the reserve, the form of the file, the splits of the byte
-// stream; with no cut open, one open all the time, or one that goes on step by step; with a
-// restart in the middle. No model: each variant is compared with the plainest.
+// stream; with no cut open, one open all the time, or one that goes on step by step, by either method
+// or by both in turn; with a restart in the middle. No model: each variant is compared with the
+// plainest. Writers are not held back, as the time that they would wait is part of the conditions.
 //
 // Exempt is what may differ: the order of KEYS and the choice of RANDOMKEY, how many expired keys
 // DBSIZE counts, the bytes of DUMP (compressed or not), whether OBJECT ENCODING says embstr or raw
@@ -9,6 +10,7 @@
 
 import assert from 'node:assert/strict'
 import { Random } from '../../src/base/random.ts'
+import { setCores, TickingClock } from '../../src/persist/snapshot/test-cut.ts'
 import { type TestClient, TestServer } from '../../src/server/test-server.ts'
 import { encodeCommand, parseValue, type Value } from '../lib/resp.ts'
 import { Generator } from './generator.ts'
@@ -26,6 +28,8 @@ export interface Variant {
   readonly version?: 2 | 3
   /** Steps of a snapshot per event while there is always one; none: no snapshots. */
   readonly snapshotSteps?: number
+  /** About so often, in events, the machine loses its second core or gets it back. */
+  readonly coresChangeEvery?: number
   /** Events after which the server saves and starts again. */
   readonly restartEvery?: number
   readonly isSplit?: boolean
@@ -39,6 +43,13 @@ export const VARIANTS: readonly Variant[] = [
   { name: 'a cut always open, a large reserve', snapshotSteps: 0, config: reserve('32mb') },
   { name: 'snapshots step by step', snapshotSteps: 1 },
   { name: 'fast snapshots without compression', snapshotSteps: 20, config: compression('no') },
+  { name: 'cooperative snapshots', snapshotSteps: 2, config: method('cooperative') },
+  {
+    name: 'cooperative snapshots, a large reserve',
+    snapshotSteps: 1,
+    config: { ...method('cooperative'), ...reserve('32mb') },
+  },
+  { name: 'snapshots that change their method', snapshotSteps: 1, coresChangeEvery: 7 },
   { name: 'restarts', restartEvery: 150 },
   { name: 'restarts from uncompressed files', restartEvery: 70, config: compression('no') },
   { name: 'restarts among snapshots', restartEvery: 110, snapshotSteps: 2, secret: 5, version: 3 },
@@ -47,6 +58,7 @@ export const VARIANTS: readonly Variant[] = [
 const CLIENTS = 3
 const DATABASES = 4
 const START_MS = 1_700_000_000_000
+const NO_CUT = { openCut: null, cutNumber: 0 }
 const PAGE_CAPACITY = 16384 * 4
 const BASE_CONFIG = {
   'enable-debug-command': 'yes',
@@ -57,6 +69,10 @@ const BASE_CONFIG = {
 
 function reserve(size: string): Record<string, string> {
   return { 'snapshot-reserve': size }
+}
+
+function method(name: string): Record<string, string> {
+  return { 'snapshot-method': name }
 }
 
 function compression(answer: string): Record<string, string> {
@@ -132,6 +148,10 @@ class VariantRun {
     const { persistence } = this.#server.engine.server
     if (steps === undefined || persistence === null) return
     persistence.cron()
+    const { coresChangeEvery = 0 } = this.#variant
+    if (coresChangeEvery > 0 && this.#random.below(coresChangeEvery) === 0) {
+      setCores(this.#server.disk, this.#random.below(2) === 0 ? 1 : 2)
+    }
     if (!persistence.isSaving) assert.equal(persistence.startBackground(), null)
     for (let i = 0; i < steps; i++) this.#server.runner.step()
   }
@@ -157,10 +177,11 @@ class VariantRun {
       config: { ...BASE_CONFIG, ...config },
       pageCapacity: PAGE_CAPACITY,
       seed: secret,
-      startMs,
+      clock: tickingFrom(startMs),
       hasPersistence: true,
       ...(before && { disk: before.disk }),
     })
+    server.engine.server.writeDelay.source = NO_CUT
     this.#clients = this.#selected.map((database) => {
       const client = server.connect()
       if (version === 3) client.call('HELLO', '3')
@@ -181,6 +202,13 @@ class VariantRun {
     }
     return received
   }
+}
+
+/** A clock that ends the engine's slices, and says the same time as one that stands still. */
+function tickingFrom(startMs: number): TickingClock {
+  const clock = new TickingClock(new Random(startMs))
+  clock.advance(startMs - clock.nowMs())
+  return clock
 }
 
 function parse(text: string): Value {
