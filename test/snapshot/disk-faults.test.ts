@@ -1,8 +1,8 @@
 // Goal: whatever the disk does to a save, by either method: the old file stands, nothing is left of
 // the new one, INFO, the log and SNAPSHOT STATUS say why, MISCONF comes as configured, clients are
 // served on, and the next save works.
-// Method: real servers and real faults. A full disk is a small tmpfs (which takes root), and without
-// any rights a limit of the size of files; a disk that hangs is a FIFO in the place of the temporary
+// Method: real servers and real faults. A full disk is a small tmpfs (for which it takes root), and
+// without rights a limit of the size of files; a disk that hangs is a FIFO in the place of the temporary
 // file: opening and writing it block as long as nobody reads.
 
 import assert from 'node:assert/strict'

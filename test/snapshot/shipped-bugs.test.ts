@@ -7,6 +7,7 @@
 //   here                          rows 1–10, 16, 18, 19: what is in the file
 //   shipped-bugs-large.test.ts    rows 11, 12, 17, 22: what it costs
 //   shipped-bugs-sinks.test.ts    rows 13–15, 20, 21: sinks that fail or stand still
+//   shipped-bugs-threads.test.ts  rows 2, 6, 12 on a whole server, with its threads and sockets
 //
 // Of rows that need what does not exist yet the nearest is tested; whoever adds a part adds these:
 //   replicas (rows 4, 5, 15, 16): a replica that saves while its primary's stream changes keys
