@@ -127,7 +127,7 @@ export class FrameQueue {
     Atomics.wait(this.#words, Word.Write, read, limitMs)
   }
 
-  /** Reader: looks at the next frame, which is in `kind` and `length` then; false: there is none. */
+  /** Reader: looks at the next frame, then in `kind` and `length`; false: there is none. */
   next(): boolean {
     if (this.queuedBytes === 0) return false
     const at = this.#words[Word.Read]! & (this.capacity - 1)

@@ -278,7 +278,7 @@ export class FrozenPages {
     return this.#spill ?? fail('what is spilled has a place')
   }
 
-  /** Reads `range` of the spilled pages from `page` on; they are taken then, unless it is a look. */
+  /** Reads `range` of the spilled pages from `page` on; they are taken then, or looked at. */
   #readSpilled(page: number, range: PageRange, target: Uint8Array, start: number): void {
     this.#theSpill.read(this.#slot[page]!, range, target, start)
   }

@@ -1,8 +1,8 @@
 // SAVE, BGSAVE, LASTSAVE: the rows of these commands and how they answer. What they start, and what
 // may not run beside what, is `Persistence`'s.
 //
-// A context knows nothing of persistence, nor of EXEC: whoever builds the command table, the server,
-// passes the way from one to the other.
+// A context knows nothing of persistence, nor of EXEC: whoever builds the command table, the
+// server, passes the way from one to the other.
 
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { type Args, word } from '../resp/args.ts'
@@ -22,6 +22,9 @@ const OTHER_SNAPSHOT = replyError(
     'order to schedule a BGSAVE whenever possible.',
 )
 const SAVE_FAILED = replyError('ERR')
+
+type Handler = NonNullable<Command['run']>
+type Name = 'save' | 'bgsave' | 'lastsave'
 
 /** What the rows need of the server. */
 export interface PersistHost {
@@ -72,6 +75,11 @@ export function persistCommands({ persistenceOf, isExecuting }: PersistHost): re
     reply.integer(persistenceOf(context).lastSaveSeconds)
   }
 
+  return rowsOf({ save, bgsave, lastsave })
+}
+
+/** The rows with these handlers. */
+function rowsOf({ save, bgsave, lastsave }: Record<Name, Handler>): readonly Command[] {
   return [
     {
       name: 'save',

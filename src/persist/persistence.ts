@@ -13,10 +13,10 @@
 //  - BGSAVE, a save point and a scheduled save open a cut at once, and all who wait join it
 //  - else the cron opens one for all who wait, without a file
 //  - who has closed the queue meanwhile is dropped; a cut is not opened for nobody
-//  - SAVE is for the file alone, as it would hold everybody up for the slowest reader; it is refused
-//    during any cut
+//  - SAVE is for the file alone, as it would hold everybody up for the slowest reader; during any
+//    cut it is refused
 //  - BGSAVE during a save of the file is refused, SCHEDULE or not; during a cut for streams alone
-//    it is refused, with SCHEDULE it comes next; inside of EXEC it is always scheduled (as in Redis)
+//    it is refused, with SCHEDULE it comes next; inside of EXEC it is scheduled, as in Redis
 // A failed save leaves the old file; a stream that fails does not harm the file, nor the other way
 // round. While the snapshot thread hangs in a write, from which the cut was taken, none is opened.
 // Owner: the engine.

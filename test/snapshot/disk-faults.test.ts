@@ -2,8 +2,8 @@
 // the new one, INFO, the log and SNAPSHOT STATUS say why, MISCONF comes as configured, clients are
 // served on, and the next save works.
 // Method: real servers and real faults. A full disk is a small tmpfs (for which it takes root), and
-// without rights a limit of the size of files; a disk that hangs is a FIFO in the place of the temporary
-// file: opening and writing it block as long as nobody reads.
+// without rights a limit of the size of files; a disk that hangs is a FIFO in the place of the
+// temporary file: opening and writing it block as long as nobody reads.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'

@@ -134,7 +134,7 @@ describe('an abort', () => {
 describe('a thread that hangs', () => {
   for (const scanner of METHODS) {
     for (const path of ['.rdb', '.spill']) {
-      test(`${scanner}: in a write to the ${path}: is left; nothing is saved until it is back`, () => {
+      test(`${scanner}: in a write to the ${path}: is left; no save until it is back`, () => {
         const bench = savedBench(scanner)
         const old = bench.disk.contents(FILE)
         const reader = bench.request()

@@ -3,12 +3,16 @@
 
 import { deepEqual, equal } from 'node:assert/strict'
 import { assert } from '../../base/assert.ts'
+import type { FakeDisk } from '../../base/disk-fake.ts'
 import { FrameQueue, shareFrameQueue } from '../../base/frame-queue.ts'
+import type { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
+import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { contentsOf } from '../../keyspace/test-contents.ts'
-import type { StreamRequest } from '../persistence.ts'
+import type { Persistence, StreamRequest } from '../persistence.ts'
 import { StreamFrame } from './sinks.ts'
-import { FILE, type ScannerName, TestCut } from './test-cut.ts'
+import { FILE, type SavingBench, type ScannerName, TestCut } from './test-cut.ts'
+import type { SteppedRunner } from './test-runner.ts'
 
 const STREAM_BYTES = 16 * 1024
 const KEYS = 3000
@@ -84,12 +88,28 @@ export class StreamReader implements StreamRequest {
   }
 }
 
-export class SinkBench extends TestCut {
+export class SinkBench implements SavingBench {
+  readonly scanner: ScannerName
+  readonly random: Random
+  readonly disk: FakeDisk
+  readonly clock: TestCut['clock']
+  readonly runner: SteppedRunner
+  readonly keyspace: Keyspace
+  readonly persistence: Persistence
+  readonly settings: TestCut['settings']
   readonly readers: StreamReader[] = []
   readonly #lengthMax: number
 
   constructor({ scanner, seed = 2, reservePages = 64, lengthMax = 600 }: SinkBenchOptions) {
-    super({ seed, reservePages, scanner })
+    const cut = new TestCut({ seed, reservePages, scanner })
+    this.scanner = scanner
+    this.random = cut.random
+    this.disk = cut.disk
+    this.clock = cut.clock
+    this.runner = cut.runner
+    this.keyspace = cut.keyspace
+    this.persistence = cut.persistence
+    this.settings = cut.settings
     this.#lengthMax = lengthMax
     this.runner.onStall = () => this.takeAll(4)
     for (let i = 0; i < KEYS; i++) this.put(i)
