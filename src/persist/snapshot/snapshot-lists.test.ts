@@ -134,7 +134,7 @@ class Bench extends TestCut implements CutBench {
   }
 }
 
-/** A record's run was spilled and its pages used again: the list was taken for one without a key. */
+/** A record's run was spilled, its pages used again: the list was taken for one without a key. */
 const FOUND = [4001]
 
 for (const seed of [...Array.from({ length: ROUNDS }, (_, i) => SEED * 1000 + i), ...FOUND]) {
