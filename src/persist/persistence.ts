@@ -40,14 +40,8 @@ import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
 import type { SnapshotOutcome } from './snapshot/session.ts'
 import type { SinkPlan } from './snapshot/sinks.ts'
 import type { SnapshotRunner } from './snapshot/snapshot-port.ts'
-import {
-  type CurrentSnapshot,
-  type DelayEvent,
-  type SnapshotEnd,
-  type SnapshotOrder,
-  type SnapshotSettings,
-  Snapshots,
-} from './snapshot/snapshots.ts'
+import type { CurrentSnapshot, DelayEvent, SnapshotSettings } from './snapshot/snapshot-view.ts'
+import { type SnapshotEnd, type SnapshotOrder, Snapshots } from './snapshot/snapshots.ts'
 
 /** `save <seconds> <changes>`. */
 export interface SavePoint {

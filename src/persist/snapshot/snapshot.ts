@@ -11,7 +11,8 @@
 //   snapshot-thread.ts  the thread that runs sessions
 //   snapshot-port.ts    the engine's end of the line to that thread
 //   cooperative.ts      the engine as the one who scans, in slices
-//   snapshots.ts        the engine's side: one cut at a time, by which method, and what is seen of it
+//   snapshots.ts        the engine's side: one cut at a time, and by which method
+//   snapshot-view.ts    what is seen of it
 //   method-choice.ts, dirty-rate.ts  which method, from what is known
 
 import { assert, fail } from '../../base/assert.ts'

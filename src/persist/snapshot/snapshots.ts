@@ -31,15 +31,8 @@ import type { SinkPlan } from './sinks.ts'
 import { PROGRESS_WORDS, Progress, SnapshotEncoder, type SnapshotState } from './snapshot.ts'
 import type { SnapshotRunner } from './snapshot-port.ts'
 import type { SnapshotReport } from './snapshot-thread.ts'
+import type { CurrentSnapshot, DelayEvent, SnapshotSettings } from './snapshot-view.ts'
 import { QueuedSpill, SPILL_QUEUE_BYTES } from './spill-file.ts'
-
-/** What of the configuration matters here; read anew at each use. */
-export interface SnapshotSettings {
-  readonly method: 'auto' | SnapshotMethod
-  readonly reserveBytes: number
-  /** Standstill of a sink after which the save is given up if writers wait; 0: never. */
-  readonly stallTimeoutSeconds: number
-}
 
 export interface SnapshotsOptions {
   readonly keyspace: Keyspace
@@ -60,9 +53,6 @@ export interface SnapshotsOptions {
   readonly onDelay?: (event: DelayEvent, durationUs: number) => void
 }
 
-/** Names that the latency monitor gives to what held the engine up. */
-export type DelayEvent = 'snapshot-cut' | 'snapshot-wait'
-
 /** What a snapshot is to be. */
 export interface SnapshotOrder {
   readonly plan: SnapshotPlan
@@ -80,27 +70,6 @@ export interface SnapshotEnd {
   readonly figures: CutFigures
   readonly spilledBytes: number
   readonly inlinePages: number
-}
-
-/** What INFO and SNAPSHOT STATUS show of the snapshot under way. */
-export interface CurrentSnapshot {
-  readonly method: SnapshotMethod
-  readonly reason: string
-  readonly seconds: number
-  readonly keysDone: number
-  readonly keysTotal: number
-  readonly pagesDone: number
-  readonly pagesTotal: number
-  readonly bytesWritten: number
-  /** -1 while it cannot be told. */
-  readonly etaSeconds: number
-  readonly reserveUsedBytes: number
-  readonly queuedBytes: number
-  readonly spilledBytes: number
-  /** Pages that the engine encoded because a command was about to change them. */
-  readonly inlinePages: number
-  /** The scan is through; sinks are brought to their end. */
-  readonly isCommitting: boolean
 }
 
 /** A snapshot under way. */
