@@ -17,6 +17,8 @@ export type CutEvent =
   /** Steps of the snapshot thread, now; or after each event from here on. */
   | { readonly kind: 'steps' | 'pace'; readonly count: number }
   | { readonly kind: 'cores'; readonly count: 1 | 2 }
+  /** The same, and it is time to decide again who scans. */
+  | { readonly kind: 'review'; readonly count: 1 | 2 }
   | { readonly kind: 'memory'; readonly availableBytes: number }
   | { readonly kind: 'stream'; readonly capacity: number; readonly pace: number }
   | { readonly kind: 'readerPace'; readonly pace: number }
@@ -94,7 +96,7 @@ function configOf(random: Random): Record<string, string> {
     ...pick(random, THRESHOLDS),
     'enable-debug-command': 'yes',
     save: pick(random, ['', '', '', '3 10']),
-    'snapshot-method': pick(random, ['auto', 'auto', 'background', 'cooperative']),
+    'snapshot-method': pick(random, ['auto', 'auto', 'auto', 'background', 'cooperative']),
     // Of little data, a percent is the smallest reserve: eight pages.
     'snapshot-reserve': pick(random, ['1%', '1%', '3%', '20%', '1mb', '4mb', 'auto']),
     'snapshot-stall-timeout': pick(random, ['0', '60', '3']),
@@ -131,6 +133,7 @@ const MAKERS: readonly (readonly [weight: number, make: Maker])[] = [
   [14, (random) => ({ kind: 'order', words: pick(random, ORDERS) })],
   [2, (random) => ({ kind: 'order', words: pick(random, RELOADS) })],
   [12, (random) => ({ kind: 'cores', count: random.below(2) === 0 ? 1 : 2 })],
+  [30, (random) => ({ kind: 'review', count: random.below(2) === 0 ? 1 : 2 })],
   [8, (random) => ({ kind: 'memory', availableBytes: pick(random, MEMORY) })],
   [8, stream],
   [8, (random) => ({ kind: 'readerPace', pace: pick(random, PACES) })],
@@ -179,6 +182,8 @@ function stream(random: Random): CutEvent {
 }
 
 const SAVES: readonly (readonly string[])[] = [
+  ['BGSAVE'],
+  ['BGSAVE'],
   ['BGSAVE'],
   ['BGSAVE'],
   ['BGSAVE', 'BACKGROUND'],

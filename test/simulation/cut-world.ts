@@ -35,8 +35,8 @@ export interface CutTally {
   failed: number
   aborted: number
   cooperative: number
-  /** Saves that one side began and the other ended. */
-  changed: number
+  /** How often a scan went over from one side to the other. */
+  handovers: number
   delayed: number
   preservedPages: number
   spilledBytes: number
@@ -70,7 +70,18 @@ const TIME_STEP_MS = 5
 const TURNS_MAX = 20_000
 const LOAD_STEP_BYTES = 1 << 20
 const QUEUE_PAGES = OUTPUT_QUEUE_BYTES / PAGE_BYTES
+const REVIEW_US = 1_100_000
+const GOES_ON = 'Snapshot goes on '
 const STALLED = /^nothing was written for/
+
+/** Time that only durations know of. */
+class JumpingClock extends TickingClock {
+  jumpUs = 0
+
+  override monotonicUs(): number {
+    return super.monotonicUs() + this.jumpUs
+  }
+}
 
 export class CutWorld {
   readonly tally: CutTally = {
@@ -80,7 +91,7 @@ export class CutWorld {
     failed: 0,
     aborted: 0,
     cooperative: 0,
-    changed: 0,
+    handovers: 0,
     delayed: 0,
     preservedPages: 0,
     spilledBytes: 0,
@@ -97,6 +108,7 @@ export class CutWorld {
   readonly #seed: number
   readonly #checker: Keyspace
   #server: TestServer
+  #clock = new JumpingClock(new Random(0))
   #clients: SimClient[] = []
   #admin: SimClient
   #clientCount = 0
@@ -169,6 +181,8 @@ export class CutWorld {
         return
       case 'cores':
         return setCores(this.#disk, event.count)
+      case 'review':
+        return this.#review(event.count)
       case 'memory':
         return this.#setMemory(event.availableBytes)
       case 'stream':
@@ -206,6 +220,13 @@ export class CutWorld {
     this.#expect(this.#persistence.isLastSaveOk === this.#isLastSaveOk, 'how the last save ended')
   }
 
+  /** Decides again who scans, as the cron does when a second has passed. */
+  #review(cores: 1 | 2): void {
+    setCores(this.#disk, cores)
+    this.#clock.jumpUs += REVIEW_US
+    this.#persistence.cron()
+  }
+
   get #engine(): TestServer['engine']['server'] {
     return this.#server.engine.server
   }
@@ -233,7 +254,8 @@ export class CutWorld {
 
   #start(atMs: number): TestServer {
     this.#setMemory(PLENTY_BYTES)
-    const clock = new TickingClock(new Random(this.#random.u32()))
+    const clock = new JumpingClock(new Random(this.#random.u32()))
+    this.#clock = clock
     clock.advance(atMs - clock.nowMs())
     return new TestServer({
       config: this.#profile.config,
@@ -488,7 +510,8 @@ export class CutWorld {
     if (outcome.kind === 'failed') tally.failed++
     if (outcome.kind === 'aborted') tally.aborted++
     if (method === 'cooperative') tally.cooperative++
-    if (method !== cut.startMethod) tally.changed++
+    tally.handovers += this.#server.log.filter((line) => line.startsWith(GOES_ON)).length
+    this.#server.log.length = 0
     tally.preservedPages += figures.preservedPages
     tally.spilledBytes += spilledBytes
     tally.delayed += this.#engine.writeDelay.figures.count
