@@ -1,6 +1,7 @@
 // What snapshots look at of the configuration, and what they show of themselves: to INFO, to
 // SNAPSHOT STATUS, to the latency monitor. The figures are those of the moment they are asked for;
-// while the thread scans it writes them every few keys, so they lag a little behind. How a snapshot went in the end is `SnapshotEnd` in snapshots.ts.
+// while the thread scans it writes them every few keys, so they lag a little behind. How
+// a snapshot went in the end is `SnapshotEnd` in snapshots.ts.
 
 import type { SnapshotMethod } from './method-choice.ts'
 
