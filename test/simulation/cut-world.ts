@@ -5,25 +5,24 @@
 //   - a save that failed leaves the file as it was, and INFO tells how the last one ended
 //   - no page changed without touch (checking mode), and nothing is held when a cut is over
 //   - use of the reserve stays within the bound, what one command takes, and the output queue
-//   - every client gets one reply to each command, in order, held back or not
+//   - every client gets one reply to each command, in order, held back or not (cut-client.ts)
 //   - after a power cut the file is that of one of the saves that may have survived
 //
 // It looks at snapshots through `Snapshots`' methods, which it stands in front of: a cut begins and
 // ends inside of them. Owner: the test; one thread.
 
 import { Random } from '../../src/base/random.ts'
-import { Keyspace } from '../../src/keyspace/keyspace.ts'
 import { PAGE_BYTES } from '../../src/memory/layout.ts'
-import { RdbLoader } from '../../src/persist/loader.ts'
 import { OUTPUT_QUEUE_BYTES } from '../../src/persist/snapshot/frames.ts'
 import type { SnapshotEnd, SnapshotOrder, Snapshots } from '../../src/persist/snapshot/snapshots.ts'
 import { setCores, TickingClock } from '../../src/persist/snapshot/test-cut.ts'
 import { TestServer } from '../../src/server/test-server.ts'
 import type { Value } from '../lib/resp.ts'
+import { CutClient } from './cut-client.ts'
 import { CLIENTS, type CutEvent, type CutProfile } from './cut-events.ts'
+import { CutLoads } from './cut-loads.ts'
 import { StreamReader } from './cut-readers.ts'
-import { brief, type Contents, differenceOf } from './model.ts'
-import { type Sent, SimClient } from './sim-client.ts'
+import { type Contents, differenceOf } from './model.ts'
 import { DUMP_PATH, SimDisk } from './sim-disk.ts'
 import { digestsOf } from './value-digests.ts'
 
@@ -63,12 +62,9 @@ const START_MS = 1_700_000_000_000
 const PLENTY_BYTES = 2 ** 31
 /** More data than this is flushed. */
 const DATA_BYTES_MAX = 48 * 1024 * 1024
-/** Commands without a reply beyond which a client sends nothing more. */
-const UNANSWERED_MAX = 200
 /** The longest piece of time between two looks at what was charged. */
 const TIME_STEP_MS = 5
 const TURNS_MAX = 20_000
-const LOAD_STEP_BYTES = 1 << 20
 const QUEUE_PAGES = OUTPUT_QUEUE_BYTES / PAGE_BYTES
 const REVIEW_US = 1_100_000
 const GOES_ON = 'Snapshot goes on '
@@ -106,15 +102,12 @@ export class CutWorld {
   readonly #profile: CutProfile
   readonly #random: Random
   readonly #seed: number
-  readonly #checker: Keyspace
+  readonly #loads: CutLoads
   #server: TestServer
   #clock = new JumpingClock(new Random(0))
-  #clients: SimClient[] = []
-  #admin: SimClient
+  #clients: CutClient[] = []
+  #admin: CutClient
   #clientCount = 0
-  #echoes = 0
-  /** What EXEC will answer, by client. */
-  readonly #queued = new Map<SimClient, number>()
   #readers: StreamReader[] = []
   #pace = 1
   #cut: OpenCut | null = null
@@ -127,12 +120,7 @@ export class CutWorld {
     this.#seed = seed
     this.#profile = profile
     this.#random = new Random(seed ^ 0x5eed)
-    this.#checker = new Keyspace({
-      databaseCount: profile.databaseCount,
-      pageCapacity: PAGE_CAPACITY,
-      hashSecret: new Uint32Array([seed, 99]),
-      random: new Random(seed),
-    })
+    this.#loads = new CutLoads(profile.databaseCount, PAGE_CAPACITY)
     this.#server = this.#start(START_MS)
     this.#admin = this.#connect(3)
     this.#enter()
@@ -140,7 +128,7 @@ export class CutWorld {
 
   /** What there is before the first event. */
   fill(): void {
-    for (const words of this.#profile.filling) this.#send(this.#clients[0]!, [words])
+    for (const words of this.#profile.filling) this.#clients[0]!.send([words])
   }
 
   /** One event, and what follows each: some steps, some reading. */
@@ -169,9 +157,9 @@ export class CutWorld {
   #act(event: CutEvent): void {
     switch (event.kind) {
       case 'commands':
-        return this.#send(this.#clients[event.client % CLIENTS]!, event.commands)
+        return this.#clients[event.client]!.send(event.commands)
       case 'order':
-        return this.#order(event.words)
+        return this.#admin.send([event.words])
       case 'time':
         return this.#advance(event.ms)
       case 'steps':
@@ -216,7 +204,7 @@ export class CutWorld {
     for (const reader of this.#readers) reader.take()
     this.#endReaders()
     const { keyspace } = this.#engine
-    if (keyspace.usedBytes > DATA_BYTES_MAX) this.#order(['FLUSHALL'])
+    if (keyspace.usedBytes > DATA_BYTES_MAX) this.#admin.send([['FLUSHALL']])
     this.#expect(this.#persistence.isLastSaveOk === this.#isLastSaveOk, 'how the last save ended')
   }
 
@@ -243,10 +231,10 @@ export class CutWorld {
 
   /** What there is to know when something is wrong. */
   #state(): string {
-    const { current } = this.#persistence
-    const waiting = this.#clients.map(({ queue }) => queue.length)
+    const { current, openCut } = this.#persistence
+    const waiting = this.#clients.map(({ unanswered }) => unanswered)
     const saving = current === null ? 'no save' : `${current.method} ${JSON.stringify(current)}`
-    const use = `${this.#persistence.openCut?.usedPages} of ${this.#persistence.openCut?.boundPages}`
+    const use = `${openCut?.usedPages} of ${openCut?.boundPages}`
     return `replies ${waiting}, pages ${use}, ${saving}, error '${this.#persistence.lastError}'`
   }
 
@@ -305,7 +293,7 @@ export class CutWorld {
     this.#cut = null
     this.#readers = []
     const file = this.#dumped
-    const found = file === null ? [] : this.#load(file)
+    const found = file === null ? [] : this.#loads.load(file)
     const fault = this.#disk.settle(found, 0)
     if (fault !== '') throw new Error(`after a power cut: ${fault}`)
     this.#server = this.#start(this.#server.clock.nowMs() + this.#random.below(2000))
@@ -324,33 +312,18 @@ export class CutWorld {
 
   // --- Clients.
 
-  #connect(version: 2 | 3): SimClient {
-    const client = new SimClient(++this.#clientCount)
-    client.attach(this.#server.transport.accept(client))
-    this.#queued.set(client, -1)
-    if (version === 3) this.#send(client, [['HELLO', '3']])
+  #connect(version: 2 | 3): CutClient {
+    const client = new CutClient(++this.#clientCount, (words, reply) => this.#note(words, reply))
+    client.socket.attach(this.#server.transport.accept(client.socket))
+    if (version === 3) client.send([['HELLO', '3']])
     return client
   }
 
   /** One client goes, whatever it waits for, and another one comes. */
   #reconnect(): void {
     const at = this.#random.below(CLIENTS)
-    this.#clients[at]!.close()
-    this.#queued.delete(this.#clients[at]!)
+    this.#clients[at]!.socket.close()
     this.#clients[at] = this.#connect(2)
-  }
-
-  /** Sends the commands and, behind them, one whose reply tells that none was lost before it. */
-  #send(client: SimClient, commands: readonly (readonly string[])[]): void {
-    if (client.queue.length > UNANSWERED_MAX) return
-    for (const words of commands) client.send(words)
-    client.send(['ECHO', `echo ${++this.#echoes}`])
-    client.deliver(client.outboxBytes)
-    this.#settle(client)
-  }
-
-  #order(words: readonly string[]): void {
-    this.#send(this.#admin, [words])
   }
 
   #advance(ms: number): void {
@@ -358,52 +331,19 @@ export class CutWorld {
       this.#server.clock.advance(Math.min(left, TIME_STEP_MS))
       this.#noteCharge()
       // Clients that are served from a line have their replies now.
-      for (const client of this.#clients) this.#settle(client)
+      for (const client of this.#clients) client.settle()
     }
-    this.#settle(this.#admin)
+    this.#admin.settle()
   }
 
-  /** Takes the replies that have come: one for each command, in order. */
-  #settle(client: SimClient): void {
-    for (;;) {
-      const sent = client.received
-      const reply = client.takeReply()
-      if (reply === null) break
-      if (sent === null) throw new Error(`a reply nobody asked for: ${brief(reply.text)}`)
-      client.queue.shift()
-      this.tally.commands++
-      // These tell of the process as well: its memory, its time.
-      if (!/^(info|snapshot)$/i.test(sent.words[0]!)) this.trace = mix(this.trace, reply)
-      this.#look(client, sent, reply)
-    }
-    this.#expect(!client.isClosed, 'a connection was closed')
-    const isOpen = client.received !== null
-    this.#expect(!isOpen || client.isHeld || this.#isBlocked(client), 'a reply is missing')
-  }
-
-  #isBlocked(client: SimClient): boolean {
-    const name = client.received?.words[0]?.toLowerCase() ?? ''
-    return /^(b[lrz]|xread)/.test(name)
-  }
-
-  /** What can be told of a reply without a model. */
-  #look(client: SimClient, { words }: Sent, reply: Value): void {
-    const name = words[0]!
-    const queued = this.#queued.get(client) ?? -1
-    const isOk = reply.kind === 'simple' && reply.text === 'OK'
-    if (name === 'ECHO' && words[1]!.startsWith('echo ')) {
-      const isRight = reply.kind === 'bulk' && reply.text === words[1]
-      this.#expect(isRight, `${words[1]} was answered with ${brief(reply.text)}`)
-    } else if (name === 'MULTI') this.#queued.set(client, isOk ? 0 : -1)
-    else if (name === 'EXEC' || name === 'DISCARD') {
-      this.#queued.set(client, -1)
-      const isRight = reply.kind !== 'array' || name !== 'EXEC' || reply.items.length === queued
-      this.#expect(isRight, `EXEC of ${queued} commands gave ${reply.items.length} replies`)
-    } else if (queued >= 0 && reply.text === 'QUEUED') this.#queued.set(client, queued + 1)
-    else if (name === 'INFO') {
-      const status = `rdb_last_bgsave_status:${this.#isLastSaveOk ? 'ok' : 'err'}\r\n`
-      this.#expect(reply.text.includes(status), `INFO does not say ${status}`)
-    }
+  #note(words: readonly string[], reply: Value): void {
+    this.tally.commands++
+    const name = words[0]!.toLowerCase()
+    // These tell of the process as well: its memory, its time.
+    if (name !== 'info' && name !== 'snapshot') this.trace = mix(this.trace, reply)
+    if (name !== 'info') return
+    const status = `rdb_last_bgsave_status:${this.#isLastSaveOk ? 'ok' : 'err'}\r\n`
+    this.#expect(reply.text.includes(status), `INFO does not say ${status}`)
   }
 
   // --- Snapshots.
@@ -484,7 +424,7 @@ export class CutWorld {
     this.#cut = null
     const { outcome, figures } = end
     const [own] = outcome.sinks
-    this.#count(end, cut)
+    this.#count(end)
     const isSaved = outcome.kind === 'saved' && cut.isSave && own?.kind !== 'failed'
     if (isSaved) this.#compareFile(cut.contents, figures.preservedPages)
     else this.#compareOldFile()
@@ -504,7 +444,7 @@ export class CutWorld {
     return end
   }
 
-  #count({ outcome, method, figures, spilledBytes }: SnapshotEnd, cut: OpenCut): void {
+  #count({ outcome, method, figures, spilledBytes }: SnapshotEnd): void {
     const { tally } = this
     if (outcome.kind === 'saved') tally.saves++
     if (outcome.kind === 'failed') tally.failed++
@@ -521,7 +461,7 @@ export class CutWorld {
     const file = this.#dumped
     if (file === null) throw new Error('a save that ended well has left no file')
     this.#file = file
-    const fault = differenceOf(this.#load(file), expected)
+    const fault = differenceOf(this.#loads.load(file), expected)
     if (fault !== '') throw new Error(`the file: ${fault}`)
     this.trace = Math.imul(this.trace ^ file.length, 0x01000193) >>> 0
     if (preservedPages < this.#hardestPages) return
@@ -535,28 +475,10 @@ export class CutWorld {
     const isSame =
       file === null || this.#file === null ? file === this.#file : same(file, this.#file)
     if (isSame) return
-    const found = file === null ? [] : this.#load(file)
+    const found = file === null ? [] : this.#loads.load(file)
     const fault = differenceOf(found, this.#disk.live ?? [])
     if (fault !== '') throw new Error(`after a save that failed: ${fault}`)
     this.#file = file
-  }
-
-  /** What a file or stream holds, with all that has expired. */
-  #load(bytes: Uint8Array): Contents {
-    const checker = this.#checker
-    for (const database of checker.databases) checker.flush(database)
-    checker.reclaimAll()
-    const disk = new SimDisk()
-    disk.put('/loaded', bytes)
-    const loader = new RdbLoader(disk, '/loaded', checker, {
-      checksum: true,
-      memoryLimitBytes: 0,
-      nowMs: 0,
-      mayOverwrite: false,
-    })
-    let hasMore = true
-    while (hasMore) hasMore = loader.step(LOAD_STEP_BYTES)
-    return digestsOf(checker)
   }
 
   #checkNothingHeld(): void {
@@ -595,7 +517,7 @@ export class CutWorld {
       if (reader.error !== null || reader.isGone) continue
       reader.take(Number.POSITIVE_INFINITY)
       this.#expect(reader.isComplete && !reader.isFailed, 'a stream ended well without its end')
-      const fault = differenceOf(this.#load(reader.bytes()), reader.atCut ?? [])
+      const fault = differenceOf(this.#loads.load(reader.bytes()), reader.atCut ?? [])
       if (fault !== '') throw new Error(`a stream: ${fault}`)
       this.tally.streams++
     }
@@ -604,7 +526,7 @@ export class CutWorld {
   // --- The whole.
 
   #isUnderWay(): boolean {
-    const isAnswered = [...this.#clients, this.#admin].every(({ queue }) => queue.length === 0)
+    const isAnswered = [...this.#clients, this.#admin].every(({ unanswered }) => unanswered === 0)
     return this.#persistence.isSaving || this.#readers.length > 0 || !isAnswered
   }
 

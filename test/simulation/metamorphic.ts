@@ -1,8 +1,8 @@
 // The same commands under other conditions give the same replies and the same data: whatever the
 // protocol, the hash secret, the size of the reserve, the form of the file, the splits of the byte
-// stream; with no cut open, one open all the time, or one that goes on step by step, by either method
-// or by both in turn; with a restart in the middle. No model: each variant is compared with the
-// plainest. Writers are not held back, as the time that they would wait is part of the conditions.
+// stream; with no cut open, one open all the time, or one that goes on step by step, by either
+// method or by both in turn; with a restart in the middle. No model: each variant is compared with
+// the plainest. Writers are not held back: the time that they would wait belongs to the conditions.
 //
 // Exempt is what may differ: the order of KEYS and the choice of RANDOMKEY, how many expired keys
 // DBSIZE counts, the bytes of DUMP (compressed or not), whether OBJECT ENCODING says embstr or raw
