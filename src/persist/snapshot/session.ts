@@ -148,6 +148,23 @@ export class SnapshotSession {
     return this.#stage === 'ended' ? SessionStep.Ended : found
   }
 
+  /**
+   * While a stream takes nothing, in the midst of a step: frees what writers need meanwhile. Throws
+   * SnapshotAborted.
+   */
+  goOnStalled(): void {
+    if (this.#isScanner) {
+      this.#leaveDisk()
+      this.#encoder?.spillDue()
+      this.#enterDisk()
+      return
+    }
+    this.#stopIfCancelled()
+    if (this.#stage !== 'serving') return
+    this.#takePages()
+    this.#flushPages()
+  }
+
   /** Begins to scan, or goes on where the engine left off. */
   #scan(state: SnapshotState | null): void {
     const { frozen } = this.#source
@@ -168,9 +185,9 @@ export class SnapshotSession {
     const encoder = this.#encoder ?? fail('who scans has an encoder')
     const { frozen } = this.#source
     if (frozen.isHandoverWanted && encoder.canSuspend) {
-      this.#spill.flush()
-      this.#spillQueue.setMark(this.#spill.written)
+      // Writes what is encoded; pages that are spilled while a sink stalls in it count as well.
       const state = encoder.suspend()
+      this.#flushPages()
       this.#stage = 'serving'
       this.#isScanner = false
       this.#host.onSuspended(state)
@@ -266,18 +283,7 @@ export class SnapshotSession {
   }
 
   #waitForStream(queue: FrameQueue): void {
-    if (this.#isScanner) {
-      this.#leaveDisk()
-      this.#encoder?.spillDue()
-      this.#enterDisk()
-      this.#host.waitForStream(queue)
-      return
-    }
-    this.#stopIfCancelled()
-    if (this.#stage === 'serving') {
-      this.#takePages()
-      this.#flushPages()
-    }
+    this.goOnStalled()
     this.#host.waitForStream(queue)
   }
 
