@@ -26,6 +26,17 @@ function dumpOf(harness: Harness, key: string): Uint8Array {
   return latin1(payload)
 }
 
+test("payloads of every length around the writer's chunk are whole", () => {
+  const harness = harnessWith()
+  harness.context.limits.isRdbCompressed = false
+  for (let length = 64 * 1024 - 60; length < 64 * 1024 + 10; length++) {
+    const value = 'x'.repeat(length)
+    harness.run('SET', 'k', value)
+    assert.deepEqual(harness.run('RESTORE', 'copy', 0, dumpOf(harness, 'k'), 'REPLACE'), OK)
+    assert.equal(harness.run('GET', 'copy'), value, `${length} bytes`)
+  }
+})
+
 test('values of every form come back as they were', () => {
   const values = [
     '',

@@ -52,6 +52,8 @@ export class RdbPayload {
 
   /** Finishes the payload and points `bytes`, `start` and `length` to it. */
   end(): void {
+    // The one piece that need not be collected is the last; a full chunk must go before it.
+    this.#writer.makeRoomForEnd()
     this.#isEnding = true
     const total = this.#writer.endPayload()
     if (this.#collectedLength > 0) {

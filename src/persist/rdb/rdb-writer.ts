@@ -154,6 +154,11 @@ export class RdbWriter {
     this.#partsLeft = 0
   }
 
+  /** Hands over what is there if the end of a payload would not fit behind it. */
+  makeRoomForEnd(): void {
+    this.#room(HEAD_MAX)
+  }
+
   /** Ends a DUMP payload: version, checksum, flush. Returns its bytes. */
   endPayload(): number {
     assert(this.#partsLeft === 0, 'string is complete')
