@@ -185,9 +185,15 @@ export class QueuedSpill implements PageSpill {
     return this.#kept ?? fail('what is not written has been put here')
   }
 
+  /** Closes the file; that this fails is of no interest, as it was only read. */
   close(): void {
-    this.#reader?.close()
+    const reader = this.#reader
     this.#reader = null
+    try {
+      reader?.close()
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+    }
   }
 }
 
