@@ -16,6 +16,7 @@ import type { Clock } from '../../base/clock.ts'
 import { StoreError } from '../../base/errors.ts'
 import type { FrameQueue } from '../../base/frame-queue.ts'
 import type { Cut } from '../../memory/cut.ts'
+import { PAGE_BYTES } from '../../memory/layout.ts'
 import { Frame } from './frames.ts'
 import type { SnapshotPlan } from './plan.ts'
 import type { ScanSource } from './scan-source.ts'
@@ -37,6 +38,8 @@ const BUSY_SHARE = 0.5
 const ASSIST_US = 300
 /** Slots in use from which on a command is followed by `assist`, as a share of the bound. */
 const ASSIST_SHARE = 1 / 8
+/** Share of the bound that the queue, which counts as use, may take of itself. */
+const QUEUE_SHARE = 1 / 4
 /** When to look again while the queue is full. */
 const STUCK_MS = 1
 const NO_BYTES = new Uint8Array(0)
@@ -65,6 +68,8 @@ export class CooperativeScan {
   inlinePages = 0
   readonly #options: CooperativeOptions
   readonly #assistPages: number
+  /** Bytes in the queue up to which a step may begin. */
+  readonly #queueLimit: number
   #isAtWork = true
   #isStepping = false
   /** When the last slice ended. */
@@ -76,6 +81,8 @@ export class CooperativeScan {
     this.#options = options
     const { source, plan, encoder, spill, state, progress, queue, cut, clock } = options
     this.#assistPages = Math.ceil(cut.boundPages * ASSIST_SHARE)
+    const share = Math.ceil(cut.boundPages * PAGE_BYTES * QUEUE_SHARE)
+    this.#queueLimit = Math.min(queue.capacity - STEP_ROOM_BYTES, share)
     source.frozen.useSpill(spill, state?.spilled ?? null)
     encoder.begin(source, plan, {
       sink: (bytes, start, length) => this.#push(bytes, start, length),
@@ -166,7 +173,7 @@ export class CooperativeScan {
       this.cancel()
       return false
     }
-    if (queue.room < STEP_ROOM_BYTES) {
+    if (queue.queuedBytes > this.#queueLimit) {
       encoder.spillDue()
       return false
     }
