@@ -22,6 +22,7 @@ import { CutClient } from './cut-client.ts'
 import { CLIENTS, type CutEvent, type CutProfile } from './cut-events.ts'
 import { CutLoads } from './cut-loads.ts'
 import { StreamReader } from './cut-readers.ts'
+import { CutWords } from './cut-words.ts'
 import { type Contents, differenceOf } from './model.ts'
 import { DUMP_PATH, SimDisk } from './sim-disk.ts'
 import { digestsOf } from './value-digests.ts'
@@ -37,6 +38,8 @@ export interface CutTally {
   /** How often a scan went over from one side to the other. */
   handovers: number
   delayed: number
+  /** Commands while a step waited for a reader. */
+  stalled: number
   preservedPages: number
   spilledBytes: number
   crashes: number
@@ -66,6 +69,9 @@ const DATA_BYTES_MAX = 48 * 1024 * 1024
 const TIME_STEP_MS = 5
 const TURNS_MAX = 20_000
 const QUEUE_PAGES = OUTPUT_QUEUE_BYTES / PAGE_BYTES
+/** How often a reader that makes the thread wait lets clients have a turn, and how long it is. */
+const STALLS_PER_BATCH = 4
+const STALL_BATCH = 12
 const REVIEW_US = 1_100_000
 const GOES_ON = 'Snapshot goes on '
 const STALLED = /^nothing was written for/
@@ -89,6 +95,7 @@ export class CutWorld {
     cooperative: 0,
     handovers: 0,
     delayed: 0,
+    stalled: 0,
     preservedPages: 0,
     spilledBytes: 0,
     crashes: 0,
@@ -110,6 +117,9 @@ export class CutWorld {
   #clientCount = 0
   #readers: StreamReader[] = []
   #pace = 1
+  /** A step has not begun inside of the engine. */
+  #isThreadAlone = false
+  readonly #words: CutWords
   #cut: OpenCut | null = null
   #isDiskFaulty = false
   #isLastSaveOk = true
@@ -120,6 +130,7 @@ export class CutWorld {
     this.#seed = seed
     this.#profile = profile
     this.#random = new Random(seed ^ 0x5eed)
+    this.#words = new CutWords(new Random(seed + 1), profile.databaseCount)
     this.#loads = new CutLoads(profile.databaseCount, PAGE_CAPACITY)
     this.#server = this.#start(START_MS)
     this.#admin = this.#connect(3)
@@ -263,9 +274,7 @@ export class CutWorld {
       if (isEnded || turn > TURNS_MAX) throw new Error(`no start: ${server.log.slice(-3).join()}`)
       server.clock.advance(1)
     }
-    server.runner.onStall = () => {
-      for (const reader of this.#readers) reader.stall()
-    }
+    server.runner.onStall = () => this.#stall()
     this.#isLastSaveOk = true
     this.#file = this.#dumped
     this.#stand(this.#persistence.snapshots)
@@ -292,6 +301,7 @@ export class CutWorld {
     this.#disk.crash(this.#random)
     this.#cut = null
     this.#readers = []
+    this.#isThreadAlone = false
     const file = this.#dumped
     const found = file === null ? [] : this.#loads.load(file)
     const fault = this.#disk.settle(found, 0)
@@ -349,7 +359,23 @@ export class CutWorld {
   // --- Snapshots.
 
   #step(count: number): void {
+    this.#isThreadAlone = true
     for (let i = 0; i < count; i++) this.#server.runner.step()
+    this.#isThreadAlone = false
+  }
+
+  /** A step waits for a reader: the engine works on meanwhile, unless it waits for the step. */
+  #stall(): void {
+    if (this.#isThreadAlone && this.#random.below(STALLS_PER_BATCH) === 0) {
+      this.#isThreadAlone = false
+      const commands = Array.from({ length: this.#random.below(STALL_BATCH) }, () =>
+        this.#words.crowdChange(),
+      )
+      this.#clients[this.#random.below(CLIENTS)]!.send(commands)
+      this.tally.stalled += commands.length
+      this.#isThreadAlone = true
+    }
+    for (const reader of this.#readers) reader.stall()
   }
 
   /** Stands in front of what begins and ends cuts. */

@@ -19,13 +19,14 @@ export class SteppedRunner implements SnapshotRunner {
   #encoder: SnapshotEncoder | null = null
   #session: SnapshotSession | null = null
   #isStepping = false
+  #isStalled = false
   readonly #reports: SnapshotReport[] = []
   readonly #states: SnapshotState[] = []
   /** Hears of each job. */
   onStart: (job: SnapshotJob) => void = () => undefined
   /** Hears of each outcome as the engine takes it. */
   onOutcome: (outcome: SnapshotOutcome) => void = () => undefined
-  /** Called while a stream is full; must empty it a little, or close it. */
+  /** Called while a stream is full; must empty it a little, or close it, and may let the engine work. */
   onStall: (queue: FrameQueue) => void = () => fail('nobody empties the stream')
 
   constructor(disk: Disk) {
@@ -48,7 +49,7 @@ export class SteppedRunner implements SnapshotRunner {
         nowUs: null,
         onSuspended: (state) => this.#reports.push({ kind: 'suspended', state }),
         takeState: () => this.#states.shift() ?? fail('the state was sent before the frame'),
-        waitForStream: (queue) => this.onStall(queue),
+        waitForStream: (queue) => this.#stall(queue),
       },
       job,
     )
@@ -59,10 +60,15 @@ export class SteppedRunner implements SnapshotRunner {
     this.#states.push(state)
   }
 
-  /** Goes on a little; does nothing without a job, or inside of a step. */
+  /**
+   * Goes on a little; does nothing without a job. Inside of a step that waits for a stream it does
+   * what the thread does then.
+   */
   step(): void {
     const session = this.#session
-    if (session === null || this.#isStepping) return
+    if (session === null) return
+    if (this.#isStalled) session.goOnStalled()
+    if (this.#isStepping) return
     this.#isStepping = true
     const found = session.step()
     this.#isStepping = false
@@ -73,6 +79,15 @@ export class SteppedRunner implements SnapshotRunner {
     const report = this.#reports.shift() ?? null
     if (report?.kind === 'ended') this.onOutcome(report.outcome)
     return report
+  }
+
+  #stall(queue: FrameQueue): void {
+    this.#isStalled = true
+    try {
+      this.onStall(queue)
+    } finally {
+      this.#isStalled = false
+    }
   }
 
   #noteEnd(session: SnapshotSession): void {
