@@ -1,6 +1,6 @@
 // The snapshot thread: asleep until the engine opens a cut and sends a job, then encodes the cut
-// into its sinks while the engine goes on, or writes what the engine encodes. It writes nothing into
-// the arena but page states. What a job does is session.ts's; this is the thread around it.
+// into its sinks while the engine goes on, or writes what the engine encodes. Of the arena it
+// writes nothing but page states. What a job does is session.ts's; this is the thread around it.
 // Start it as a Worker with `workerData: { port }`, the other end of a SnapshotPort.
 
 import { setPriority } from 'node:os'

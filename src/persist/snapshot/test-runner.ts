@@ -26,7 +26,7 @@ export class SteppedRunner implements SnapshotRunner {
   onStart: (job: SnapshotJob) => void = () => undefined
   /** Hears of each outcome as the engine takes it. */
   onOutcome: (outcome: SnapshotOutcome) => void = () => undefined
-  /** Called while a stream is full; must empty it a little, or close it, and may let the engine work. */
+  /** Called while a stream is full; must empty or close it, and may let the engine work. */
   onStall: (queue: FrameQueue) => void = () => fail('nobody empties the stream')
 
   constructor(disk: Disk) {
