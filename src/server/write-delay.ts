@@ -207,7 +207,8 @@ export class WriteDelay<Client extends Writer> {
     const { chargedPages } = cut
     this.#credit -= chargedPages - this.#paidPages
     this.#paidPages = chargedPages
-    return this.#credit > 0
+    // Use also grows by what is charged to nobody: output that waits, and freed pages.
+    return this.#credit > 0 && cut.usedPages <= cut.boundPages
   }
 
   #enter(client: Client, nowUs: number): void {
