@@ -55,7 +55,10 @@ interface OpenCut {
   boundPages: number
   /** Most pages that one command, or one look of a timer, has taken. */
   takenMax: number
-  /** What was charged and held when it was looked at last. */
+  /** What was taken by those that are never held back while more than the bound was in use. */
+  beyondPages: number
+  /** What was used, charged and held when it was looked at last. */
+  usedPages: number
   chargedPages: number
   heldPages: number
 }
@@ -249,8 +252,6 @@ export class CutWorld {
     return `replies ${waiting}, pages ${use}, ${saving}, error '${this.#persistence.lastError}'`
   }
 
-  // --- Servers.
-
   #start(atMs: number): TestServer {
     this.#setMemory(PLENTY_BYTES)
     const clock = new JumpingClock(new Random(this.#random.u32()))
@@ -320,8 +321,6 @@ export class CutWorld {
     this.#disk.put('/proc/meminfo', Buffer.from(text))
   }
 
-  // --- Clients.
-
   #connect(version: 2 | 3): CutClient {
     const client = new CutClient(++this.#clientCount, (words, reply) => this.#note(words, reply))
     client.socket.attach(this.#server.transport.accept(client.socket))
@@ -355,8 +354,6 @@ export class CutWorld {
     const status = `rdb_last_bgsave_status:${this.#isLastSaveOk ? 'ok' : 'err'}\r\n`
     this.#expect(reply.text.includes(status), `INFO does not say ${status}`)
   }
-
-  // --- Snapshots.
 
   #step(count: number): void {
     this.#isThreadAlone = true
@@ -408,6 +405,19 @@ export class CutWorld {
       this.#noteCharge()
       assist()
     }
+    this.#standBeforeWriters()
+  }
+
+  /** Who is to be held back does not start while the bound is passed. */
+  #standBeforeWriters(): void {
+    const { writeDelay } = this.#engine
+    const holds = writeDelay.holds.bind(writeDelay)
+    writeDelay.holds = (client, nowUs) => {
+      const isHeld = holds(client, nowUs)
+      const { usedPages = 0, boundPages = 0 } = this.#persistence.openCut ?? {}
+      this.#expect(isHeld || usedPages <= boundPages, 'a writer starts beyond the bound')
+      return isHeld
+    }
   }
 
   #boundPages(): number {
@@ -423,6 +433,8 @@ export class CutWorld {
       mayFail: this.#isDiskFaulty || this.#readers.some(({ isGone }) => isGone),
       boundPages: Number.POSITIVE_INFINITY,
       takenMax: 0,
+      beyondPages: 0,
+      usedPages: 0,
       heldPages: 0,
       chargedPages: 0,
     }
@@ -438,7 +450,9 @@ export class CutWorld {
     const heldPages = this.#persistence.cutFigures?.heldPages ?? 0
     const charged = open.chargedPages - cut.chargedPages
     const taken = charged + Math.max(0, heldPages - cut.heldPages)
+    if (cut.usedPages > cut.boundPages) cut.beyondPages += taken
     cut.takenMax = Math.max(cut.takenMax, taken)
+    cut.usedPages = open.usedPages
     cut.chargedPages = open.chargedPages
     cut.heldPages = heldPages
   }
@@ -464,7 +478,7 @@ export class CutWorld {
     if (outcome.kind === 'saved' && !cut.mayFail) this.#expect(isSaved || !cut.isSave, 'no file')
     const { usedPeak } = figures
     const isQueueUsed = end.method === 'cooperative' || cut.startMethod === 'cooperative'
-    const limit = cut.boundPages + cut.takenMax + (isQueueUsed ? QUEUE_PAGES : 0)
+    const limit = cut.boundPages + cut.takenMax + cut.beyondPages + (isQueueUsed ? QUEUE_PAGES : 0)
     this.#expect(usedPeak <= limit, `${usedPeak} pages were used, at most ${limit} may be`)
     this.#checkNothingHeld()
     return end
@@ -518,8 +532,6 @@ export class CutWorld {
     this.#engine.keyspace.check()
   }
 
-  // --- Streams.
-
   #requestStream({ capacity, pace }: { capacity: number; pace: number }): void {
     const reader = new StreamReader(capacity, pace)
     this.#readers.push(reader)
@@ -548,8 +560,6 @@ export class CutWorld {
       this.tally.streams++
     }
   }
-
-  // --- The whole.
 
   #isUnderWay(): boolean {
     const isAnswered = [...this.#clients, this.#admin].every(({ unanswered }) => unanswered === 0)

@@ -110,7 +110,8 @@ class DigestTarget implements RdbTarget, CollectionTarget {
 
   onMember(member: ByteRange, score: number): void {
     this.#begin()
-    this.#mixText(Object.is(score, -0) ? '-0' : `${score}`)
+    // Packed values do not tell -0 from 0, as in Redis; loading may make a value packed.
+    this.#mixText(`${score}`)
     this.#mix(member)
     this.#end()
   }
