@@ -56,9 +56,22 @@ const SOON_MS = 0.1
 export class FakeClock implements Clock {
   #nowMs: number
   #timers: { dueMs: number; intervalMs: number; run: () => void; stopped: boolean }[] = []
+  /** What durations know of besides. */
+  #skippedUs = 0
+  readonly #tickUs: () => number
 
-  constructor(startMs = 1_700_000_000_000) {
+  /**
+   * `tickUs` gives microseconds that each look at `monotonicUs` adds, so that work which goes on
+   * until some time has passed comes to an end.
+   */
+  constructor(startMs = 1_700_000_000_000, tickUs: () => number = () => 0) {
     this.#nowMs = startMs
+    this.#tickUs = tickUs
+  }
+
+  /** Lets time pass in which no timer runs, as when the machine gives the process no turn. */
+  skip(us: number): void {
+    this.#skippedUs += us
   }
 
   nowMs(): number {
@@ -70,7 +83,8 @@ export class FakeClock implements Clock {
   }
 
   monotonicUs(): number {
-    return this.#nowMs * 1000
+    this.#skippedUs += this.#tickUs()
+    return this.#nowMs * 1000 + this.#skippedUs
   }
 
   every(intervalMs: number, run: () => void): Timer {

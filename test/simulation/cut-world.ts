@@ -15,7 +15,7 @@ import { Random } from '../../src/base/random.ts'
 import { PAGE_BYTES } from '../../src/memory/layout.ts'
 import { OUTPUT_QUEUE_BYTES } from '../../src/persist/snapshot/frames.ts'
 import type { SnapshotEnd, SnapshotOrder, Snapshots } from '../../src/persist/snapshot/snapshots.ts'
-import { setCores, TickingClock } from '../../src/persist/snapshot/test-cut.ts'
+import { setCores, tickingClock } from '../../src/persist/snapshot/test-cut.ts'
 import { TestServer } from '../../src/server/test-server.ts'
 import type { Value } from '../lib/resp.ts'
 import { CutClient } from './cut-client.ts'
@@ -79,15 +79,6 @@ const REVIEW_US = 1_100_000
 const GOES_ON = 'Snapshot goes on '
 const STALLED = /^nothing was written for/
 
-/** Time that only durations know of. */
-class JumpingClock extends TickingClock {
-  jumpUs = 0
-
-  override monotonicUs(): number {
-    return super.monotonicUs() + this.jumpUs
-  }
-}
-
 export class CutWorld {
   readonly tally: CutTally = {
     commands: 0,
@@ -114,7 +105,7 @@ export class CutWorld {
   readonly #seed: number
   readonly #loads: CutLoads
   #server: TestServer
-  #clock = new JumpingClock(new Random(0))
+  #clock = tickingClock(new Random(0))
   #clients: CutClient[] = []
   #admin: CutClient
   #clientCount = 0
@@ -225,7 +216,7 @@ export class CutWorld {
   /** Decides again who scans, as the cron does when a second has passed. */
   #review(cores: 1 | 2): void {
     setCores(this.#disk, cores)
-    this.#clock.jumpUs += REVIEW_US
+    this.#clock.skip(REVIEW_US)
     this.#persistence.cron()
   }
 
@@ -254,9 +245,8 @@ export class CutWorld {
 
   #start(atMs: number): TestServer {
     this.#setMemory(PLENTY_BYTES)
-    const clock = new JumpingClock(new Random(this.#random.u32()))
+    const clock = tickingClock(new Random(this.#random.u32()), atMs)
     this.#clock = clock
-    clock.advance(atMs - clock.nowMs())
     return new TestServer({
       config: this.#profile.config,
       pageCapacity: PAGE_CAPACITY,

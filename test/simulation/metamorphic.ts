@@ -10,7 +10,7 @@
 
 import assert from 'node:assert/strict'
 import { Random } from '../../src/base/random.ts'
-import { setCores, TickingClock } from '../../src/persist/snapshot/test-cut.ts'
+import { setCores, tickingClock } from '../../src/persist/snapshot/test-cut.ts'
 import { type TestClient, TestServer } from '../../src/server/test-server.ts'
 import { encodeCommand, parseValue, type Value } from '../lib/resp.ts'
 import { Generator } from './generator.ts'
@@ -177,7 +177,7 @@ class VariantRun {
       config: { ...BASE_CONFIG, ...config },
       pageCapacity: PAGE_CAPACITY,
       seed: secret,
-      clock: tickingFrom(startMs),
+      clock: tickingClock(new Random(startMs), startMs),
       hasPersistence: true,
       ...(before && { disk: before.disk }),
     })
@@ -202,13 +202,6 @@ class VariantRun {
     }
     return received
   }
-}
-
-/** A clock that ends the engine's slices, and says the same time as one that stands still. */
-function tickingFrom(startMs: number): TickingClock {
-  const clock = new TickingClock(new Random(startMs))
-  clock.advance(startMs - clock.nowMs())
-  return clock
 }
 
 function parse(text: string): Value {

@@ -6,6 +6,7 @@
 
 import { deepEqual, equal, match } from 'node:assert/strict'
 import { assert } from '../../src/base/assert.ts'
+import type { FakeClock } from '../../src/base/clock.ts'
 import { FakeDisk } from '../../src/base/disk-fake.ts'
 import { Random } from '../../src/base/random.ts'
 import { Slice } from '../../src/base/slice.ts'
@@ -15,7 +16,7 @@ import {
   FILE,
   type ScannerName,
   setCores,
-  TickingClock,
+  tickingClock,
 } from '../../src/persist/snapshot/test-cut.ts'
 import type { ConfigName } from '../../src/server/config.ts'
 import { valueDigest } from '../../src/server/digest.ts'
@@ -57,7 +58,7 @@ export interface Saved {
 export class SavingServer {
   readonly scanner: ScannerName
   readonly random: Random
-  readonly clock: TickingClock
+  readonly clock: FakeClock
   readonly server: TestServer
   readonly client: TestClient
   /** Replies that came when their command was sent, and those that were waited for. */
@@ -70,7 +71,7 @@ export class SavingServer {
     this.#options = options
     this.scanner = scanner
     this.random = new Random(seed)
-    this.clock = new TickingClock(new Random(seed + 1))
+    this.clock = tickingClock(new Random(seed + 1))
     const disk = options.disk ?? new FakeDisk()
     setCores(disk, 2)
     this.server = new TestServer({

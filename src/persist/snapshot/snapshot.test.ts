@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { FakeClock } from '../../base/clock.ts'
 import { FakeDisk } from '../../base/disk-fake.ts'
 import { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
@@ -22,7 +23,7 @@ import {
   type SavingBench,
   SCANNERS,
   type ScannerName,
-  TickingClock,
+  tickingClock,
 } from './test-cut.ts'
 import { SteppedRunner } from './test-runner.ts'
 
@@ -45,7 +46,7 @@ const log = {
 class Bench implements SavingBench {
   readonly random: Random
   readonly disk = new FakeDisk()
-  readonly clock: TickingClock
+  readonly clock: FakeClock
   readonly runner = new SteppedRunner(this.disk)
   readonly keyspace: Keyspace
   readonly persistence: Persistence
@@ -53,7 +54,7 @@ class Bench implements SavingBench {
 
   constructor(seed: number, reservePages: number, scanner: ScannerName = 'background') {
     this.random = new Random(seed)
-    this.clock = new TickingClock(new Random(seed + 2))
+    this.clock = tickingClock(new Random(seed + 2))
     this.keyspace = new Keyspace({
       databaseCount: 4,
       pageCapacity: PAGE_CAPACITY,

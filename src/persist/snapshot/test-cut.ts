@@ -24,24 +24,8 @@ export const SCANNERS = ['background', 'cooperative', 'changing'] as const
 export type ScannerName = (typeof SCANNERS)[number]
 
 /** A clock that moves on with every look at it, so that slices of time end. */
-export class TickingClock extends FakeClock {
-  readonly #random: Random
-  #ticksUs = 0
-
-  constructor(random: Random) {
-    super(NOW_MS)
-    this.#random = random
-  }
-
-  /** Lets time pass in which no timer runs, as when the machine gives the process no turn. */
-  skip(us: number): void {
-    this.#ticksUs += us
-  }
-
-  override monotonicUs(): number {
-    this.#ticksUs += this.#random.below(1500)
-    return super.monotonicUs() + this.#ticksUs
-  }
+export function tickingClock(random: Random, startMs = NOW_MS): FakeClock {
+  return new FakeClock(startMs, () => random.below(1500))
 }
 
 /**
@@ -59,7 +43,7 @@ export function expectAllSeen(): void {
 export interface SavingBench {
   readonly random: Random
   readonly disk: FakeDisk
-  readonly clock: TickingClock
+  readonly clock: FakeClock
   readonly runner: SteppedRunner
   readonly persistence: Persistence
 }
@@ -161,7 +145,7 @@ export class TestCut implements SavingBench {
   readonly scanner: ScannerName
   readonly random: Random
   readonly disk = new FakeDisk()
-  readonly clock: TickingClock
+  readonly clock: FakeClock
   readonly runner = new SteppedRunner(this.disk)
   readonly keyspace: Keyspace
   readonly persistence: Persistence
@@ -170,7 +154,7 @@ export class TestCut implements SavingBench {
   constructor({ seed, reservePages, scanner }: TestCutOptions) {
     this.scanner = scanner
     this.random = new Random(seed)
-    this.clock = new TickingClock(new Random(seed + 2))
+    this.clock = tickingClock(new Random(seed + 2))
     this.keyspace = new Keyspace({
       databaseCount: 2,
       pageCapacity: PAGE_CAPACITY,
