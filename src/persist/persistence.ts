@@ -78,6 +78,8 @@ export interface PersistenceOptions {
   readonly machine?: MachineView
   /** Sends the replies of this turn of the loop before the engine works for a save. */
   readonly sendReplies?: () => void
+  /** Counts what clients have asked for, so that a save knows whether they want the engine. */
+  readonly commandCount?: () => number
   readonly processId: number
   /** Thresholds of encodings for values that are loaded; without them Redis's own. */
   readonly limits?: EncodingLimits

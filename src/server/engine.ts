@@ -200,5 +200,6 @@ function persistenceOf(server: Server, options: EngineOptions): Persistence | nu
     ...(options.relieve && { relieve: options.relieve }),
     ...(options.machine && { machine: options.machine }),
     sendReplies: () => options.transport.flush(),
+    commandCount: () => server.dispatcher.commandCount,
   })
 }

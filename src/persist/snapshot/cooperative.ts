@@ -6,9 +6,12 @@
 //   assist     after a command: encodes what it preserved, before more comes
 //   relieve    inside of a command, when no reserve slot is free
 //
-// A slice is short while clients want the engine and long while they do not. Nothing here waits for
-// the disk: a full queue ends the slice, and what is touched goes into the reserve, and from a
-// quarter of it on into the spill, until there is room.
+// While nobody wants the engine, slices follow each other. While clients do, there is a rest after
+// each: a thread that never sleeps is one that the system lets wait when others wake up. When that
+// is too slow for what writers touch, so that the reserve fills, the rests go.
+//
+// Nothing here waits for the disk: a full queue ends the slice, and what is touched goes into the
+// reserve, and from a quarter of it on into the spill, until there is room.
 // Owner: the engine.
 
 import { assert } from '../../base/assert.ts'
@@ -27,21 +30,22 @@ import type { QueuedSpill } from './spill-file.ts'
 export const COOPERATIVE_CHUNK_BYTES = 128 * 1024
 /** Room in the queue before a step: more than one can make. */
 const STEP_ROOM_BYTES = 3 * COOPERATIVE_CHUNK_BYTES
-/** Longest slice, and the one while clients want the engine. */
+/** Longest slice; the one before a rest; and the shortest without one, while clients are served. */
 const SLICE_US = 1000
+const RESTED_SLICE_US = 500
 const BUSY_SLICE_US_MIN = 200
-/** Time between two slices from which on clients are taken to be at work. */
-const BUSY_GAP_US = 15
-/** Share of that time that the next slice takes. */
+/** Share of the time that clients took since the last slice, for the next one without a rest. */
 const BUSY_SHARE = 0.5
+/** Share of the bound in use from which on there is no rest. */
+const HURRY_SHARE = 1 / 4
 /** Longest work after one command. */
 const ASSIST_US = 300
 /** Slots in use from which on a command is followed by `assist`, as a share of the bound. */
 const ASSIST_SHARE = 1 / 8
 /** Share of the bound that the queue, which counts as use, may take of itself. */
 const QUEUE_SHARE = 1 / 4
-/** When to look again while the queue is full. */
-const STUCK_MS = 1
+/** A rest, and when to look again while the queue is full. */
+const REST_MS = 1
 const NO_BYTES = new Uint8Array(0)
 
 export interface CooperativeOptions {
@@ -53,6 +57,8 @@ export interface CooperativeOptions {
   readonly encoder: SnapshotEncoder
   readonly progress: Float64Array
   readonly clock: Clock
+  /** Counts what clients have asked for. */
+  readonly commandCount: () => number
   /** How far the thread got; null: from the start. */
   readonly state: SnapshotState | null
 }
@@ -72,8 +78,9 @@ export class CooperativeScan {
   readonly #queueLimit: number
   #isAtWork = true
   #isStepping = false
-  /** When the last slice ended. */
+  /** When the last slice ended, and what clients had asked for until then. */
   #endedUs = 0
+  #commandsSeen = 0
   /** Until when `rdb-key-save-delay` wants the scan to rest. */
   #restUntilUs = 0
 
@@ -103,23 +110,30 @@ export class CooperativeScan {
 
   /** Scans for a while. */
   slice(): NextSlice {
-    const { clock } = this.#options
+    const { clock, cut, commandCount } = this.#options
     const start = clock.monotonicUs()
-    const gap = this.#endedUs === 0 ? 0 : start - this.#endedUs
-    const isBusy = gap > BUSY_GAP_US
-    const share = Math.max(BUSY_SLICE_US_MIN, gap * BUSY_SHARE)
-    const limit = start + (isBusy ? Math.min(SLICE_US, share) : SLICE_US)
+    const isBusy = commandCount() !== this.#commandsSeen
+    const isHurried = cut.usedPages > cut.boundPages * HURRY_SHARE
+    const limit = start + this.#sliceUs(isBusy, isHurried, start)
     let isMoving = start >= this.#restUntilUs
     while (isMoving && this.#isAtWork && clock.monotonicUs() < limit) isMoving = this.#step()
     this.#endedUs = clock.monotonicUs()
+    this.#commandsSeen = commandCount()
     if (!this.#isAtWork) return NextSlice.None
-    return isMoving ? NextSlice.Soon : NextSlice.Later
+    return isMoving && (!isBusy || isHurried) ? NextSlice.Soon : NextSlice.Later
+  }
+
+  #sliceUs(isBusy: boolean, isHurried: boolean, nowUs: number): number {
+    if (!isBusy) return SLICE_US
+    if (!isHurried) return RESTED_SLICE_US
+    const share = (nowUs - this.#endedUs) * BUSY_SHARE
+    return Math.min(SLICE_US, Math.max(BUSY_SLICE_US_MIN, share))
   }
 
   /** How long to wait for the next slice when it is not wanted soon. */
   get laterMs(): number {
     const restMs = (this.#restUntilUs - this.#endedUs) / 1000
-    return Math.max(STUCK_MS, Math.min(restMs, 10))
+    return Math.max(REST_MS, Math.min(restMs, 10))
   }
 
   /** Encodes what the last command preserved, if that is worth it. */
@@ -141,7 +155,7 @@ export class CooperativeScan {
     const { cut, queue, encoder } = this.#options
     const before = cut.slotsUsed
     const pagesBefore = encoder.pages
-    if (!this.#step() && this.#isAtWork && cut.slotsUsed >= before) queue.waitForRoom(STUCK_MS)
+    if (!this.#step() && this.#isAtWork && cut.slotsUsed >= before) queue.waitForRoom(REST_MS)
     this.inlinePages += this.#isAtWork ? encoder.pages - pagesBefore : 0
   }
 
@@ -204,7 +218,7 @@ export class CooperativeScan {
   #push(bytes: Uint8Array, start: number, length: number): void {
     const { queue } = this.#options
     // A step was only begun with room for what it makes; a huge key may be more.
-    while (queue.room < length && !queue.isClosed) queue.waitForRoom(STUCK_MS)
+    while (queue.room < length && !queue.isClosed) queue.waitForRoom(REST_MS)
     if (!queue.isClosed) queue.push(Frame.Output, bytes, start, length)
   }
 }

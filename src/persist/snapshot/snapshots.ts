@@ -45,6 +45,8 @@ export interface SnapshotsOptions {
   readonly machine?: MachineView
   /** Sends the replies of this turn of the loop: a slice shall not hold them up. */
   readonly sendReplies?: () => void
+  /** Counts what clients have asked for, so that the engine knows whether they want it. */
+  readonly commandCount?: () => number
   /** Tests: every cut proves that no page changed without touch. */
   readonly isChecking?: boolean
   /** Tests: makes the scanner go on while the engine waits for it. */
@@ -441,6 +443,7 @@ export class Snapshots {
       encoder: this.#sliceEncoder,
       progress: this.#progress,
       clock,
+      commandCount: this.#options.commandCount ?? nobodyAsks,
       state,
     })
     this.#scan = scan
@@ -594,4 +597,8 @@ export class Snapshots {
 
 function wordFor(method: SnapshotMethod): string {
   return method === 'background' ? 'in the background' : 'cooperatively'
+}
+
+function nobodyAsks(): number {
+  return 0
 }
