@@ -98,6 +98,31 @@ test('a string is compressed only when longer than 20 bytes, allowed, and 4 byte
   }
 })
 
+test('in a file, lengths whose strings do not shrink are tried now and then, others always', () => {
+  const random = new Random(SEED)
+  const noise = () => Buffer.from(Array.from({ length: 64 }, () => random.below(256)))
+  const found = encoded((writer) => {
+    for (let i = 0; i < 500; i++) putString(writer, noise())
+    for (let i = 0; i < 100; i++) putString(writer, 'a'.repeat(64))
+    putString(writer, 'b'.repeat(200))
+  })
+  // One of eight is tried, and the first that shrinks opens the way for all behind it.
+  const compressed = found.split('c30540400061e03600').length - 1
+  assert.ok(compressed >= 92 && compressed < 100, `${compressed} of 100 are compressed`)
+  // Another length is another matter.
+  assert.equal(found.includes('62'.repeat(100)), false)
+})
+
+test('a payload does not depend on what was written before', () => {
+  const random = new Random(SEED)
+  const { writer } = makeWriter({ compress: true })
+  const noise = () => Buffer.from(Array.from({ length: 64 }, () => random.below(256)))
+  for (let i = 0; i < 500; i++) putString(writer, noise())
+  writer.beginPayload({ sink: () => undefined, compress: true, checksum: true })
+  putString(writer, 'a'.repeat(64))
+  assert.equal(writer.endPayload(), 9 + 10)
+})
+
 test('64-bit integers become integer encodings or text', () => {
   const rows: [value: bigint, hex: string][] = [
     [0n, 'c000'],

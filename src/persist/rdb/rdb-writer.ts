@@ -10,6 +10,9 @@
 // bytes both times. Such a string can be left between any two blocks (`stringSteps`); nothing else
 // goes into the writer until it is complete.
 //
+// In a file, strings of a length of which many in a row did not get shorter are tried now and then
+// only: a hopeless try costs as much as all else of a short string. A payload is the same each time.
+//
 // What the sink throws passes through; `begin` makes the writer usable again.
 // Owner: the thread that owns the kernels.
 
@@ -52,6 +55,14 @@ export interface WriterState {
   readonly bytes: number
 }
 
+/** Longest string that LZF is not tried on, as in Redis. */
+const UNCOMPRESSED_MAX = 20
+/** Strings in a row, of about the same length, after which compression is tried less. */
+const MISSES_MAX = 64
+/** Of so many strings one is tried then. */
+const TRY_EVERY = 8
+const LENGTH_CLASSES = 33
+
 const CHUNK_BYTES_DEFAULT = 256 * 1024
 const CHUNK_BYTES_MIN = 1024
 const CHUNK_BYTES_MAX = 64 * 1024 * 1024
@@ -75,6 +86,11 @@ export class RdbWriter {
   #compress: 0 | 1 = 0
   #checksum = true
   #version = RDB_VERSION
+  /** Whether hopeless strings are passed over. */
+  #isSparing = false
+  /** By class of length: strings in a row that did not get shorter. */
+  readonly #misses = new Uint8Array(LENGTH_CLASSES)
+  #skips = 0
   #at: number
   #crc = 0n
   #flushedBytes = 0
@@ -106,6 +122,7 @@ export class RdbWriter {
   /** Starts a file: magic and version. Drops whatever an earlier stream left behind. */
   begin(options: RdbWriterOptions): void {
     this.beginPayload(options)
+    this.#isSparing = true
     const magic = `REDIS${String(this.#version).padStart(4, '0')}`
     for (let i = 0; i < magic.length; i++) this.#byte(magic.charCodeAt(i))
   }
@@ -120,6 +137,7 @@ export class RdbWriter {
   /** Goes on with a stream that another writer has begun. */
   resume(options: RdbWriterOptions, state: WriterState): void {
     this.beginPayload(options)
+    this.#isSparing = true
     this.#crc = state.checksum
     this.#flushedBytes = state.bytes
   }
@@ -152,6 +170,9 @@ export class RdbWriter {
     this.#crc = 0n
     this.#flushedBytes = 0
     this.#partsLeft = 0
+    this.#isSparing = false
+    this.#misses.fill(0)
+    this.#skips = 0
   }
 
   /** Hands over what is there if the end of a payload would not fit behind it. */
@@ -271,7 +292,23 @@ export class RdbWriter {
       source = this.#stage
       this.#copyIn(source, bytes, start, length)
     }
-    this.#at = this.#kernels.encodeString(this.#at, source, length, this.#compress)
+    const before = this.#at
+    const compress = this.#compressOf(length)
+    this.#at = this.#kernels.encodeString(before, source, length, compress)
+    if (compress === 1 && length > UNCOMPRESSED_MAX) this.#noteTry(length, this.#at - before)
+  }
+
+  /** Whether this string is to be compressed, if that makes it shorter. */
+  #compressOf(length: number): 0 | 1 {
+    if (!this.#isSparing || this.#misses[lengthClass(length)]! < MISSES_MAX) return this.#compress
+    this.#skips = (this.#skips + 1) % TRY_EVERY
+    return this.#skips === 0 ? this.#compress : 0
+  }
+
+  #noteTry(length: number, written: number): void {
+    const each = lengthClass(length)
+    if (written < length) this.#misses[each] = 0
+    else if (this.#misses[each]! < MISSES_MAX) this.#misses[each]!++
   }
 
   /** A string of text, as UTF-8. */
@@ -461,6 +498,11 @@ export class BytesSource implements StringSource {
 
 function noSink(): void {
   assert(false, 'begin comes first')
+}
+
+/** The power of two below the length. */
+function lengthClass(length: number): number {
+  return 32 - Math.clz32(length)
 }
 
 /** Most bytes that LZF makes of `length`. */
