@@ -256,6 +256,7 @@ export class Persistence {
   cron(): void {
     const { keyspace, clock } = this.#options
     this.snapshots.dirtyRate.sample(keyspace.dirty, clock.monotonicUs())
+    this.snapshots.cron()
     if (this.#saving) {
       const end = this.snapshots.poll()
       if (!end) return

@@ -14,8 +14,8 @@ const METHODS = ['background', 'cooperative'] as const
 const HANGS = /snapshot thread hangs/
 
 /** A bench with a file on its disk. */
-function savedBench(scanner: ScannerName, reservePages = 256): SinkBench {
-  const bench = new SinkBench({ scanner, reservePages, lengthMax: 3000 })
+function savedBench(scanner: ScannerName, reservePages = 256, lengthMax = 3000): SinkBench {
+  const bench = new SinkBench({ scanner, reservePages, lengthMax })
   if (scanner === 'changing') setCores(bench.disk, 2)
   equal(bench.persistence.save(), null)
   for (let i = 0; i < 100; i++) bench.change()
@@ -183,7 +183,8 @@ describe('a thread that hangs', () => {
     }
 
     test(`${scanner}: a disk that stands still for snapshot-stall-timeout fails the save`, () => {
-      const bench = savedBench(scanner, 1024)
+      // More than the output queue takes, so that the scan cannot come to its end.
+      const bench = savedBench(scanner, 1024, 12_000)
       bench.settings.stallTimeoutSeconds = 5
       const old = bench.disk.contents(FILE)
       let hangs = 0

@@ -19,6 +19,7 @@ import { assert, fail } from '../../base/assert.ts'
 import { type Disk, systemCode } from '../../base/disk.ts'
 import { StoreError } from '../../base/errors.ts'
 import { FrameQueue, type SharedFrameQueue } from '../../base/frame-queue.ts'
+import type { SegmentBuffer } from '../../memory/arena.ts'
 import { PAGE_BYTES } from '../../memory/layout.ts'
 import { Frame } from './frames.ts'
 import type { SnapshotPlan } from './plan.ts'
@@ -63,6 +64,8 @@ interface Sinks {
 export interface SessionHost {
   readonly disk: Disk
   readonly encoder: () => SnapshotEncoder
+  /** The segments of the arena. */
+  readonly segments: () => readonly (SegmentBuffer | null)[]
   /** Sleeps. */
   readonly pause: (us: number) => void
   /** Microseconds since some start, for a scan that rests now and then; null: it does not. */
@@ -108,7 +111,7 @@ export class SnapshotSession {
     this.#host = host
     this.#job = job
     this.#isScanner = !job.isCooperative
-    this.#source = openScan(job.frozen)
+    this.#source = openScan(job.frozen, host.segments())
     this.#output = new FrameQueue(job.output)
     this.#spillQueue = new FrameQueue(job.spillQueue)
     this.#spill = new SpillFile(host.disk, job.spillPath, {

@@ -2,6 +2,7 @@
 // and looks for reports in its cron, without relying on events.
 
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import type { SegmentChange } from './scan-source.ts'
 import type { SnapshotJob } from './session.ts'
 import type { SnapshotState } from './snapshot.ts'
 import type { SnapshotReport, SnapshotRequest } from './snapshot-thread.ts'
@@ -9,6 +10,8 @@ import type { SnapshotReport, SnapshotRequest } from './snapshot-thread.ts'
 /** Where snapshots are made in the background. */
 export interface SnapshotRunner {
   start(job: SnapshotJob): void
+  /** Tells of segments that came or went, before a job that needs to know. */
+  shareSegments(changes: readonly SegmentChange[]): void
   /** Sends how far the engine's scan is; a Resume frame in the output queue must follow. */
   resume(state: SnapshotState): void
   /** The next report, once; null: there is none. */
@@ -25,6 +28,10 @@ export class SnapshotPort implements SnapshotRunner {
 
   start(job: SnapshotJob): void {
     this.#send({ kind: 'start', job })
+  }
+
+  shareSegments(changes: readonly SegmentChange[]): void {
+    this.#send({ kind: 'segments', changes })
   }
 
   resume(state: SnapshotState): void {

@@ -9,12 +9,15 @@ import { assert } from '../../base/assert.ts'
 import { SystemClock } from '../../base/clock.ts'
 import { SystemDisk } from '../../base/disk.ts'
 import { collectGarbage } from '../../base/heap.ts'
+import type { SegmentBuffer } from '../../memory/arena.ts'
+import type { SegmentChange } from './scan-source.ts'
 import { SessionStep, type SnapshotJob, type SnapshotOutcome, SnapshotSession } from './session.ts'
 import { SnapshotEncoder, type SnapshotState } from './snapshot.ts'
 
 /** Engine → thread. */
 export type SnapshotRequest =
   | { readonly kind: 'start'; readonly job: SnapshotJob }
+  | { readonly kind: 'segments'; readonly changes: readonly SegmentChange[] }
   | { readonly kind: 'resume'; readonly state: SnapshotState }
 
 /** Thread → engine. */
@@ -36,6 +39,8 @@ const clock = new SystemClock()
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 /** Made with the first cut that is scanned here: it has memory of its own. */
 let encoder: SnapshotEncoder | null = null
+/** The segments of the engine's arena, by number. */
+const segments: (SegmentBuffer | null)[] = []
 const { port } = workerData as { port: MessagePort }
 
 function report(message: SnapshotReport): void {
@@ -50,11 +55,19 @@ function takeState(): SnapshotState {
   return request.state
 }
 
+/** Takes notice of segments that came or went. */
+function note(changes: readonly SegmentChange[]): void {
+  for (const { number, segment } of changes) segments[number] = segment
+  // What is dropped here would stay in memory until this thread collects.
+  if (changes.some(({ segment }) => segment === null)) setImmediate(collectGarbage)
+}
+
 function run(job: SnapshotJob): void {
   const session = new SnapshotSession(
     {
       disk,
       encoder: () => (encoder ??= new SnapshotEncoder()),
+      segments: () => segments,
       pause: (us) => Atomics.wait(sleeper, 0, 0, us / 1000),
       nowUs: () => clock.monotonicUs(),
       onSuspended: (state) => report({ kind: 'suspended', state }),
@@ -71,6 +84,7 @@ function run(job: SnapshotJob): void {
 }
 
 port.on('message', (request: SnapshotRequest) => {
+  if (request.kind === 'segments') return note(request.changes)
   assert(request.kind === 'start', 'states are taken by the session that waits for them')
   run(request.job)
   // The job's views, still in use here, would keep segments in memory that the engine drops.

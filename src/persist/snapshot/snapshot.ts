@@ -8,7 +8,7 @@
 //   sinks.ts            where the bytes go: files (file-sink.ts) and streams, several at once
 //   spill-file.ts       pages that wait on disk         frames.ts  what engine and thread exchange
 //   session.ts          a snapshot from its sinks being opened to how each ended
-//   snapshot-thread.ts  the thread that runs sessions
+//   snapshot-thread.ts  the thread that runs sessions        blocking-session.ts  for SAVE
 //   snapshot-port.ts    the engine's end of the line to that thread
 //   cooperative.ts      the engine as the one who scans, in slices
 //   snapshots.ts        the engine's side: one cut at a time, and by which method

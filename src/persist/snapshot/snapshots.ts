@@ -20,13 +20,20 @@ import { DiskMachine, type MachineView } from '../../base/machine-view.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
 import { BOUND_MIN, Cut, type CutFigures } from '../../memory/cut.ts'
 import { PAGE_BYTES } from '../../memory/layout.ts'
+import { runSession } from './blocking-session.ts'
 import { COOPERATIVE_CHUNK_BYTES, CooperativeScan, NextSlice, pushResume } from './cooperative.ts'
 import { DirtyRate, SaveSpeed } from './dirty-rate.ts'
 import { OUTPUT_QUEUE_BYTES } from './frames.ts'
 import { chooseMethod, type MethodChoice, type SnapshotMethod } from './method-choice.ts'
 import type { SnapshotPlan } from './plan.ts'
-import { openScan, type SharedScanSource, shareScan } from './scan-source.ts'
-import { SessionStep, type SnapshotOutcome, SnapshotSession } from './session.ts'
+import {
+  openScan,
+  type SharedScanSource,
+  type SharedSegments,
+  segmentChanges,
+  shareScan,
+} from './scan-source.ts'
+import type { SnapshotJob, SnapshotOutcome } from './session.ts'
 import type { SinkPlan } from './sinks.ts'
 import { PROGRESS_WORDS, Progress, SnapshotEncoder, type SnapshotState } from './snapshot.ts'
 import type { SnapshotRunner } from './snapshot-port.ts'
@@ -100,6 +107,8 @@ const ABORT_WAIT_MS = 10_000
 const WREST_AFTER_MS = 50
 /** Sleep between two looks for the thread's leaving the scan. */
 const HANDOVER_WAIT_MS = 0.2
+/** Segments that the thread is told of in one run of the cron; some tens of µs each. */
+const SEGMENTS_PER_CRON = 8
 const WAIT_WORD = new Int32Array(new SharedArrayBuffer(4))
 
 export class Snapshots {
@@ -123,6 +132,7 @@ export class Snapshots {
   /** Made for the first SAVE, and for the first cooperative scan. */
   #encoder: SnapshotEncoder | null = null
   #sliceEncoder: SnapshotEncoder | null = null
+  readonly #sharedSegments: SharedSegments = []
   /** A report that was met while a command waited. */
   #report: SnapshotReport | null = null
   /** A cut was taken from the thread, which has not come back yet. */
@@ -169,15 +179,6 @@ export class Snapshots {
   /** Counters of the cut that is open or was last; null before the first. */
   get figures(): CutFigures | null {
     return this.#cut?.figures ?? null
-  }
-
-  /** Keys in the cut that is open. */
-  get keysAtCut(): number {
-    return this.#open?.keysAtCut ?? 0
-  }
-
-  get dirtyAtCut(): number {
-    return this.#open?.dirtyAtCut ?? 0
   }
 
   /** The snapshot under way; null when there is none. */
@@ -233,6 +234,11 @@ export class Snapshots {
     this.#sliceEncoder ??= new SnapshotEncoder(COOPERATIVE_CHUNK_BYTES)
   }
 
+  /** Tells the thread of some segments that came or went, so that the next start has few to tell. */
+  cron(): void {
+    if (this.#open === null) this.#shareSegments(SEGMENTS_PER_CRON)
+  }
+
   /** Freezes the keyspace and begins a snapshot. None may be under way. */
   start(order: SnapshotOrder): MethodChoice {
     assert(!this.#isThreadLost, 'the thread is there')
@@ -240,23 +246,15 @@ export class Snapshots {
     const isCooperative = choice.method === 'cooperative'
     const most = isCooperative ? COOPERATIVE_RESERVE_BYTES : Number.POSITIVE_INFINITY
     const open = this.#openCut(order, choice, Math.min(choice.reserveBytes, most))
-    this.#options.runner.start({
-      frozen: open.source,
-      plan: order.plan,
-      sinks: order.sinks,
-      spillPath: order.spillPath,
-      output: this.#output,
-      spillQueue: this.#spillOutput,
-      isCooperative,
-      progress: this.#progress.buffer as SharedArrayBuffer,
-    })
+    this.#shareSegments(Number.POSITIVE_INFINITY)
+    this.#options.runner.start(this.#jobOf(open, isCooperative))
     if (isCooperative) this.#scanHere(open, null)
     return choice
   }
 
   /** A snapshot that is over when this returns; blocks the engine. */
   runNow(order: SnapshotOrder): SnapshotEnd {
-    const { settings, disk } = this.#options
+    const { settings, disk, keyspace } = this.#options
     const choice: MethodChoice = {
       method: 'background',
       reason: 'asked for by SAVE, which blocks',
@@ -265,33 +263,12 @@ export class Snapshots {
       reserveBytes: BOUND_MIN * PAGE_BYTES,
     }
     const open = this.#openCut(order, choice, settings.reserveBytes)
-    const session = new SnapshotSession(
-      {
-        disk,
-        encoder: () => (this.#encoder ??= new SnapshotEncoder()),
-        pause: (us) => Atomics.wait(WAIT_WORD, 0, 0, us / 1000),
-        nowUs: null,
-        onSuspended: () => assert(false, 'nobody asks for it'),
-        takeState: () => {
-          throw new Error('nobody has one')
-        },
-        waitForStream: (queue) => queue.waitForRoom(1),
-      },
-      {
-        frozen: open.source,
-        plan: order.plan,
-        sinks: order.sinks,
-        spillPath: order.spillPath,
-        output: this.#output,
-        spillQueue: this.#spillOutput,
-        isCooperative: false,
-        progress: this.#progress.buffer as SharedArrayBuffer,
-      },
-    )
-    let step = session.step()
-    while (step !== SessionStep.Ended) step = session.step()
-    assert(session.outcome !== null, 'a session that ended says how')
-    return this.#close(session.outcome)
+    const outcome = runSession(this.#jobOf(open, false), {
+      disk,
+      encoder: () => (this.#encoder ??= new SnapshotEncoder()),
+      segments: keyspace.arena.segments,
+    })
+    return this.#close(outcome)
   }
 
   /** Looks for the end of the snapshot under way, and after it meanwhile. Null: it goes on. */
@@ -358,6 +335,25 @@ export class Snapshots {
 
   get #method(): SnapshotMethod {
     return this.#scan === null ? 'background' : 'cooperative'
+  }
+
+  #jobOf({ source, order }: Open, isCooperative: boolean): SnapshotJob {
+    return {
+      frozen: source,
+      plan: order.plan,
+      sinks: order.sinks,
+      spillPath: order.spillPath,
+      output: this.#output,
+      spillQueue: this.#spillOutput,
+      isCooperative,
+      progress: this.#progress.buffer as SharedArrayBuffer,
+    }
+  }
+
+  #shareSegments(limit: number): void {
+    const { keyspace, runner } = this.#options
+    const changes = segmentChanges(keyspace.arena, this.#sharedSegments, limit)
+    if (changes.length > 0) runner.shareSegments(changes)
   }
 
   get #reservePages(): number {
@@ -431,7 +427,7 @@ export class Snapshots {
     const count = state?.spilled?.total ?? 0
     this.#sliceEncoder ??= new SnapshotEncoder(COOPERATIVE_CHUNK_BYTES)
     const scan = new CooperativeScan({
-      source: openScan(source),
+      source: openScan(source, this.#options.keyspace.arena.segments),
       plan: order.plan,
       cut,
       queue: this.#queue,
@@ -560,7 +556,7 @@ export class Snapshots {
   #giveUp(): void {
     assert(this.#open !== null, 'a snapshot is under way')
     this.#queue.cancel()
-    openScan(this.#open.source).frozen.end()
+    openScan(this.#open.source, this.#options.keyspace.arena.segments).frozen.end()
   }
 
   /** Closes the cut. */
@@ -575,7 +571,7 @@ export class Snapshots {
     this.#scan?.cancel()
     this.#scan = null
     // One that failed while the scan was on its way to the thread has never had it.
-    if (!cut.hasEnded) openScan(open.source).frozen.end()
+    if (!cut.hasEnded) openScan(open.source, this.#options.keyspace.arena.segments).frozen.end()
     this.#timer?.stop()
     this.#timer = null
     this.#open = null

@@ -8,6 +8,8 @@
 import { assert, fail } from '../../base/assert.ts'
 import type { Disk } from '../../base/disk.ts'
 import type { FrameQueue } from '../../base/frame-queue.ts'
+import type { SegmentBuffer } from '../../memory/arena.ts'
+import type { SegmentChange } from './scan-source.ts'
 import { SessionStep, type SnapshotJob, type SnapshotOutcome, SnapshotSession } from './session.ts'
 import { SnapshotEncoder, type SnapshotState } from './snapshot.ts'
 import type { SnapshotRunner } from './snapshot-port.ts'
@@ -19,6 +21,7 @@ export class SteppedRunner implements SnapshotRunner {
   #encoder: SnapshotEncoder | null = null
   #session: SnapshotSession | null = null
   #isStepping = false
+  readonly #segments: (SegmentBuffer | null)[] = []
   #isStalled = false
   readonly #reports: SnapshotReport[] = []
   readonly #states: SnapshotState[] = []
@@ -45,6 +48,7 @@ export class SteppedRunner implements SnapshotRunner {
       {
         disk: this.#disk,
         encoder: () => (this.#encoder ??= new SnapshotEncoder()),
+        segments: () => this.#segments,
         pause: () => undefined,
         nowUs: null,
         onSuspended: (state) => this.#reports.push({ kind: 'suspended', state }),
@@ -54,6 +58,10 @@ export class SteppedRunner implements SnapshotRunner {
       job,
     )
     this.#noteEnd(this.#session)
+  }
+
+  shareSegments(changes: readonly SegmentChange[]): void {
+    for (const { number, segment } of changes) this.#segments[number] = segment
   }
 
   resume(state: SnapshotState): void {
