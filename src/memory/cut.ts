@@ -132,7 +132,8 @@ export class Cut implements Guard {
     this.#early = new Int32Array(this.shared.early)
     this.#freed = new Int32Array(this.shared.freed)
     this.#stack = new Int32Array(slotCount)
-    this.#order = Int32Array.from(this.#stack, (_, i) => slotCount - 1 - i)
+    this.#order = new Int32Array(slotCount)
+    for (let i = 0; i < slotCount; i++) this.#order[i] = slotCount - 1 - i
   }
 
   /** Bytes of the reserve and the rings. */

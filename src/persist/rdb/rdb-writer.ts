@@ -11,7 +11,7 @@
 // goes into the writer until it is complete.
 //
 // In a file, strings of a length of which many in a row did not get shorter are tried now and then
-// only: a hopeless try costs as much as all else of a short string. A payload is the same each time.
+// only: a hopeless try costs as much as all else of a short string. A payload is always the same.
 //
 // What the sink throws passes through; `begin` makes the writer usable again.
 // Owner: the thread that owns the kernels.

@@ -1,4 +1,5 @@
-// A session that runs to its end on the caller's own thread: SAVE, SHUTDOWN SAVE, DEBUG RELOAD.
+// A session that runs to its end on the caller's own thread, as Redis blocks for it, too: SAVE,
+// SHUTDOWN SAVE, DEBUG RELOAD. Owner: the engine.
 
 import { assert, fail } from '../../base/assert.ts'
 import type { Disk } from '../../base/disk.ts'

@@ -18,12 +18,13 @@ import { FrameQueue, type SharedFrameQueue, shareFrameQueue } from '../../base/f
 import type { Log } from '../../base/log.ts'
 import { DiskMachine, type MachineView } from '../../base/machine-view.ts'
 import type { Keyspace } from '../../keyspace/keyspace.ts'
-import { BOUND_MIN, Cut, type CutFigures } from '../../memory/cut.ts'
+import { BOUND_MIN, type Cut, type CutFigures } from '../../memory/cut.ts'
 import { PAGE_BYTES } from '../../memory/layout.ts'
 import { runSession } from './blocking-session.ts'
 import { COOPERATIVE_CHUNK_BYTES, CooperativeScan, NextSlice, pushResume } from './cooperative.ts'
 import { DirtyRate, SaveSpeed } from './dirty-rate.ts'
 import { OUTPUT_QUEUE_BYTES } from './frames.ts'
+import { makeCut } from './make-cut.ts'
 import { chooseMethod, type MethodChoice, type SnapshotMethod } from './method-choice.ts'
 import type { SnapshotPlan } from './plan.ts'
 import {
@@ -126,6 +127,8 @@ export class Snapshots {
   readonly #spillOutput: SharedFrameQueue = shareFrameQueue(SPILL_QUEUE_BYTES)
   readonly #spillQueue = new FrameQueue(this.#spillOutput)
   #cut: Cut | null = null
+  /** Pages that its reserve was to have. */
+  #cutPages = 0
   #open: Open | null = null
   #scan: CooperativeScan | null = null
   #timer: Timer | null = null
@@ -230,13 +233,15 @@ export class Snapshots {
 
   /** Makes what the first snapshot needs, so that its start does not have to. */
   prepare(): void {
-    this.#cut ??= this.#makeCut(this.#reservePages)
+    this.#theCut()
     this.#sliceEncoder ??= new SnapshotEncoder(COOPERATIVE_CHUNK_BYTES)
   }
 
-  /** Tells the thread of some segments that came or went, so that the next start has few to tell. */
+  /** Does ahead what the next start would have to do: segments, a reserve that has grown. */
   cron(): void {
-    if (this.#open === null) this.#shareSegments(SEGMENTS_PER_CRON)
+    if (this.#open !== null || this.#cut === null) return
+    this.#shareSegments(SEGMENTS_PER_CRON)
+    if (this.#cut.heldRuns === 0) this.#theCut()
   }
 
   /** Freezes the keyspace and begins a snapshot. None may be under way. */
@@ -369,9 +374,7 @@ export class Snapshots {
     const { keyspace, clock, isChecking = false, onDelay } = this.#options
     const { arena } = keyspace
     const boundPages = Math.max(BOUND_MIN, Math.floor(boundBytes / PAGE_BYTES))
-    const most = this.#reservePages
-    if (this.#cut === null || this.#cut.reservePages !== most) this.#cut = this.#makeCut(most)
-    const cut = this.#cut
+    const cut = this.#theCut()
     this.#progress.fill(0)
     this.#queue.reset()
     this.#spillQueue.reset()
@@ -397,25 +400,21 @@ export class Snapshots {
     return this.#open
   }
 
-  /** A cut with a reserve of `pages`, or of as many as the system has memory for. */
-  #makeCut(pages: number): Cut {
-    assert(pages >= BOUND_MIN, 'a reserve has slots')
+  /** The cut, with a reserve as the configuration has it now, or as the system gives. */
+  #theCut(): Cut {
+    const pages = this.#reservePages
+    if (this.#cut !== null && this.#cutPages === pages) return this.#cut
+    this.#cut?.freeHeld(Number.POSITIVE_INFINITY)
     const { keyspace, clock, log, relieve = null, onDelay } = this.#options
-    for (let count = pages; ; count = Math.max(BOUND_MIN, count >>> 1)) {
-      try {
-        return new Cut(keyspace.arena, count, {
-          monotonicUs: () => clock.monotonicUs(),
-          relieve,
-          onWait: (us) => onDelay?.('snapshot-wait', us),
-          queuedBytes: () => this.#queue.queuedBytes + this.#spillQueue.queuedBytes,
-        })
-      } catch (error) {
-        // What a system throws that refuses a SharedArrayBuffer. A save with little reserve makes
-        // writers wait more; one that fails loses data.
-        if (!(error instanceof RangeError) || count === BOUND_MIN) throw error
-        log.warning(`No memory for a snapshot reserve of ${(count * PAGE_BYTES) / 1024} KiB`)
-      }
-    }
+    this.#cutPages = pages
+    this.#cut = makeCut(keyspace.arena, pages, {
+      log,
+      monotonicUs: () => clock.monotonicUs(),
+      relieve,
+      onWait: (us) => onDelay?.('snapshot-wait', us),
+      queuedBytes: () => this.#queue.queuedBytes + this.#spillQueue.queuedBytes,
+    })
+    return this.#cut
   }
 
   /** From here on the engine scans. */
