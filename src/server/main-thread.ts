@@ -3,7 +3,7 @@
 // keyspace. When the engine dies, the process reports how and ends: a server without its engine is
 // of no use to anybody.
 
-import { constants } from 'node:os'
+import { constants, setPriority } from 'node:os'
 import { resolve } from 'node:path'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { SystemClock } from '../base/clock.ts'
@@ -45,6 +45,9 @@ const USR1_EXIT_CODE = 138
 const CRASH_EXIT_CODE = 1
 /** How long threads may take to end. */
 const END_LIMIT_MS = 3000
+/** Threads of V8's own, and how much they give way. */
+const HELPER_NAME = 'V8Worker'
+const HELPER_NICENESS = 10
 /** How often cores and memory of the machine are looked at. */
 const MACHINE_INTERVAL_MS = 1000
 
@@ -110,6 +113,7 @@ class MainThread {
     this.#logStart()
     this.#takeSignals()
     process.on('uncaughtException', (error) => this.#crash(error))
+    lowerHelpers(this.#disk)
     this.#machine.refresh(this.#disk)
     this.#clock.every(MACHINE_INTERVAL_MS, () => this.#machine.refresh(this.#disk))
     const { port1, port2 } = new MessageChannel()
@@ -331,4 +335,20 @@ class MainThread {
 function levelOf(name: string): LogLevel {
   const found = LOG_LEVEL_NAMES.indexOf(name)
   return Object.values(LogLevel).find((level) => level === found) ?? LogLevel.Notice
+}
+
+/**
+ * Lets the threads on which V8 compiles beside the others wait behind clients: the first save of a
+ * process compiles half a second of code, and on 2 busy cores the longest waits were for that.
+ */
+function lowerHelpers(disk: SystemDisk): void {
+  const tasks = '/proc/self/task'
+  try {
+    for (const id of disk.list(tasks)) {
+      const name = disk.readText(`${tasks}/${id}/comm`).trim()
+      if (name === HELPER_NAME) setPriority(Number(id), HELPER_NICENESS)
+    }
+  } catch {
+    // Another system, or one that does not show its threads: they stay as they are.
+  }
 }
