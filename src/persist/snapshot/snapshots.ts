@@ -233,7 +233,7 @@ export class Snapshots {
 
   /** Makes what the first snapshot needs, so that its start does not have to. */
   prepare(): void {
-    this.#theCut()
+    if (this.#open === null) this.#theCut()
     this.#sliceEncoder ??= new SnapshotEncoder(COOPERATIVE_CHUNK_BYTES)
   }
 
