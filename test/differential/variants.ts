@@ -49,6 +49,7 @@ const STEPS_MAX = 100_000
 const LAZY_TURNS_MAX = 10_000
 const FILE = '/data/dump.rdb'
 // What GET shows of a sketch depends on when it becomes dense.
+const NO_CUT = { openCut: null, cutNumber: 0 }
 const BASE_CONFIG = {
   'enable-debug-command': 'yes',
   save: '',
@@ -202,7 +203,15 @@ function start(
   config: Readonly<Record<string, string>>,
   options: Partial<ConstructorParameters<typeof TestServer>[0]> = {},
 ): TestServer {
-  return new TestServer({ config, pageCapacity: PAGE_CAPACITY, hasPersistence: true, ...options })
+  const server = new TestServer({
+    config,
+    pageCapacity: PAGE_CAPACITY,
+    hasPersistence: true,
+    ...options,
+  })
+  // Replies come at once here; that delayed writers get theirs in order is shown by the simulation.
+  server.engine.server.writeDelay.source = NO_CUT
+  return server
 }
 
 /** The command whose work is done later, where there is one. */
