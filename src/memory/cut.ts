@@ -222,8 +222,13 @@ export class Cut implements Guard {
   wrest(): boolean {
     if (this.hasEnded) return true
     if (Atomics.load(this.#control, Control.InSink) === 0) return false
-    Atomics.store(this.#control, Control.Phase, Phase.Ended)
+    this.endScan()
     return true
+  }
+
+  /** The scan is over, for whoever had it: no page is taken any more. */
+  endScan(): void {
+    Atomics.store(this.#control, Control.Phase, Phase.Ended)
   }
 
   /** Asks the thread that scans to leave the scan to the engine, between two keys. */

@@ -4,7 +4,7 @@
 //   rdb/        the format, its kernels, writer and reader
 //   snapshot/   the cut on its way to its sinks
 //   loader.ts   a file on its way into the keyspace
-//   commands.ts SAVE, BGSAVE, LASTSAVE, SNAPSHOT
+//   commands.ts SAVE, BGSAVE, LASTSAVE
 //
 //   Idle ──begin──► Saving ──outcome──► Idle        one cut at a time
 //
@@ -288,7 +288,7 @@ export class Persistence {
    * All keys were removed on purpose. A snapshot under way still ends with the keys of its cut; but
    * where there are save points, a restart must not bring them back, so a file without them is
    * written next. `done` is called when that has ended; with false as the result it is not, as
-   * there is nothing to do, or the file waits for the snapshot under way (docs/decisions/0010).
+   * there is nothing to do, or the file waits for the snapshot under way (docs/decisions/0014).
    */
   replaceFlushed(done: () => void): boolean {
     const { settings, keyspace } = this.#options

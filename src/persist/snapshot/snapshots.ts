@@ -190,15 +190,14 @@ export class Snapshots {
     const cut = this.#cut
     if (open === null || cut === null) return null
     const seconds = (this.#options.clock.monotonicUs() - open.startUs) / 1e6
-    const pagesDone = Math.min(this.#progress[Progress.Pages]!, open.pagesAtCut)
-    const share = open.pagesAtCut === 0 ? 1 : pagesDone / open.pagesAtCut
+    const share = this.#shareDone(open)
     return {
-      method: this.#scan === null ? 'background' : 'cooperative',
+      method: this.#method,
       reason: open.choice.reason,
       seconds,
       keysDone: this.#progress[Progress.Keys]!,
       keysTotal: open.keysAtCut,
-      pagesDone,
+      pagesDone: Math.min(this.#progress[Progress.Pages]!, open.pagesAtCut),
       pagesTotal: open.pagesAtCut,
       bytesWritten: this.#progress[Progress.Bytes]!,
       etaSeconds: share > 0 ? (seconds * (1 - share)) / share : -1,
@@ -314,7 +313,7 @@ export class Snapshots {
         return this.#close(outcome.kind === 'aborted' ? { ...as, sinks: outcome.sinks } : outcome)
       }
       // The thread has just left the scan to the engine: it is over with that.
-      if (report?.kind === 'suspended') this.#giveUp()
+      if (report?.kind === 'suspended') cut.endScan()
       const waitedMs = (clock.monotonicUs() - startUs) / 1000
       if (waitedMs > WREST_AFTER_MS && cut.wrest()) {
         this.#isThreadLost = true
@@ -419,14 +418,14 @@ export class Snapshots {
 
   /** From here on the engine scans. */
   #scanHere(open: Open, state: SnapshotState | null): void {
-    const { disk, clock, relieve } = this.#options
+    const { keyspace, disk, clock, relieve } = this.#options
     const cut = this.#cut
     assert(cut !== null && this.#scan === null, 'one scanner at a time')
     const { order, source } = open
     const count = state?.spilled?.total ?? 0
     this.#sliceEncoder ??= new SnapshotEncoder(COOPERATIVE_CHUNK_BYTES)
     const scan = new CooperativeScan({
-      source: openScan(source, this.#options.keyspace.arena.segments),
+      source: openScan(source, keyspace.arena.segments),
       plan: order.plan,
       cut,
       queue: this.#queue,
@@ -551,13 +550,6 @@ export class Snapshots {
     return { kind: 'failed', message: error.message, systemCode: '', sinks: outcome.sinks }
   }
 
-  /** Ends a scan that has come back to the engine, which does not want it any more. */
-  #giveUp(): void {
-    assert(this.#open !== null, 'a snapshot is under way')
-    this.#queue.cancel()
-    openScan(this.#open.source, this.#options.keyspace.arena.segments).frozen.end()
-  }
-
   /** Closes the cut. */
   #close(outcome: SnapshotOutcome): SnapshotEnd {
     const { clock, keyspace } = this.#options
@@ -570,7 +562,7 @@ export class Snapshots {
     this.#scan?.cancel()
     this.#scan = null
     // One that failed while the scan was on its way to the thread has never had it.
-    if (!cut.hasEnded) openScan(open.source, this.#options.keyspace.arena.segments).frozen.end()
+    cut.endScan()
     this.#timer?.stop()
     this.#timer = null
     this.#open = null
