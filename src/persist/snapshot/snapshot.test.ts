@@ -6,89 +6,31 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FakeClock } from '../../base/clock.ts'
-import { FakeDisk } from '../../base/disk-fake.ts'
 import { Random } from '../../base/random.ts'
 import { Slice } from '../../base/slice.ts'
 import { KEEP_DEADLINE } from '../../keyspace/database.ts'
-import { Keyspace } from '../../keyspace/keyspace.ts'
 import { contentsOf } from '../../keyspace/test-contents.ts'
 import { NULL } from '../../memory/layout.ts'
 import { refuseBuffers } from '../../memory/test-refusal.ts'
-import { Persistence, type PersistenceSettings } from '../persistence.ts'
 import {
   expectAllSeen,
   finishSave,
   NOW_MS,
-  type SavingBench,
   SCANNERS,
   type ScannerName,
-  tickingClock,
+  TestCut,
 } from './test-cut.ts'
-import { SteppedRunner } from './test-runner.ts'
 
 const SEED = Number(process.env.SEED ?? 1)
 const ROUNDS = Number(process.env.ROUNDS ?? 15)
 /** Strings of the test of large ones. */
 const LARGE = 12
-const PAGE_CAPACITY = 16384 * 16
-
-const log = {
-  level: 'notice' as const,
-  debug: () => undefined,
-  verbose: () => undefined,
-  notice: () => undefined,
-  warning: () => undefined,
-  raw: () => undefined,
-}
 
 /** A keyspace with persistence on a disk in memory. */
-class Bench implements SavingBench {
-  readonly random: Random
-  readonly disk = new FakeDisk()
-  readonly clock: FakeClock
-  readonly runner = new SteppedRunner(this.disk)
-  readonly keyspace: Keyspace
-  readonly persistence: Persistence
-  readonly settings: { -readonly [K in keyof PersistenceSettings]: PersistenceSettings[K] }
-
+class Bench extends TestCut {
   constructor(seed: number, reservePages: number, scanner: ScannerName = 'background') {
-    this.random = new Random(seed)
-    this.clock = tickingClock(new Random(seed + 2))
-    this.keyspace = new Keyspace({
-      databaseCount: 4,
-      pageCapacity: PAGE_CAPACITY,
-      hashSecret: new Uint32Array([seed, 7]),
-      random: new Random(seed + 1),
-    })
-    this.keyspace.advance(NOW_MS)
-    this.settings = {
-      filePath: '/data/dump.rdb',
-      savePoints: [],
-      compress: seed % 2 === 0,
-      checksum: true,
-      syncsWhileWriting: true,
-      stopsWritesOnError: true,
-      reserveBytes: reservePages * 4096,
-      method: scanner === 'changing' ? 'auto' : scanner,
-      stallTimeoutSeconds: 0,
-      keyDelayUs: 0,
-      keepsClocks: seed % 3 === 0,
-      version: '7.0.15',
-      usedMemory: 0,
-    }
-    this.disk.makeDirectory('/data')
-    this.persistence = new Persistence({
-      keyspace: this.keyspace,
-      disk: this.disk,
-      clock: this.clock,
-      log: log as never,
-      settings: this.settings,
-      runner: this.runner,
-      processId: 1,
-      isChecking: true,
-      relieve: () => this.runner.step(),
-    })
+    super({ seed, reservePages, scanner, databaseCount: 4 })
+    this.settings.keepsClocks = seed % 3 === 0
   }
 
   key(i: number): Slice {

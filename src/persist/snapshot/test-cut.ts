@@ -102,6 +102,8 @@ export interface CutRun {
 
 export interface TestCutOptions extends CutRun {
   readonly reservePages: number
+  /** Two, if missing. */
+  readonly databaseCount?: number
 }
 
 /** A test cut with random changes of one type, and what its databases hold. */
@@ -140,7 +142,7 @@ export function runCuts(make: (options: TestCutOptions) => CutBench, options: Cu
   }
 }
 
-/** Two databases, all chance from `seed`; a reserve of `reservePages`. */
+/** A keyspace with persistence, all chance from `seed`; a reserve of `reservePages`. */
 export class TestCut implements SavingBench {
   readonly scanner: ScannerName
   readonly random: Random
@@ -151,12 +153,12 @@ export class TestCut implements SavingBench {
   readonly persistence: Persistence
   readonly settings: { -readonly [K in keyof PersistenceSettings]: PersistenceSettings[K] }
 
-  constructor({ seed, reservePages, scanner }: TestCutOptions) {
+  constructor({ seed, reservePages, scanner, databaseCount = 2 }: TestCutOptions) {
     this.scanner = scanner
     this.random = new Random(seed)
     this.clock = tickingClock(new Random(seed + 2))
     this.keyspace = new Keyspace({
-      databaseCount: 2,
+      databaseCount,
       pageCapacity: PAGE_CAPACITY,
       hashSecret: new Uint32Array([seed, 7]),
       random: new Random(seed + 1),
