@@ -4,9 +4,10 @@
 
 import { statSync } from 'node:fs'
 import type { Bench, Setup, Variant } from './lib/bench.ts'
-import { type Dataset, fill, startStorm } from './lib/load.ts'
+import { startStorm } from './lib/load.ts'
 import type { RunningServer } from './lib/server.ts'
 import { median } from './lib/stats.ts'
+import { eachStringCase, type StringCase, type StringRun } from './lib/string-cases.ts'
 import { sleep } from './lib/time.ts'
 import {
   BACKGROUND,
@@ -17,14 +18,7 @@ import {
   variantMeasures,
 } from './lib/variants.ts'
 
-interface Case {
-  readonly name: string
-  readonly valueBytes: number
-  /** So many times the keys of the first case. */
-  readonly times: number
-}
-
-const CASES: readonly Case[] = [
+const CASES: readonly StringCase[] = [
   { name: '512 B', valueBytes: 512, times: 1 },
   { name: '64 B', valueBytes: 64, times: 5 },
 ]
@@ -39,24 +33,12 @@ export const snapshotQuiet: Bench = {
   rounds: 3,
   measures: variantMeasures(VARIANTS, CASES.flatMap(quantitiesOf)),
   async run(setup) {
-    const keys = setup.keys(1_000_000, 2000)
-    for (const each of CASES) {
-      setup.log(each.name)
-      const { valueBytes, times } = each
-      const dataset: Dataset = { keys: keys * times, valueBytes, valueKind: 'random' }
-      await setup.rotate(VARIANTS, (variant) =>
-        setup.withVariant(variant, async (server) => {
-          await fill(server, dataset)
-          await measure(setup, { server, variant, each, dataset })
-        }),
-      )
-    }
-    const sizes = CASES.map(({ name, times }) => [`keys of ${name}`, keys * times])
-    return { ...Object.fromEntries(sizes), 'quiet saves per round': setup.size(QUIET_SAVES, 1) }
+    const sizes = await eachStringCase(setup, CASES, VARIANTS, (run) => measure(setup, run))
+    return { ...sizes, 'quiet saves per round': setup.size(QUIET_SAVES, 1) }
   },
 }
 
-function quantitiesOf({ name }: Case): Quantity[] {
+function quantitiesOf({ name }: StringCase): Quantity[] {
   const ratio = (limit: number) => ({ of: 'ratio', limit }) as const
   return [
     {
@@ -77,14 +59,7 @@ function quantitiesOf({ name }: Case): Quantity[] {
   ]
 }
 
-interface Run {
-  readonly server: RunningServer
-  readonly variant: Variant
-  readonly each: Case
-  readonly dataset: Dataset
-}
-
-async function measure(setup: Setup, { server, variant, each, dataset }: Run): Promise<void> {
+async function measure(setup: Setup, { server, variant, each, dataset }: StringRun): Promise<void> {
   const durations: number[] = []
   for (let i = 0; i < setup.size(QUIET_SAVES, 1); i++)
     durations.push(await secondsOf(setup, variant, server))

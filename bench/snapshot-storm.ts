@@ -9,9 +9,9 @@
 
 import type { Bench, Setup, Variant } from './lib/bench.ts'
 import { startHelper } from './lib/helper.ts'
-import { type Dataset, fill, operationsPerSecond, startStorm } from './lib/load.ts'
+import { operationsPerSecond, startStorm } from './lib/load.ts'
 import type { SampleResult } from './lib/sampler-main.ts'
-import type { RunningServer } from './lib/server.ts'
+import { eachStringCase, type StringCase, type StringRun } from './lib/string-cases.ts'
 import { machineMs, sleep } from './lib/time.ts'
 import {
   BACKGROUND,
@@ -24,17 +24,10 @@ import {
 } from './lib/variants.ts'
 import { memoryAround, memorySeries } from './lib/window.ts'
 
-interface Case {
-  readonly name: string
-  readonly valueBytes: number
-  /** So many times the keys of the first case. */
-  readonly times: number
-}
-
 /** Name of the series that the chart of memory is drawn from. */
 export const MEMORY_SERIES = 'memory, 512 B'
 
-const CASES: readonly Case[] = [
+const CASES: readonly StringCase[] = [
   { name: '512 B', valueBytes: 512, times: 1 },
   { name: '64 B', valueBytes: 64, times: 10 },
 ]
@@ -54,26 +47,16 @@ export const snapshotStorm: Bench = {
   rounds: 3,
   measures: variantMeasures(VARIANTS, CASES.flatMap(quantitiesOf)),
   async run(setup) {
-    const keys = setup.keys(1_000_000, 2000)
-    for (const each of CASES) {
-      setup.log(each.name)
-      const { valueBytes, times } = each
-      const dataset: Dataset = { keys: keys * times, valueBytes, valueKind: 'random' }
-      await setup.rotate(VARIANTS, (variant) =>
-        setup.withVariant(variant, async (server) => {
-          await fill(server, dataset)
-          await measureQuiet(setup, { server, variant, each })
-          await measureMemory(setup, { server, variant, each, dataset })
-          await measureRate(setup, { server, variant, each, dataset })
-        }),
-      )
-    }
-    const sizes = CASES.map(({ name, times }) => [`keys of ${name}`, keys * times])
-    return { ...Object.fromEntries(sizes), 'sampling ms': SAMPLE_MS }
+    const sizes = await eachStringCase(setup, CASES, VARIANTS, async (run) => {
+      await measureQuiet(setup, run)
+      await measureMemory(setup, run)
+      await measureRate(setup, run)
+    })
+    return { ...sizes, 'sampling ms': SAMPLE_MS }
   },
 }
 
-function quantitiesOf({ name }: Case): Quantity[] {
+function quantitiesOf({ name }: StringCase): Quantity[] {
   const limit = (megabytes: number) => ({ of: 'subject', limit: megabytes }) as const
   const small = limit(SMALL_RESERVE_MB + BESIDE_RESERVE_MB)
   return [
@@ -101,19 +84,12 @@ function quantitiesOf({ name }: Case): Quantity[] {
   ]
 }
 
-interface Run {
-  readonly server: RunningServer
-  readonly variant: Variant
-  readonly each: Case
-}
-type StormRun = Run & { readonly dataset: Dataset }
-
-async function measureQuiet(setup: Setup, { server, variant, each }: Run): Promise<void> {
+async function measureQuiet(setup: Setup, { server, variant, each }: StringRun): Promise<void> {
   const save = await saveVariant(setup, variant, server)
   setup.note(`quiet save, ${each.name}`, variant, (save.endMs - save.startMs) / 1000)
 }
 
-async function measureMemory(setup: Setup, run: StormRun): Promise<void> {
+async function measureMemory(setup: Setup, run: StringRun): Promise<void> {
   const { server, variant, each } = run
   const storm = await startWarmStorm(setup, run)
   const sampler = await startHelper<SampleResult>('sampler-main.ts', {
@@ -136,7 +112,7 @@ async function measureMemory(setup: Setup, run: StormRun): Promise<void> {
   setup.addSeries(memorySeries(sampled, { beforeMs, save }, label))
 }
 
-async function measureRate(setup: Setup, run: StormRun): Promise<void> {
+async function measureRate(setup: Setup, run: StringRun): Promise<void> {
   const { server, variant, each } = run
   const storm = await startWarmStorm(setup, run)
   const beforeMs = machineMs()
@@ -151,7 +127,7 @@ async function measureRate(setup: Setup, run: StormRun): Promise<void> {
 }
 
 /** A storm that has run long enough to have rewritten nearly every key. */
-async function startWarmStorm(setup: Setup, { server, dataset }: StormRun) {
+async function startWarmStorm(setup: Setup, { server, dataset }: StringRun) {
   const storm = await startStorm(server, dataset)
   await sleep(setup.size(4000, 50))
   return storm

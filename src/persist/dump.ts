@@ -28,6 +28,7 @@ import type { Reply } from '../resp/reply.ts'
 import { damageLine } from './damage.ts'
 import { LiveValue } from './live-value.ts'
 import { RdbPayload } from './rdb/rdb-payload.ts'
+import { RdbEntry, type RdbTarget } from './rdb/rdb-target.ts'
 import { rdbTypes } from './rdb/rdb-types.ts'
 import { VALUE_ENCODERS, writeValue } from './rdb/value-encoders.ts'
 import { RestoredValue } from './restored-value.ts'
@@ -79,6 +80,17 @@ export function payloadOf(db: Database, record: Ptr, isCompressed: boolean): Rdb
   }
   payload.end()
   return payload
+}
+
+/** Hands a key's value to `target`, as the reader of a file that holds it would. O(value). */
+export function readValue(db: Database, record: Ptr, target: RdbTarget): void {
+  const made = payloadOf(db, record, false)
+  const { bytes, start, length } = made
+  // A copy: reading may use the memory that the payload was written in.
+  const range = { bytes: bytes.slice(start, start + length), start: 0, length }
+  const isRead = made.read(range, new RdbEntry(), target)
+  assert(isRead, 'what was written can be read')
+  made.release()
 }
 
 /** RESTORE key ttl payload [options]: OK; the key holds what was dumped. O(payload). */

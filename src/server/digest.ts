@@ -7,14 +7,13 @@
 // elements are combined by exclusive or, too.
 
 import { createHash } from 'node:crypto'
-import { assert } from '../base/assert.ts'
 import { type ByteRange, scratchSlice } from '../base/slice.ts'
 import { type Database, NO_DEADLINE } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import { Type } from '../keyspace/record.ts'
 import type { Ptr } from '../memory/layout.ts'
-import { payloadOf } from '../persist/dump.ts'
-import { type CollectionTarget, RdbEntry, type RdbTarget } from '../persist/rdb/rdb-target.ts'
+import { readValue } from '../persist/dump.ts'
+import type { CollectionTarget, RdbEntry, RdbTarget } from '../persist/rdb/rdb-target.ts'
 import { StreamParts } from '../persist/rdb/stream-parts.ts'
 import type { StreamTarget } from '../persist/rdb/stream-target.ts'
 
@@ -46,12 +45,7 @@ export function valueDigest(database: Database, record: Ptr | null): string {
 /** A digest of what the value holds. */
 function contentOf(database: Database, record: Ptr): Uint8Array {
   const target = new DigestTarget()
-  const payload = payloadOf(database, record, false)
-  const { bytes, start, length } = payload
-  const range = { bytes: bytes.slice(start, start + length), start: 0, length }
-  const isRead = payload.read(range, new RdbEntry(), target)
-  assert(isRead, 'what was written can be read')
-  payload.release()
+  readValue(database, record, target)
   return target.digest
 }
 

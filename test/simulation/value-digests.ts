@@ -12,12 +12,8 @@ import type { Database } from '../../src/keyspace/database.ts'
 import type { Keyspace } from '../../src/keyspace/keyspace.ts'
 import { Type } from '../../src/keyspace/record.ts'
 import type { Ptr } from '../../src/memory/layout.ts'
-import { payloadOf } from '../../src/persist/dump.ts'
-import {
-  type CollectionTarget,
-  RdbEntry,
-  type RdbTarget,
-} from '../../src/persist/rdb/rdb-target.ts'
+import { readValue } from '../../src/persist/dump.ts'
+import type { CollectionTarget, RdbEntry, RdbTarget } from '../../src/persist/rdb/rdb-target.ts'
 import { StreamParts } from '../../src/persist/rdb/stream-parts.ts'
 import type { StreamTarget } from '../../src/persist/rdb/stream-target.ts'
 import type { Contents } from './model.ts'
@@ -43,13 +39,7 @@ export function digestsOf(keyspace: Keyspace): Contents {
 
 function digestOf(database: Database, record: Ptr): string {
   const target = new DigestTarget()
-  const payload = payloadOf(database, record, false)
-  const { bytes, start, length } = payload
-  // A copy: reading may use the memory that the payload was written in.
-  const range = { bytes: bytes.slice(start, start + length), start: 0, length }
-  const isRead = payload.read(range, new RdbEntry(), target)
-  assert(isRead, 'what was written can be read')
-  payload.release()
+  readValue(database, record, target)
   return target.text
 }
 
