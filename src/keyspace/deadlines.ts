@@ -37,6 +37,10 @@ export class Deadlines {
     return this.#count
   }
 
+  get bytes(): number {
+    return this.#pages.length * PAGE_BYTES
+  }
+
   /** The record at `index` < count. O(1). */
   at(index: number): Ptr {
     assert(index >= 0 && index < this.#count, 'an index is below the count')

@@ -1,10 +1,8 @@
-// The fields of INFO that are facts of the moment: server, clients, memory, stats, replication,
-// cpu, cluster, keyspace. Order is Redis 7.0's.
+// The fields of INFO that are facts of the moment: server, clients, stats, replication, cpu, cluster,
+// keyspace; memory is in info-memory.ts. Order is Redis 7.0's.
 
 import { arch, release, type } from 'node:os'
 import { assert } from '../base/assert.ts'
-import { machineMemory } from '../base/machine.ts'
-import { LiveSettings } from './persistence-settings.ts'
 import type { Server } from './server.ts'
 import { SubscriptionKind } from './subscriptions.ts'
 import { REDIS_VERSION, TIDEMARK_VERSION } from './version.ts'
@@ -63,103 +61,6 @@ export function clientFields({ clients, config, tracking, blocking }: Server): F
     ['blocked_clients', clients.blockedCount],
     ['tracking_clients', tracking.clientCount],
     ['clients_in_timeout_table', blocking.timedCount],
-  ]
-}
-
-export function memoryFields(server: Server): Field[] {
-  const { keyspace, statistics, clients, config } = server
-  const used = server.usedBytes()
-  const rss = process.memoryUsage.rss()
-  const { heapUsed, heapTotal } = process.memoryUsage()
-  const peak = statistics.peakBytes
-  const dataset = keyspace.arena.datasetBytes
-  const overhead = used - dataset
-  const startup = server.startupBytes
-  const mapped = mappedBytes(server)
-  const total = machineMemory(server.disk).totalBytes
-  const { maxmemory } = config.values
-  return [
-    ...sized('used_memory', used),
-    ...sized('used_memory_rss', rss),
-    ...sized('used_memory_peak', peak),
-    ['used_memory_peak_time', Math.floor(server.peakMs / 1000)],
-    ['used_memory_peak_perc', `${percent(used, peak)}%`],
-    ['used_memory_overhead', overhead],
-    ['used_memory_startup', startup],
-    ['used_memory_dataset', dataset],
-    ['used_memory_dataset_perc', `${percent(dataset, Math.max(1, used - startup))}%`],
-    ['allocator_allocated', keyspace.arena.usedBytes],
-    ['allocator_active', mapped],
-    ['allocator_resident', mapped],
-    ['tidemark_heap_used', heapUsed],
-    ['tidemark_heap_total', heapTotal],
-    ...sized('total_system_memory', total),
-    ...scriptMemory(),
-    ...sized('maxmemory', maxmemory),
-    ['maxmemory_policy', config.values.maxmemoryPolicy],
-    ...reservations(server),
-    ...fragmentation({ allocated: keyspace.arena.usedBytes, mapped, rss, used }),
-    ['mem_not_counted_for_evict', 0],
-    ['mem_replication_backlog', 0],
-    ['mem_total_replication_buffers', 0],
-    ['mem_clients_slaves', 0],
-    ['mem_clients_normal', clients.totalBytes],
-    ['mem_cluster_links', 0],
-    ['mem_aof_buffer', 0],
-    ['mem_allocator', 'arena'],
-    ['active_defrag_running', 0],
-    ['lazyfree_pending_objects', keyspace.lazyFreePending],
-    ['lazyfreed_objects', keyspace.lazyFreed],
-  ]
-}
-
-/** There are no scripts and no functions. */
-function scriptMemory(): Field[] {
-  return [
-    ['used_memory_lua', 0],
-    ['used_memory_vm_eval', 0],
-    ['used_memory_lua_human', '0B'],
-    ['used_memory_scripts_eval', 0],
-    ['number_of_cached_scripts', 0],
-    ['number_of_functions', 0],
-    ['number_of_libraries', 0],
-    ['used_memory_vm_functions', 0],
-    ['used_memory_vm_total', 0],
-    ['used_memory_vm_total_human', '0B'],
-    ['used_memory_functions', 0],
-    ['used_memory_scripts', 0],
-    ['used_memory_scripts_human', '0B'],
-  ]
-}
-
-/** Memory set aside for saving, under the names that exporters know. */
-function reservations(server: Server): Field[] {
-  const reserve = new LiveSettings(server).reserveBytes
-  return [
-    ['maxmemory_reservation', reserve],
-    ['maxmemory_desired_reservation', reserve],
-    ['maxfragmentationmemory_reservation', 0],
-    ['maxfragmentationmemory_desired_reservation', 0],
-  ]
-}
-
-interface Footprint {
-  readonly allocated: number
-  readonly mapped: number
-  readonly rss: number
-  readonly used: number
-}
-
-function fragmentation({ allocated, mapped, rss, used }: Footprint): Field[] {
-  return [
-    ['allocator_frag_ratio', ratio(mapped, allocated)],
-    ['allocator_frag_bytes', mapped - allocated],
-    ['allocator_rss_ratio', ratio(mapped, mapped)],
-    ['allocator_rss_bytes', 0],
-    ['rss_overhead_ratio', ratio(rss, mapped)],
-    ['rss_overhead_bytes', rss - mapped],
-    ['mem_fragmentation_ratio', ratio(rss, used)],
-    ['mem_fragmentation_bytes', rss - used],
   ]
 }
 
@@ -269,30 +170,8 @@ export function humanBytes(bytes: number): string {
   return unit === 0 ? `${value}B` : `${value.toFixed(2)}${UNITS[unit]}`
 }
 
-function sized(name: string, bytes: number): Field[] {
-  return [
-    [name, bytes],
-    [`${name}_human`, humanBytes(bytes)],
-  ]
-}
-
 function zeros(...names: readonly string[]): Field[] {
   return names.map((name) => [name, 0])
-}
-
-function mappedBytes({ keyspace }: Server): number {
-  const buffers = new Set(keyspace.arena.segments.map((segment) => segment?.buffer))
-  let bytes = 0
-  for (const buffer of buffers) bytes += buffer?.byteLength ?? 0
-  return bytes
-}
-
-function percent(part: number, whole: number): string {
-  return ((part / Math.max(1, whole)) * 100).toFixed(2)
-}
-
-function ratio(part: number, whole: number): string {
-  return (part / Math.max(1, whole)).toFixed(2)
 }
 
 function seconds(us: number): string {

@@ -8,11 +8,11 @@ import {
   cpuFields,
   type Field,
   keyspaceFields,
-  memoryFields,
   replicationFields,
   serverFields,
   statsFields,
 } from './info-fields.ts'
+import { memoryFields } from './info-memory.ts'
 import { persistenceFields } from './info-persistence.ts'
 import { commandFields, errorFields, latencyFields } from './info-statistics.ts'
 import type { Server } from './server.ts'
