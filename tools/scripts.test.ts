@@ -17,6 +17,14 @@ while [ "\${1#--}" != "$1" ]; do printf 'option %s\\n' "$1"; shift; done
 printf 'arg %s\\n' "$@"
 `
 
+const COPIED = [
+  'bin/tidemark',
+  'bin/tidemark-server',
+  'tools/launch.sh',
+  'tools/setup.sh',
+  'tools/start.sh',
+]
+
 let root = ''
 before(() => {
   root = fs.mkdtempSync(join(tmpdir(), 'tidemark-scripts-'))
@@ -27,7 +35,7 @@ after(() => fs.rmSync(root, { recursive: true }))
 function checkout(name: string, hasNode = true): string {
   const folder = join(root, name)
   for (const path of ['bin', 'tools']) fs.mkdirSync(join(folder, path), { recursive: true })
-  for (const path of ['bin/tidemark-server', 'tools/setup.sh', 'tools/start.sh']) {
+  for (const path of COPIED) {
     fs.copyFileSync(join(ROOT, path), join(folder, path))
   }
   if (hasNode) addProgram(join(folder, 'node_modules/node/bin'), 'node', REPORT)
@@ -105,6 +113,16 @@ describe('bin/tidemark-server', () => {
     assert.match(done.stdout, /arg x\n$/)
     assert.equal(done.status, 0)
   })
+})
+
+test('bin/tidemark finds its checkout through links, and hands its arguments on', () => {
+  const folder = checkout('tools')
+  fs.symlinkSync(join(folder, 'bin/tidemark'), join(root, 'tidemark'))
+  const options = { cwd: root, env: environment(), encoding: 'utf8' } as const
+  const { stdout } = spawnSync('./tidemark', ['check-rdb', 'a b', '--json'], options)
+  const args = [...stdout.matchAll(/^arg (.*)$/gm)].map((found) => found[1])
+  const main = join(fs.realpathSync(folder), 'src/cli/main.ts')
+  assert.deepEqual(args, [main, 'check-rdb', 'a b', '--json'])
 })
 
 test('npm start: data in ./data, unless a config file says where', () => {

@@ -33,7 +33,7 @@ export const IMPORT_ORDER: readonly Layer[] = [
   { folder: 'backup', only: WIRE },
   { folder: 'control', only: [...WIRE, 'backup'] },
   { folder: 'doctor', only: WIRE },
-  { folder: 'cli', only: [...WIRE, 'backup', 'control', 'doctor'] },
+  { folder: 'cli', only: [...WIRE, 'persist/aof', 'backup', 'control', 'doctor'] },
 ]
 
 interface Import {

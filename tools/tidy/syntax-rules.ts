@@ -212,11 +212,14 @@ const doors = perSource(
   },
 )
 
+/** One file per program. */
+const PROGRAMS: readonly string[] = ['src/main.ts', 'src/cli/main.ts']
+
 const surroundings = perSource(
   'surroundings',
-  'process.argv and process.env are read in src/main.ts only',
+  'process.argv and process.env are read in src/main.ts and src/cli/main.ts only',
   (source, report) => {
-    if (!isProduct(source) || source.path === 'src/main.ts') return
+    if (!isProduct(source) || PROGRAMS.includes(source.path)) return
     eachNode(source, (node, tree) => {
       if (!isPropertyAccessExpression(node)) return
       const text = node.getText(tree)

@@ -9,6 +9,7 @@
 // behind the end – throws; there is no partial success.
 
 import { assert } from '../../base/assert.ts'
+import { Slice } from '../../base/slice.ts'
 import type { Kernels } from './kernels.ts'
 import { CHECKSUM_VERSION, Opcode, RDB_VERSION_MAX, VALKEY_VERSION } from './rdb-format.ts'
 import { type RdbFile, RdbInput, RdbString } from './rdb-input.ts'
@@ -31,6 +32,7 @@ const DATABASES_DEFAULT = 0x7fffffff
 const MODULE_UINT = 2
 const MODULE_EOF = 0
 const MODULE_NAME_LENGTH = 9
+const NO_TYPE = -1
 const MODULE_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
 const State = { Idle: 'idle', Body: 'body', Done: 'done', Failed: 'failed' } as const
@@ -60,6 +62,10 @@ export class RdbReader {
   #keys = 0
   #size = 0
   #endPosition = 0
+  /** Type byte of the key whose value is being read; NO_TYPE between two. */
+  #type = NO_TYPE
+  #hasKey = false
+  #isVerified = false
 
   /** Takes regions of `RdbInput.regionBytes(bufferBytes)` from the kernels. */
   constructor(kernels: Kernels, bufferBytes?: number) {
@@ -85,11 +91,26 @@ export class RdbReader {
     return this.#version
   }
 
+  /** After the end: whether there was a checksum, which was right. */
+  get isVerified(): boolean {
+    return this.#isVerified
+  }
+
+  /** What is being read, for those who say where an error is; null between two keys. Allocates. */
+  get reading(): { readonly type: number; readonly key: string | null } | null {
+    if (this.#type === NO_TYPE) return null
+    const { bytes, start, length } = this.#entry.key
+    const key = this.#hasKey ? new Slice().set(bytes, start, length).toLatin1() : null
+    return { type: this.#type, key }
+  }
+
   /** Opens the stream and checks its header. */
   begin(file: RdbFile, target: RdbTarget, options: Partial<RdbReaderOptions> = {}): void {
     this.#options = { ...DEFAULTS, ...options }
     this.#target = target
     this.#keys = 0
+    this.#type = NO_TYPE
+    this.#isVerified = false
     this.#clearEntry()
     this.#state = State.Failed
     this.#input.open(file)
@@ -217,8 +238,12 @@ export class RdbReader {
         'one that this server holds: 0 (string)',
       )
     }
+    this.#type = code
+    this.#hasKey = false
     input.key(this.#entry.key, 'key')
+    this.#hasKey = true
     type.read(input, this.#entry, this.#target)
+    this.#type = NO_TYPE
     this.#keys++
     this.#clearEntry()
   }
@@ -255,6 +280,7 @@ export class RdbReader {
       if (this.#options.checksum && expected !== 0n && found !== expected) {
         throw input.corrupt('checksum (CRC error)', position, hex(found), hex(expected))
       }
+      this.#isVerified = this.#options.checksum && expected !== 0n
     }
     if (input.remaining > 0 && !this.#options.mayTrail) {
       const found = `${input.remaining} more bytes`

@@ -1,0 +1,38 @@
+// What a subcommand of `tidemark` is, and what it gets of the world around it: files, time, and
+// where text goes. It returns the exit code and never ends the process itself, so that tests run it
+// in their own.
+
+import type { Clock } from '../base/clock.ts'
+import type { Disk } from '../base/disk.ts'
+
+/** As Redis's check tools end: 0 when all is well, 1 for damage, misuse and failure alike. */
+export const ExitCode = { Ok: 0, Failed: 1 } as const
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+export interface CliContext {
+  readonly disk: Disk
+  readonly clock: Clock
+  /** Results: the standard output. */
+  out(text: string): void
+  /** Misuse and progress: the standard error. */
+  err(text: string): void
+  /** Columns of the terminal that `err` writes to; 0 when it is none: then no progress is shown. */
+  readonly columns: number
+}
+
+export interface Subcommand {
+  readonly name: string
+  /** What follows the name on the command line. */
+  readonly usage: string
+  /** One line for the list of subcommands. */
+  readonly summary: string
+  /** Lines for `--help`, one for each thing there is to know. */
+  readonly details: readonly string[]
+  /** Throws `UsageError` for arguments it does not take, `StoreError` for what the world refuses. */
+  run(args: readonly string[], context: CliContext): ExitCode
+}
+
+/** The caller's mistake: told with the subcommand's usage. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}

@@ -1,0 +1,36 @@
+// A terminal for tests of subcommands: a fake disk and clock, and what was written to either stream.
+
+import { FakeClock } from '../base/clock.ts'
+import { FakeDisk } from '../base/disk-fake.ts'
+import { runCli } from './cli.ts'
+import type { CliContext, ExitCode } from './subcommand.ts'
+
+export class TestContext implements CliContext {
+  readonly disk = new FakeDisk()
+  readonly clock: FakeClock
+  readonly columns: number
+  output = ''
+  errors = ''
+
+  /** `tickUs` passes with each look at the time. */
+  constructor({ columns = 0, tickUs = 0 } = {}) {
+    this.columns = columns
+    this.clock = new FakeClock(undefined, () => tickUs)
+    this.disk.makeDirectory('/data')
+  }
+
+  out(text: string): void {
+    this.output += text
+  }
+
+  err(text: string): void {
+    this.errors += text
+  }
+
+  /** Runs `tidemark` with these arguments; what it wrote is in `output` and `errors`. */
+  run(...args: string[]): ExitCode {
+    this.output = ''
+    this.errors = ''
+    return runCli(args, this, '9.9.9')
+  }
+}
