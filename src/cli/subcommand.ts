@@ -28,7 +28,7 @@ export interface Subcommand {
   readonly summary: string
   /** Lines for `--help`, one for each thing there is to know. */
   readonly details: readonly string[]
-  /** Throws `UsageError` for arguments it does not take, `StoreError` for what the world refuses. */
+  /** Throws `UsageError` for arguments that it does not take, `StoreError` for what is refused. */
   run(args: readonly string[], context: CliContext): ExitCode
 }
 

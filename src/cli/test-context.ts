@@ -1,4 +1,6 @@
-// A terminal for tests of subcommands: a fake disk and clock, and what was written to either stream.
+// A terminal for tests of subcommands: a fake disk and clock, and what was written to either
+// stream. A subcommand gets nothing else of the world, so a test sees all that it does: the disk's
+// files are the only ones there are.
 
 import { FakeClock } from '../base/clock.ts'
 import { FakeDisk } from '../base/disk-fake.ts'
