@@ -12,8 +12,9 @@
 
 import { dirname } from 'node:path'
 import { assert } from './assert.ts'
-import type { Disk, DiskFile } from './disk.ts'
-import { diskCall } from './disk.ts'
+import { type Disk, type DiskFile, diskCall } from './disk.ts'
+import type { DiskDone, DiskJob, PlacedFile, Placement } from './disk-jobs.ts'
+import { StoreError } from './errors.ts'
 import type { Random } from './random.ts'
 
 const SECTOR_BYTES = 512
@@ -30,6 +31,7 @@ export type DiskOperation =
   | 'stat'
   | 'list'
   | 'mkdir'
+  | 'truncate'
 
 /** A rule by which operations fail. */
 export interface DiskFault {
@@ -125,6 +127,8 @@ export class FakeDisk implements Disk {
   onWrite: (path: string, length: number) => void = () => undefined
   /** The same for a file's `sync`. */
   onSync: (path: string) => void = () => undefined
+  /** What is begun waits for `settle`; else it is done at once. */
+  isDeferred = false
   /** Longest read that is answered at once. */
   readMaxBytes = Number.POSITIVE_INFINITY
   #directories = new Set(['.', '/'])
@@ -136,6 +140,8 @@ export class FakeDisk implements Disk {
   #powerCutAt = Number.POSITIVE_INFINITY
   #isOff = false
   #generation = 0
+  /** What was begun and waits for `settle`. */
+  #pending: (() => void)[] = []
 
   /** Operations so far: points at which `cutPowerAt` can be set. */
   get operations(): number {
@@ -179,9 +185,20 @@ export class FakeDisk implements Disk {
     this.#durable = names
     this.#live = new Map(names)
     this.#unsynced = []
+    this.#pending = []
     this.#isOff = false
     this.#powerCutAt = Number.POSITIVE_INFINITY
     this.#generation++
+  }
+
+  /** Operations that were begun and wait. */
+  get pendingCount(): number {
+    return this.#pending.length
+  }
+
+  /** Does the first `count` of what was begun, and what is begun by that, if there is room left. */
+  settle(count = Number.POSITIVE_INFINITY): void {
+    for (let i = 0; i < count && this.#pending.length > 0; i++) this.#pending.shift()?.()
   }
 
   /** Content of a file as it is now, for tests. */
@@ -296,6 +313,102 @@ export class FakeDisk implements Disk {
       const inode = this.#live.get(path) ?? raise('ENOENT')
       return Buffer.from(inode.live.subarray(0, inode.length)).toString('utf8')
     })
+  }
+
+  openPlaced(path: string, mode = MODE_IGNORED): PlacedFile {
+    assert(mode > 0, 'mode')
+    return this.#run('open', path, () => {
+      return this.#placed(path, this.#live.get(path) ?? this.#newFile(path))
+    })
+  }
+
+  begin(job: DiskJob, done: DiskDone): void {
+    this.#later(done, () => {
+      if (job.kind === 'unlink') return this.unlink(job.path)
+      if (job.kind === 'replace') {
+        const file = this.create(job.temporaryPath)
+        file.write(job.bytes, 0, job.bytes.length)
+        file.sync()
+        file.close()
+        this.rename(job.temporaryPath, job.path)
+        return this.syncDirectory(dirname(job.path))
+      }
+      this.rename(job.from, job.to)
+      this.syncDirectory(dirname(job.to))
+    })
+  }
+
+  /** Runs something now or when told to, and says how it ended. */
+  #later(done: DiskDone, run: () => void): void {
+    const body = () => {
+      let error: StoreError | null = null
+      try {
+        run()
+      } catch (thrown) {
+        if (!(thrown instanceof StoreError)) throw thrown
+        error = thrown
+      }
+      done(error)
+    }
+    if (this.isDeferred) this.#pending.push(body)
+    else body()
+  }
+
+  #placed(path: string, inode: Inode): PlacedFile {
+    const generation = this.#generation
+    let isOpen = true
+    // What was begun before `close` comes to its end.
+    const run = <T>(operation: DiskOperation, body: () => T): T =>
+      this.#run(operation, path, () => {
+        if (generation !== this.#generation) raise('EBADF')
+        return body()
+      })
+    const requireOpen = () => assert(isOpen, 'a file that was closed is not used')
+    const write = (piece: Placement) => {
+      this.onWrite(path, piece.length)
+      run('write', () => this.#writePiece(inode, piece))
+    }
+    const sync = () => {
+      this.onSync(path)
+      run('fsync', () => inode.sync())
+    }
+    return {
+      path,
+      size: () => run('stat', () => inode.length),
+      writeAt: (piece) => {
+        requireOpen()
+        write(piece)
+      },
+      beginWrite: (piece, done) => {
+        requireOpen()
+        this.#later(done, () => write(piece))
+      },
+      sync: () => {
+        requireOpen()
+        sync()
+      },
+      beginSync: (done) => {
+        requireOpen()
+        this.#later(done, sync)
+      },
+      truncate: (length) => {
+        requireOpen()
+        run('truncate', () => inode.write({ offset: length, bytes: null }))
+      },
+      close: () => {
+        isOpen = false
+      },
+    }
+  }
+
+  #writePiece(inode: Inode, { bytes, start, length, position }: Placement): void {
+    assert(start >= 0 && start + length <= bytes.length, 'range of bytes')
+    const growth = Math.max(0, position + length - inode.length)
+    const room = Math.max(0, this.capacityBytes - this.usedBytes)
+    const count = length - Math.max(0, growth - room)
+    if (count > 0) inode.write({ offset: position, bytes: bytes.slice(start, start + count) })
+    inode.modifiedMs = this.#operations
+    if (count < length) raise('ENOSPC')
   }
 
   /** Counts the operation, fails it if a rule says so, else runs it. */

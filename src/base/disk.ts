@@ -1,12 +1,23 @@
-// The only door to files. All calls are synchronous: they run on the snapshot or disk thread, or on
-// the engine where Redis blocks as well (SAVE, loading, SHUTDOWN). Failures are `StoreError`s with
-// code DISK_FAILED, a message that names the call, the path and the system's code, and the system's
-// error as `cause` (its `code` is ENOSPC, EIO, …). Tests hand in a `FakeDisk`, which fails where it
-// is told to and forgets unsynced writes in a crash.
+// The only door to files. Calls are synchronous: they run on the snapshot thread, or on the engine
+// where Redis blocks as well (SAVE, loading, SHUTDOWN); what the engine needs without waiting has a
+// name with `begin` and is done by Node's thread pool (disk-jobs.ts). Failures are `StoreError`s
+// with code DISK_FAILED, a message that names the call, the path and the system's code, and the
+// system's error as `cause` (its `code` is ENOSPC, EIO, …). Tests hand in a `FakeDisk`, which fails
+// where it is told to and forgets unsynced writes in a crash.
 
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
-import { ErrorCode, StoreError } from './errors.ts'
+import { diskCall } from './disk-error.ts'
+import {
+  type DiskDone,
+  type DiskJob,
+  type PlacedFile,
+  runJob,
+  SystemPlacedFile,
+} from './disk-jobs.ts'
+import { StoreError } from './errors.ts'
+
+export { diskCall, systemCode } from './disk-error.ts'
 
 export interface Disk {
   /** Opens an existing file for reading. */
@@ -28,6 +39,10 @@ export interface Disk {
   syncDirectory(path: string): void
   /** A small file whole, as text. */
   readText(path: string): string
+  /** Opens for writing at given places, keeps what is there; creates the file if need be. */
+  openPlaced(path: string, mode?: number): PlacedFile
+  /** Does something to whole files without waiting. `done` may be called before this returns. */
+  begin(job: DiskJob, done: DiskDone): void
 }
 
 export interface DiskFile {
@@ -45,22 +60,6 @@ export interface DiskFile {
   startSync(): void
   /** Idempotent; the file is closed even if this fails. */
   close(): void
-}
-
-/** Runs one file operation; turns what the system throws into a `StoreError` that names it. */
-export function diskCall<T>(operation: string, path: string, run: () => T): T {
-  try {
-    return run()
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown'
-    throw new StoreError(ErrorCode.DiskFailed, `${operation} ${path}: ${code}`, { cause })
-  }
-}
-
-/** The system's code (ENOENT, ENOSPC, …) behind a failed disk call; '' when there is none. */
-export function systemCode(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : null
-  return cause?.code ?? (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 }
 
 class SystemFile implements DiskFile {
@@ -102,6 +101,8 @@ class SystemFile implements DiskFile {
     if (this.#flusher < 0) {
       this.#flusher = diskCall('open', this.path, () => fs.openSync(this.path, 'r'))
     }
+    // More than one at a time would only take the pool from others.
+    if (this.#flushes > 0) return
     this.#flushes++
     fs.fdatasync(this.#flusher, () => {
       this.#flushes--
@@ -176,6 +177,14 @@ export class SystemDisk implements Disk {
 
   readText(path: string): string {
     return diskCall('read', path, () => fs.readFileSync(path, 'utf8'))
+  }
+
+  openPlaced(path: string, mode = 0o644): PlacedFile {
+    return new SystemPlacedFile(path, mode)
+  }
+
+  begin(job: DiskJob, done: DiskDone): void {
+    runJob(job, done)
   }
 }
 

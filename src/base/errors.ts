@@ -9,6 +9,9 @@ export const ErrorCode = {
   RdbCorrupt: 'RDB_CORRUPT',
   RdbTruncated: 'RDB_TRUNCATED_CORRUPT',
   RdbUnsupported: 'RDB_UNSUPPORTED',
+  AofManifestCorrupt: 'AOF_MANIFEST_CORRUPT',
+  AofCorrupt: 'AOF_CORRUPT',
+  AofTruncated: 'AOF_TRUNCATED_CORRUPT',
   OutOfMemory: 'OUT_OF_MEMORY',
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
