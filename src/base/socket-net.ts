@@ -1,7 +1,7 @@
 // The transport on Node's own event loop. Connections are bare libuv handles (node-handles.ts): one
 // receive buffer for all, one call per read, writes straight to the kernel; no stream, no emitter,
-// no allocation per event. `PlainSocket` does the same on `net.Socket`, for a Node whose
-// inside has changed; the tests run on both.
+// no allocation per event. `PlainSocket` (socket-plain.ts) does the same on `net.Socket`, for a Node
+// whose inside has changed; the tests run on both.
 //
 // - Writes of one turn of the loop are collected and sent at its end (turn-buffer.ts).
 // - A write is copied into a shared staging buffer and tried at once. What the kernel does not take
@@ -36,6 +36,7 @@ import type {
   SocketHandler,
   Transport,
 } from './socket.ts'
+import { formatAddress, isLoopback, PlainSocket } from './socket-plain.ts'
 import { TurnBuffer, type TurnSocket } from './turn-buffer.ts'
 
 /** One read takes at most this much; about four times what a pipeline of 64 commands needs. */
@@ -333,6 +334,9 @@ class HandleSocket implements Socket, TurnSocket {
   /** Bytes used in the last chunk of the queue; all others are full. */
   #tailLength = 0
   #queuedBytes = 0
+  /** Length of the buffers in the queue, and of the one that libuv holds. */
+  #queuedLength = 0
+  #givenLength = 0
 
   /** Wraps an accepted handle and starts to read. */
   static accept(handle: StreamHandle, context: AcceptContext): void {
@@ -361,6 +365,14 @@ class HandleSocket implements Socket, TurnSocket {
   get pendingBytes(): number {
     if (!this.#isWaiting || this.#isClosed) return 0
     return this.#handle.writeQueueSize + this.#queuedBytes
+  }
+
+  get heldBytes(): number {
+    return this.#isWaiting && !this.#isClosed ? this.#givenLength + this.#queuedLength : 0
+  }
+
+  get heldBuffers(): number {
+    return this.#isWaiting && !this.#isClosed ? 1 + this.#queue.length : 0
   }
 
   write(bytes: Uint8Array, start: number, length: number): void {
@@ -415,6 +427,7 @@ class HandleSocket implements Socket, TurnSocket {
     this.#shared.sockets.delete(this)
     this.#queue = []
     this.#queuedBytes = 0
+    this.#queuedLength = 0
     this.#handle.onread = ignoreRead
     this.#handle.close()
     this.#handler?.onClose()
@@ -438,6 +451,8 @@ class HandleSocket implements Socket, TurnSocket {
     if (status !== 0) return this.#fail()
     if (shared.state[shared.wasAsync]! === 0) return
     this.#isWaiting = true
+    // A view of a staging buffer keeps all of it.
+    this.#givenLength = bytes.buffer.byteLength
     shared.giveAway(bytes, (result) => this.#onSent(result))
   }
 
@@ -450,6 +465,7 @@ class HandleSocket implements Socket, TurnSocket {
       if (chunk === undefined) break
       const length = this.#queue.length === 0 ? this.#tailLength : chunk.length
       this.#queuedBytes -= length
+      this.#queuedLength -= chunk.length
       this.#send(length === chunk.length ? chunk : chunk.subarray(0, length))
     }
     if (this.#isWaiting || this.#hasFailed) return
@@ -473,6 +489,7 @@ class HandleSocket implements Socket, TurnSocket {
       const chunk = new Uint8Array(Math.max(QUEUE_CHUNK_LENGTH, left))
       chunk.set(bytes.subarray(at, at + left))
       this.#queue.push(chunk)
+      this.#queuedLength += chunk.length
       this.#tailLength = left
     }
     this.#queuedBytes += length
@@ -492,107 +509,4 @@ function nameOf(handle: StreamHandle, method: 'getpeername' | 'getsockname'): Pe
   // A peer that is gone already has no name; Redis writes ?:0 then.
   const status = handle[method]?.(name) ?? -1
   return status === 0 ? name : { address: '?', port: 0 }
-}
-
-function formatAddress(name: PeerName): string {
-  const address = name.address ?? '?'
-  return address.includes(':') ? `[${address}]:${name.port ?? 0}` : `${address}:${name.port ?? 0}`
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1'
-}
-
-/** A connection on `net.Socket`: the same contract by documented means. */
-class PlainSocket implements Socket {
-  readonly remoteAddress: string
-  readonly localAddress: string
-  readonly isLocal: boolean
-  readonly #socket: net.Socket
-  readonly #owner: Set<Socket>
-  #handler: SocketHandler | null = null
-  #isClosed = false
-  #isEnding = false
-  #isPaused = false
-  #isWaiting = false
-
-  constructor(socket: net.Socket, path: string, owner: Set<Socket>) {
-    this.#socket = socket
-    this.#owner = owner
-    const remote = { address: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 }
-    const local = { address: socket.localAddress ?? '?', port: socket.localPort ?? 0 }
-    this.remoteAddress = path === '' ? formatAddress(remote) : `${path}:0`
-    this.localAddress = path === '' ? formatAddress(local) : `${path}:0`
-    this.isLocal = path !== '' || isLoopback(remote.address)
-    owner.add(this)
-    socket.on('error', () => this.close())
-    socket.on('end', () => this.close())
-    socket.on('close', () => this.close())
-  }
-
-  /** Attaches the handler that `onAccept` returned. */
-  start(handler: SocketHandler): void {
-    this.#handler = handler
-    if (this.#isClosed) return handler.onClose()
-    this.#socket.on('drain', () => this.#onDrain())
-    this.#socket.on('data', (chunk: Buffer) => {
-      if (!this.#isClosed) handler.onData(chunk, 0, chunk.length)
-    })
-    if (this.#isPaused) this.#socket.pause()
-  }
-
-  get descriptor(): number {
-    return -1
-  }
-
-  get pendingBytes(): number {
-    return this.#isClosed ? 0 : this.#socket.writableLength
-  }
-
-  write(bytes: Uint8Array, start: number, length: number): void {
-    assert(start >= 0 && length >= 0 && start + length <= bytes.length, 'write outside of bytes')
-    if (this.#isClosed || this.#isEnding || length === 0) return
-    // `slice` of a shared array is shared, and a stream takes none: copy into bytes of our own.
-    const copy = new Uint8Array(length)
-    copy.set(bytes.subarray(start, start + length))
-    this.#socket.write(copy, () => this.#onDrain())
-    if (this.#socket.writableLength > 0) this.#isWaiting = true
-  }
-
-  pause(): void {
-    this.#isPaused = true
-    if (this.#handler) this.#socket.pause()
-  }
-
-  resume(): void {
-    if (!this.#isPaused || this.#isEnding) return
-    this.#isPaused = false
-    if (this.#handler) this.#socket.resume()
-  }
-
-  setKeepAlive(seconds: number): void {
-    this.#socket.setKeepAlive(seconds > 0, seconds * 1000)
-  }
-
-  end(): void {
-    if (this.#isClosed || this.#isEnding) return
-    if (this.#socket.writableLength === 0) return this.close()
-    this.#isEnding = true
-    this.#socket.pause()
-    this.#socket.end(() => this.close())
-  }
-
-  close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#owner.delete(this)
-    this.#socket.destroy()
-    this.#handler?.onClose()
-  }
-
-  #onDrain(): void {
-    if (this.#isClosed || !this.#isWaiting || this.#socket.writableLength > 0) return
-    this.#isWaiting = false
-    this.#handler?.onDrain()
-  }
 }

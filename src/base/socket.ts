@@ -78,6 +78,9 @@ export interface Socket {
   readonly descriptor: number
   /** Bytes given to `write` that the kernel has not taken yet. */
   readonly pendingBytes: number
+  /** Memory of the buffers that they lie in, and how many buffers these are. */
+  readonly heldBytes: number
+  readonly heldBuffers: number
   /** Sends a range of bytes, which the caller may reuse when this returns. */
   write(bytes: Uint8Array, start: number, length: number): void
   /** Stops and resumes `onData`; back-pressure on a client that sends too fast. */

@@ -16,6 +16,8 @@ import {
 import type { I64 } from '../base/i64.ts'
 
 const INITIAL_CAPACITY = 16
+/** A start and a length. */
+const BYTES_PER_RANGE = 8
 /** Arrays that grew beyond this are given back by `shrink`. */
 const KEPT_CAPACITY = 1024
 
@@ -107,6 +109,11 @@ export class Args {
     let size = 0
     for (let i = 0; i < this.count; i++) size += this.lengths[i]!
     return size
+  }
+
+  /** Bytes allocated for a command in bytes of its own. */
+  get allocatedBytes(): number {
+    return this.bytes.length + this.starts.length * BYTES_PER_RANGE
   }
 
   /** Forgets the arguments and the bytes. */

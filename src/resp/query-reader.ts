@@ -201,9 +201,13 @@ export class QueryReader {
     return this.#held.length + (this.#partial === NO_ARGS ? 0 : this.#partial.starts.length * 8)
   }
 
-  /** Bytes in the buffer that is parsed now, the running command included (`qbuf`). */
+  /**
+   * Bytes in the buffer that is parsed now, the running command included (`qbuf`); while a large
+   * argument comes in, those of it. What is before it is counted by `partialLength`.
+   */
   get queryLength(): number {
-    return this.#isHeld ? this.#heldLength : this.#limit - this.#firstByte
+    if (!this.#isHeld) return this.#limit - this.#firstByte
+    return this.#bulkLength >= BIG_BULK ? this.#heldLength - this.#at : this.#heldLength
   }
 
   /** Room behind the bytes held (`qbuf-free`). */

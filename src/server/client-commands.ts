@@ -39,7 +39,7 @@ const BAD_LIST_ID = replyError('ERR Invalid client ID')
 const BAD_MODE = replyError('ERR CLIENT PAUSE mode must be WRITE or ALL')
 const BAD_REASON = replyError('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
 /** Classes that CLIENT LIST and KILL know. */
-const CLASSES: readonly string[] = ['normal', 'master', 'replica', 'slave', 'pubsub']
+const CLASSES: readonly string[] = ['normal', 'master', 'slave', 'pubsub']
 
 function id(context: Context, _args: Args, reply: Reply): void {
   reply.integer(serverContext(context).client.id)
@@ -192,7 +192,9 @@ function readFilters(args: Args, filter: Filter): ReplyError | null {
 
 /** The class that argument `i` names, or null. */
 function classOf(args: Args, i: number): string | null {
-  return CLASSES.find((name) => name === args.text(i).toLowerCase()) ?? null
+  const text = args.text(i).toLowerCase()
+  if (text === 'replica') return 'slave'
+  return CLASSES.find((name) => name === text) ?? null
 }
 
 function unknownClass(args: Args, i: number): ReplyError {

@@ -6,6 +6,7 @@ import type { Socket } from '../base/socket.ts'
 import { WRITER_FLAGS } from '../command/table.ts'
 import type { ReaderLimits } from '../resp/query-reader.ts'
 import { DENIED, MAX_CLIENTS, type ReplyError } from '../resp/replies.ts'
+import { ClientMemory } from './client-memory.ts'
 import type { Config } from './config.ts'
 import type { BufferLimit } from './config-forms.ts'
 import { Connection, type Host } from './connection.ts'
@@ -15,6 +16,7 @@ export interface ClientsOptions {
   readonly config: Config
   readonly log: Log
   readonly statistics: Statistics
+  readonly nowMs: () => number
 }
 
 /** Clients looked at per cron run, at least; more when there are many. */
@@ -24,6 +26,8 @@ const PEAK_WINDOW_MS = 8000
 
 export class Clients {
   readonly readerLimits: ReaderLimits
+  /** What clients make the server hold, and who goes when that is too much. */
+  readonly memory: ClientMemory
   /** Client ids start at 1 and are never used again. */
   #nextId = 1
   readonly #byId = new Map<number, Connection>()
@@ -40,7 +44,8 @@ export class Clients {
   #outputPeak = 0
   #outputPeakBefore = 0
 
-  constructor({ config, log, statistics }: ClientsOptions) {
+  constructor({ config, log, statistics, nowMs }: ClientsOptions) {
+    this.memory = new ClientMemory({ log, statistics, nowMs })
     this.#config = config
     this.#log = log
     this.#statistics = statistics
@@ -68,11 +73,9 @@ export class Clients {
     }
   }
 
-  /** Bytes of all clients' buffers. O(clients). */
+  /** Bytes that all clients make the server hold, replicas included. O(1). */
   get totalBytes(): number {
-    let total = 0
-    for (const client of this.#byId.values()) total += client.totalBytes
-    return total
+    return this.memory.clientBytes + this.memory.replicaBytes
   }
 
   /** Takes a new connection, or tells it why not and returns null. */
@@ -86,12 +89,14 @@ export class Clients {
     client.setAuthenticated(values.requirepass === '')
     if (values.tcpKeepalive > 0) socket.setKeepAlive(values.tcpKeepalive)
     this.#byId.set(client.id, client)
+    this.memory.update(client)
     this.#log.verbose(`Accepted ${socket.remoteAddress}`)
     return client
   }
 
   /** Forgets a client whose socket is closed. */
   remove(client: Connection): void {
+    this.memory.forget(client)
     this.#byId.delete(client.id)
   }
 
@@ -138,14 +143,19 @@ export class Clients {
         this.#cursor = this.#byId.values()
         next = this.#cursor.next()
       }
-      if (next.done) return
+      if (next.done) break
       this.#care(next.value, nowMs)
     }
+    this.memory.evict()
   }
 
   /** What may wait to be sent to a client of this class. */
   outputLimitOf(client: Connection): BufferLimit {
-    return this.#config.values.clientOutputBufferLimit[client.className]
+    const { clientOutputBufferLimit, replBacklogSize } = this.#config.values
+    const limit = clientOutputBufferLimit[client.className]
+    if (!client.isReplica || limit.hardBytes === 0) return limit
+    // What a partial resync may send at once must not end the replica that asked for it.
+    return { ...limit, hardBytes: Math.max(limit.hardBytes, replBacklogSize) }
   }
 
   /** Closes a client whose unread replies exceed its limit; true when it did. */
@@ -184,8 +194,9 @@ export class Clients {
     }
     if (this.enforceOutputLimit(client, nowMs)) return
     this.#inputPeak = Math.max(this.#inputPeak, client.reader.heldCapacity)
-    this.#outputPeak = Math.max(this.#outputPeak, client.socket.pendingBytes)
+    this.#outputPeak = Math.max(this.#outputPeak, client.socket.heldBytes)
     if (idleMs > 2000) client.reader.shrink()
+    this.memory.update(client)
   }
 
   #turnPeaks(nowMs: number): void {

@@ -18,7 +18,6 @@ import {
 } from './config-forms.ts'
 import {
   NO_ACL,
-  NO_CLIENT_EVICTION,
   NO_CPU_LISTS,
   NO_CRASH_LOG,
   NO_IO_THREADS,
@@ -194,7 +193,7 @@ export const clientRows = {
     doc: 'Largest single string in a query.',
   }),
   'maxmemory-clients': bytesOrPercent({
-    default: 0, min: 0, max: I64_MAX, mutable: true, notice: NO_CLIENT_EVICTION,
+    default: 0, min: 0, max: I64_MAX, mutable: true,
     doc: 'Memory that buffers of all clients may take, or percent of `maxmemory`; 0 is no limit.',
   }),
   'tracking-table-max-keys': integer({

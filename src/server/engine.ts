@@ -144,6 +144,10 @@ export class Engine implements Host {
     this.server.watches.unwatch(client)
   }
 
+  measure(client: Connection): void {
+    this.#clients.memory.update(client)
+  }
+
   #accept(socket: Socket): SocketHandler {
     return this.#clients.accept(this, socket) ?? REFUSED
   }

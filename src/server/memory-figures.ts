@@ -65,7 +65,7 @@ export function memoryFigures(server: Server): MemoryFigures {
     datasetBytes,
     overheadBytes: usedBytes - datasetBytes,
     keyCount: keyspace.size,
-    clientBytes: clients.totalBytes,
+    clientBytes: clients.memory.clientBytes,
     savingBytes: server.savingBytes,
     allocatedBytes: arena.usedBytes,
     activeBytes,

@@ -135,7 +135,9 @@ export class Pushes {
     statistics.writes++
     statistics.outputBytes += length
     client.socket.write(bytes, start, length)
-    if (client.socket.pendingBytes > 0 || client.softLimitSinceMs > 0) this.#slow.push(client)
+    if (client.socket.pendingBytes === 0 && client.softLimitSinceMs === 0) return
+    this.#options.clients.memory.update(client)
+    this.#slow.push(client)
   }
 
   #keep(): void {

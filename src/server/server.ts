@@ -164,7 +164,7 @@ export class Server implements Gates {
     this.isSupervised = options.isSupervised
     const { config, log, statistics } = this
     const { values } = config
-    this.clients = new Clients({ config, log, statistics })
+    this.clients = new Clients({ config, log, statistics, nowMs: () => this.clock.nowMs() })
     const { clients } = this
     this.pushes = new Pushes({ clients, statistics, nowMs: () => this.clock.nowMs() })
     const { pushes, keyspace } = this

@@ -47,6 +47,9 @@ export function bindSettings(server: Server): void {
     clock.lfuLogFactor = values.lfuLogFactor
     clock.lfuDecayMinutes = values.lfuDecayTime
   })
+  apply(['maxmemory', 'maxmemory-clients'], () => {
+    server.clients.memory.setLimit(values.maxmemoryClients, values.maxmemory)
+  })
   apply(['slowlog-log-slower-than', 'slowlog-max-len'], () => {
     const { slowlogLogSlowerThan: slower } = values
     server.dispatcher.slowUs = slower < 0 ? Infinity : slower

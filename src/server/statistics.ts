@@ -8,6 +8,7 @@ export const SAMPLE_INTERVAL_MS = 100
 export class Statistics {
   connections = 0
   rejectedConnections = 0
+  evictedClients = 0
   /** Bytes received from and sent to clients. */
   inputBytes = 0
   outputBytes = 0
@@ -25,6 +26,7 @@ export class Statistics {
   reset(): void {
     this.connections = 0
     this.rejectedConnections = 0
+    this.evictedClients = 0
     this.inputBytes = 0
     this.outputBytes = 0
     this.reads = 0

@@ -203,6 +203,14 @@ export class PipeEnd implements Socket {
     this.#clock = clock
   }
 
+  get heldBytes(): number {
+    return this.pendingBytes
+  }
+
+  get heldBuffers(): number {
+    return this.pendingBytes > 0 ? 1 : 0
+  }
+
   write(bytes: Uint8Array, start: number, length: number): void {
     const copy = bytes.slice(start, start + length)
     const { other } = this
@@ -272,6 +280,14 @@ export class TestClient implements Socket {
     const received = this.#received
     this.#received = ''
     return received
+  }
+
+  get heldBytes(): number {
+    return this.pendingBytes
+  }
+
+  get heldBuffers(): number {
+    return this.pendingBytes > 0 ? 1 : 0
   }
 
   write(bytes: Uint8Array, start: number, length: number): void {

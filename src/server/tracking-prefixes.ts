@@ -42,7 +42,7 @@ export class TrackingPrefixes {
       this.#prefixes.sort((a, b) => (a.text < b.text ? -1 : 1))
     }
     prefix.clients.add(client)
-    client.tracking.prefixes.add(text)
+    client.tracking.addPrefix(text)
   }
 
   remove(text: string, client: Connection): void {

@@ -16,6 +16,9 @@ export interface TrackingOptions {
   readonly isNoLoop: boolean
 }
 
+/** What a prefix takes besides its characters, as heap snapshots show it. */
+const PREFIX_BYTES = 400
+
 export class TrackingState {
   options: TrackingOptions
   /** CLIENT CACHING was called: the next command is tracked (OPTIN) or is not (OPTOUT). */
@@ -24,9 +27,17 @@ export class TrackingState {
   isBroken = false
   /** In broadcast mode, one character per byte. */
   readonly prefixes = new Set<string>()
+  /** Memory of the prefixes, also where several clients have the same. */
+  bytes = 0
 
   constructor(options: TrackingOptions) {
     this.options = options
+  }
+
+  addPrefix(text: string): void {
+    if (this.prefixes.has(text)) return
+    this.prefixes.add(text)
+    this.bytes += PREFIX_BYTES + text.length
   }
 
   /** Whether what the next command reads is remembered. */

@@ -92,8 +92,9 @@ export class Turn implements BlockingHost {
     client.reader.feed(bytes, start, length)
     if (client.postponed !== null || client.isWaiting) {
       client.reader.keep()
-      if (client.reader.isOverLimit) this.#endForQueryLimit(client)
-      else client.limitInput()
+      if (client.reader.isOverLimit) return this.#endForQueryLimit(client)
+      client.limitInput()
+      this.#measure(client)
       return
     }
     this.#enter(client)
@@ -220,6 +221,7 @@ export class Turn implements BlockingHost {
     }
     endSkip(client)
     if (client.socket.pendingBytes > 0) clients.enforceOutputLimit(client, context.nowMs)
+    clients.memory.update(client)
     return true
   }
 
@@ -240,11 +242,16 @@ export class Turn implements BlockingHost {
   #process(client: Connection): void {
     const args = this.#args
     const { reader } = client
+    const { isLimited } = this.#server.clients.memory
     let found: Read = Read.Incomplete
     // The command that a pause held back may be one that waits in its turn.
     while (!client.isClosing && !client.isWaiting) {
       found = reader.next(args)
       if (found !== Read.Command) break
+      if (isLimited) {
+        this.#measure(client)
+        if (client.isClosed) break
+      }
       if (!this.#execute(client, args)) client.postponed = args.clone()
       if (client.postponed !== null) break
     }
@@ -260,6 +267,14 @@ export class Turn implements BlockingHost {
     if (client.socket.pendingBytes > 0 || client.softLimitSinceMs > 0) {
       this.#server.clients.enforceOutputLimit(client, this.context.nowMs)
     }
+    this.#measure(client)
+  }
+
+  /** Counts anew what `client` takes; whoever takes most is closed if that is too much. */
+  #measure(client: Connection): void {
+    const { memory } = this.#server.clients
+    memory.update(client)
+    if (memory.isOver) memory.evict()
   }
 
   /** Runs one command; false when it must wait. */
@@ -292,14 +307,22 @@ export class Turn implements BlockingHost {
   #send(bytes: Uint8Array, start: number, length: number): void {
     const client = this.#client
     assert(client !== null, 'replies go to the client that is served')
-    const { statistics } = this.#server
+    const { statistics, clients } = this.#server
     statistics.writes++
     statistics.outputBytes += length
-    const { hardBytes } = this.#server.clients.outputLimitOf(client)
-    if (hardBytes === 0 || this.#isRetry) return client.socket.write(bytes, start, length)
+    const { hardBytes } = clients.outputLimitOf(client)
+    if (hardBytes === 0 || this.#isRetry) {
+      client.socket.write(bytes, start, length)
+      if (client.socket.heldBytes > 0) clients.memory.update(client)
+      return
+    }
     this.#held.add(bytes, start, length)
-    // The rest of the turn would only make it worse.
-    if (this.#held.length + client.socket.pendingBytes <= hardBytes) return
+    if (this.#held.length + client.socket.pendingBytes <= hardBytes) {
+      client.heldOutputBytes = this.#held.length
+      clients.memory.update(client)
+      return
+    }
+    // It will get none of it; the rest of the turn would only make it worse.
     client.isClosing = true
     this.reply.isRefused = true
   }
@@ -308,6 +331,7 @@ export class Turn implements BlockingHost {
   #sendHeld(client: Connection): void {
     const { hardBytes } = this.#server.clients.outputLimitOf(client)
     const isOver = this.#held.length + client.socket.pendingBytes > hardBytes
+    client.heldOutputBytes = 0
     if (!isOver || client.isClosed) return this.#held.writeTo(client.socket)
     this.#held.clear()
     this.#server.clients.closeForOutput(client, this.context.nowMs)

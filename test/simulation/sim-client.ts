@@ -120,6 +120,14 @@ export class SimClient implements Socket {
     this.#handler?.onDrain()
   }
 
+  get heldBytes(): number {
+    return this.pendingBytes
+  }
+
+  get heldBuffers(): number {
+    return this.pendingBytes > 0 ? 1 : 0
+  }
+
   write(bytes: Uint8Array, start: number, length: number): void {
     if (this.isClosed) return
     if (this.isStuck) this.pendingBytes += length
