@@ -9,6 +9,7 @@ import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Args } from '../resp/args.ts'
 import type { Reply } from '../resp/reply.ts'
+import type { Effects } from './effects.ts'
 import type { KeyObserver } from './key-event.ts'
 import type { KeySpec } from './key-spec.ts'
 
@@ -106,6 +107,13 @@ export interface Context {
   readonly limits: CommandLimits
   /** Who hears of changes of keys; see key-event.ts for how to tell. */
   readonly observer: KeyObserver
+  /** What the command is kept as for those who repeat it; see effects.ts. */
+  readonly effects: Effects
+  /**
+   * The command comes out of a log or from a primary: no deadline is over before that says so, and
+   * one that has passed is set like any other.
+   */
+  readonly isReplayed: boolean
   readonly blocker: Blocker
   /** Hears of FLUSHALL; true: the client is answered later, by whoever was told. */
   noteFlushAll(): boolean
@@ -165,6 +173,8 @@ export interface CommandLimits {
   stringLengthMax: number
   /** `lazyfree-lazy-user-flush`: FLUSHALL without an option is ASYNC. */
   isUserFlushLazy: boolean
+  /** `lazyfree-lazy-user-del`: GETDEL is kept as UNLINK. */
+  isUserDelLazy: boolean
   /** `rdbcompression`: DUMP compresses. */
   isRdbCompressed: boolean
   /** RESTORE compares checksums; off after DEBUG SET-SKIP-CHECKSUM-VALIDATION 1. */

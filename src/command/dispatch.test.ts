@@ -11,6 +11,7 @@ import { type ReplyError, replyError } from '../resp/replies.ts'
 import { Reply } from '../resp/reply.ts'
 import { type Command, type Context, Flag } from './command.ts'
 import { type Caller, Dispatcher, type Gates } from './dispatch.ts'
+import { Effects } from './effects.ts'
 import { RecordingBlocker, RecordingObserver } from './harness.ts'
 import { CommandTable, type Rename } from './table.ts'
 
@@ -70,11 +71,14 @@ function build(renames: readonly Rename[] = []): void {
     nowMs: 0,
     session: { database: 0 },
     observer: new RecordingObserver(),
+    effects: new Effects(),
+    isReplayed: false,
     blocker: new RecordingBlocker(),
     limits: {
       encodings: defaultEncodingLimits(),
       stringLengthMax: 1000,
       isUserFlushLazy: false,
+      isUserDelLazy: false,
       isRdbCompressed: false,
       isPayloadChecked: true,
       isIntegerShared: true,

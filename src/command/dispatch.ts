@@ -9,6 +9,9 @@
 // writes one key only; here it becomes an OOM error. It is the one error that handlers may throw:
 // what can run out of memory is deep below them, and rare.
 //
+// What a command changes is kept for those who repeat it (effects.ts): each command with its own
+// words or others; what one call of `run` or `retry` has caused is a unit.
+//
 // Nothing here allocates when a command is found and may run. Errors made of the client's own words
 // (unknown command) are built when they happen.
 
@@ -115,6 +118,10 @@ const INHERITED_FLAGS = Flag.Write | Flag.DenyOom | Flag.MayReplicate
 /** What EXEC has only if all of them have it. */
 const COMMON_FLAGS = Flag.Loading | Flag.Stale
 const QUEUED = 'QUEUED'
+/** Who runs one of these is kept with its own words when it has changed something. */
+const CHANGING_FLAGS = Flag.Write | Flag.MayReplicate
+/** What they remove because it has expired has nothing to do with each other. */
+const WANDERING: ReadonlySet<string> = new Set(['randomkey', 'scan'])
 const NOT_IN_MULTI = replyError('ERR Command not allowed inside a transaction')
 
 /** Longest piece of a client's words in an error, and room for all of them. */
@@ -195,6 +202,7 @@ export class Dispatcher {
     if ((flags & this.delayedFlags) !== 0 && this.#holdsWrite()) return false
     const startUs = this.startUs
     this.#run(entry, args, reply)
+    this.#endUnit(entry)
     this.#count(entry, args, startUs)
     // The time of a command that waits is that of the run that serves it.
     if (!caller.isBlocked) this.#record(entry, args, this.startUs - startUs)
@@ -216,11 +224,18 @@ export class Dispatcher {
     this.begin()
     const startUs = this.startUs
     this.#handle(entry, args, reply)
+    this.#endUnit(entry)
     if (caller.isBlocked) return false
     this.begin()
     entry.usec += this.startUs - startUs
     this.#record(entry, args, this.startUs - startUs)
     return true
+  }
+
+  /** Runs a command that comes out of a log, which nobody asks about and nothing counts. */
+  replay(entry: CommandEntry, args: Args, reply: Reply): void {
+    this.#handle(entry, args, reply)
+    this.#endUnit(entry)
   }
 
   /** Counts an error reply that no command wrote (protocol errors). */
@@ -241,10 +256,12 @@ export class Dispatcher {
     this.#handle(entry, args, reply)
   }
 
-  /** Runs the handler and counts what it failed with. */
+  /** Runs the handler, keeps what it changed, and counts what it failed with. */
   #handle(entry: CommandEntry, args: Args, reply: Reply): void {
     const { run } = entry
     assert(run !== null, 'what was found runs')
+    const { effects, keyspace } = this.#context
+    const dirtyBefore = keyspace.dirty
     const lengthBefore = reply.length
     this.#errorsSeen = reply.errorCount
     try {
@@ -254,11 +271,20 @@ export class Dispatcher {
       reply.rewind(lengthBefore)
       reply.error(ARENA_FULL_ERROR)
     }
+    if (effects.isKept && (entry.flags & CHANGING_FLAGS) !== 0) {
+      effects.endCommand(args, this.#context.db.id, keyspace.dirty !== dirtyBefore)
+    }
     // Errors of the commands that EXEC runs are theirs.
     if (reply.errorCount === this.#errorsSeen) return
     this.#errorsSeen = reply.errorCount
     entry.failed++
     this.noteError(reply.lastErrorCode)
+  }
+
+  /** Hands over what the command has changed and caused, if anybody wants to know. */
+  #endUnit(entry: CommandEntry): void {
+    const { effects } = this.#context
+    if (effects.count > 0) effects.endUnit(effects.count === 1 || !WANDERING.has(entry.fullName))
   }
 
   #count(entry: CommandEntry, args: Args, startUs: number): void {

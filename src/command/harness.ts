@@ -18,6 +18,7 @@ import { Reply } from '../resp/reply.ts'
 import { bitmapCommands } from './bitmap.ts'
 import type { Blocker, Command, Context, Wait } from './command.ts'
 import { databaseCommands } from './database.ts'
+import { Effects } from './effects.ts'
 import { geoCommands } from './geo.ts'
 import { hashCommands } from './hash.ts'
 import { hashExpireCommands } from './hash-expire.ts'
@@ -113,11 +114,14 @@ export class Harness {
       nowMs: 0,
       session: { database: 0 },
       observer: this.observer,
+      effects: new Effects(),
+      isReplayed: false,
       blocker: this.blocker,
       limits: {
         encodings: defaultEncodingLimits(),
         stringLengthMax: STRING_LENGTH_MAX,
         isUserFlushLazy: false,
+        isUserDelLazy: false,
         isRdbCompressed: true,
         isPayloadChecked: true,
         isIntegerShared: true,

@@ -166,6 +166,7 @@ export class Cron {
       effort: server.config.values.activeExpireEffort,
       monotonicUs: () => server.clock.monotonicUs(),
     })
+    server.propagation.endRemovals()
     const durationUs = server.clock.monotonicUs() - startUs
     server.statistics.expireUs += durationUs
     server.latency.add('expire-cycle', durationUs / US_PER_MS)

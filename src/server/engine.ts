@@ -22,6 +22,7 @@ import { Listeners } from './listeners.ts'
 import { Loading } from './loading.ts'
 import type { Mailbox } from './mailbox.ts'
 import { LiveSettings } from './persistence-settings.ts'
+import type { Replay } from './replay.ts'
 import { Server, type ServerOptions } from './server.ts'
 import { bindSettings } from './settings.ts'
 import { Shutdown } from './shutdown.ts'
@@ -98,6 +99,11 @@ export class Engine implements Host {
     server.persistence = persistenceOf(server, options)
     this.#loading = new Loading(server, (error) => this.#onLoaded(error))
     bindSettings(server)
+  }
+
+  /** Runs commands out of a log. */
+  get replay(): Replay {
+    return this.#turn.replay
   }
 
   /** Binds all sockets, ends when one cannot be; clients are told LOADING from now on. */

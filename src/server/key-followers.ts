@@ -1,8 +1,10 @@
 // Who follows changes of keys: the engine's one `KeyObserver`. Each kind of follower registers
 // itself and says by `isOn` whether it has anything to follow; while none has, commands pay one
-// branch. Owner: the engine.
+// branch. What the server removes of its own accord is kept for those who repeat it, too
+// (command/effects.ts). Owner: the engine.
 
 import { type Slice, scratchSlice } from '../base/slice.ts'
+import type { Effects } from '../command/effects.ts'
 import { DEL, EXPIRED, HEXPIRED, type KeyEvent, type KeyObserver } from '../command/key-event.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
@@ -12,14 +14,16 @@ import type { ChangeSource } from './tracking.ts'
 export class KeyFollowers implements KeyObserver, ChangeSource {
   readonly #databases: readonly Database[]
   readonly #key = scratchSlice()
+  readonly #effects: Effects
   readonly #followers: KeyObserver[] = []
   /** Kept by `update`, so that a command reads one field. */
   isOn = false
   /** The change that is told was made by the server itself, not by a client's command. */
   isByServer = false
 
-  constructor(keyspace: Keyspace) {
+  constructor(keyspace: Keyspace, effects: Effects) {
     this.#databases = keyspace.databases
+    this.#effects = effects
     keyspace.onExpire = (id, record) => this.#noteExpiry(id, record)
     keyspace.onExpireFields = (id, record, isEmpty) => this.#noteFields(id, record, isEmpty)
   }
@@ -61,9 +65,12 @@ export class KeyFollowers implements KeyObserver, ChangeSource {
   }
 
   #noteExpiry(id: number, record: Ptr): void {
-    if (!this.isOn) return
+    const effects = this.#effects
+    if (!this.isOn && !effects.isKept) return
     const db = this.#databases[id]!
-    this.noteRemoval(EXPIRED, db, db.readKey(record, this.#key))
+    const key = db.readKey(record, this.#key)
+    effects.noteRemoval(db, key, effects.isExpiryLazy)
+    this.noteRemoval(EXPIRED, db, key)
   }
 
   #noteFields(id: number, record: Ptr, isEmpty: boolean): void {

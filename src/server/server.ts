@@ -19,6 +19,7 @@ import { randomHex } from '../base/random.ts'
 import { scratchSlice } from '../base/slice.ts'
 import type { Blocker, CommandLimits, Context } from '../command/command.ts'
 import type { Caller, Dispatcher, Gates } from '../command/dispatch.ts'
+import { Effects } from '../command/effects.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Database } from '../keyspace/database.ts'
 import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
@@ -40,6 +41,7 @@ import type { Connect } from './migrate-links.ts'
 import { Migrations } from './migrations.ts'
 import { Monitors } from './monitor.ts'
 import { Notifications } from './notifications.ts'
+import { Propagation } from './propagation.ts'
 import { PubSub } from './pubsub.ts'
 import { Pushes } from './pushes.ts'
 import { SlowLog } from './slow-log.ts'
@@ -120,6 +122,9 @@ export class Server implements Gates {
   readonly runId = randomHex(RUN_ID_BYTES)
   readonly startedMs: number
   readonly limits: CommandLimits
+  /** What commands change, and who repeats it. */
+  readonly effects = new Effects()
+  readonly propagation = new Propagation(this.effects)
   /** Who hears of changes of keys. */
   readonly followers: KeyFollowers
   readonly pushes: Pushes
@@ -168,7 +173,7 @@ export class Server implements Gates {
     const { clients } = this
     this.pushes = new Pushes({ clients, statistics, nowMs: () => this.clock.nowMs() })
     const { pushes, keyspace } = this
-    this.followers = new KeyFollowers(keyspace)
+    this.followers = new KeyFollowers(keyspace, this.effects)
     this.pubsub = new PubSub(pushes)
     this.notifications = new Notifications(this.pubsub, keyspace)
     const onSwitch = () => this.updateFollowers()
@@ -191,6 +196,7 @@ export class Server implements Gates {
       encodings: defaultEncodingLimits(),
       stringLengthMax: values.protoMaxBulkLen,
       isUserFlushLazy: values.lazyfreeLazyUserFlush,
+      isUserDelLazy: values.lazyfreeLazyUserDel,
       isRdbCompressed: values.rdbcompression,
       isPayloadChecked: true,
       isIntegerShared: values.maxmemory === 0 || !needsClocks(values.maxmemoryPolicy),
@@ -327,6 +333,8 @@ export class ServerContext implements Context {
   readonly keyspace: Keyspace
   readonly limits: CommandLimits
   readonly observer: KeyFollowers
+  readonly effects: Effects
+  isReplayed = false
   /** Set by the engine, once, when the server is put together. */
   blocker: Blocker = NO_WAITING
   readonly key = scratchSlice()
@@ -340,6 +348,7 @@ export class ServerContext implements Context {
     this.keyspace = server.keyspace
     this.limits = server.limits
     this.observer = server.followers
+    this.effects = server.effects
     this.db = server.keyspace.databases[0]!
   }
 
@@ -347,7 +356,7 @@ export class ServerContext implements Context {
   noteFlushAll(): boolean {
     const { server, client } = this
     const { persistence, parts } = server
-    if (persistence === null) return false
+    if (persistence === null || server.isLoading) return false
     if (client.isExecuting) {
       // Nothing in a transaction is answered later: the file is emptied in the background.
       persistence.replaceFlushed(() => {})

@@ -33,6 +33,12 @@ export function bindSettings(server: Server): void {
   apply(['lazyfree-lazy-user-flush'], () => {
     server.limits.isUserFlushLazy = values.lazyfreeLazyUserFlush
   })
+  apply(['lazyfree-lazy-user-del'], () => {
+    server.limits.isUserDelLazy = values.lazyfreeLazyUserDel
+  })
+  apply(['lazyfree-lazy-expire'], () => {
+    server.effects.isExpiryLazy = values.lazyfreeLazyExpire
+  })
   bindEncodings(server, apply)
   apply(['rdbcompression'], () => {
     server.limits.isRdbCompressed = values.rdbcompression

@@ -13,6 +13,7 @@ import { type Blocking, type BlockingHost, endSkip, type Waiter } from './blocki
 import { type Connection, ReplyMode } from './connection.ts'
 import { HeldOutput } from './held-output.ts'
 import { commandEvent } from './latency-monitor.ts'
+import { Replay } from './replay.ts'
 import { secretsOf } from './secrets.ts'
 import { type Server, ServerContext } from './server.ts'
 import type { WriteDelay } from './write-delay.ts'
@@ -31,6 +32,8 @@ export class Turn implements BlockingHost {
   readonly context: ServerContext
   readonly dispatcher: Dispatcher
   readonly reply: Reply
+  /** Runs commands out of a log in the same context. */
+  readonly replay: Replay
   /** A client is being served, or one after the other those that were blocked. */
   isBusy = false
   readonly #server: Server
@@ -65,6 +68,7 @@ export class Turn implements BlockingHost {
       onUnknown: (args) => this.#endForHttp(args),
     })
     server.attach(this.dispatcher, this.reply)
+    this.replay = new Replay(server, this.context)
     this.#blocking = server.blocking
     this.#blocking.connect(this)
     this.context.blocker = this.#blocking
@@ -197,6 +201,8 @@ export class Turn implements BlockingHost {
     this.#isRetry = true
     this.#blocking.serve(this.#retry)
     this.#isRetry = false
+    // Keys that somebody waited for may have been found expired.
+    this.#server.propagation.endRemovals()
     if (client !== null) this.#face(client)
     this.dispatcher.begin()
   }

@@ -1,0 +1,120 @@
+// Goal: each change reaches each sink once, complete, for the right database, and wrapped as Redis
+// wraps it; and running the stream again gives the same data. Method: an engine with a fake clock, a
+// sink that keeps what it gets as text, literal streams; rows of a table for each rule.
+
+import { deepEqual, equal } from 'node:assert/strict'
+import { beforeEach, describe, it } from 'node:test'
+import { Target } from '../command/effects.ts'
+import { type TestClient, TestServer } from './test-server.ts'
+import { TestSink } from './test-sink.ts'
+
+let server: TestServer
+let client: TestClient
+let sink: TestSink
+
+beforeEach(() => {
+  server = new TestServer({ startMs: 1_000_000 })
+  client = server.connect()
+  sink = new TestSink()
+  server.engine.server.propagation.attach(sink)
+})
+
+function run(...lines: readonly string[]): string[] {
+  for (const line of lines) client.send(`${line}\r\n`)
+  return sink.take()
+}
+
+describe('units', () => {
+  it('a write selects its database first; a read is none', () => {
+    deepEqual(run('get a', 'set a 1', 'set b 2'), ['SELECT 0', 'set a 1', 'set b 2'])
+    deepEqual(run('select 3', 'get a', 'set a 1'), ['SELECT 3', 'set a 1'])
+    equal(sink.unitCount, 3)
+  })
+
+  it('what changes nothing is no change', () => {
+    deepEqual(run('del a', 'srem s a', 'expire a 5', 'persist a', 'lpushx l 1', 'nope'), [])
+  })
+
+  it('EXEC is wrapped if it holds several writes, and once', () => {
+    deepEqual(run('multi', 'set a 1', 'get a', 'exec'), ['SELECT 0', 'set a 1'])
+    deepEqual(run('multi', 'get a', 'get b', 'exec'), [])
+    deepEqual(run('multi', 'set a 1', 'select 2', 'incr a', 'exec'), [
+      'MULTI',
+      'set a 1',
+      'SELECT 2',
+      'incr a',
+      'EXEC',
+    ])
+    equal(sink.unitCount, 2)
+  })
+
+  it('a discarded transaction is none', () => {
+    deepEqual(run('multi', 'set a 1', 'discard', 'multi', 'set a 1', 'bad', 'exec'), [])
+  })
+
+  it('a key found expired goes first, in one unit with the command', () => {
+    run('set a 1 px 10', 'set b 1 px 10')
+    server.engine.server.isActiveExpireOn = false
+    server.clock.advance(20)
+    deepEqual(run('get a'), ['DEL a'])
+    deepEqual(run('append b x'), ['MULTI', 'DEL b', 'append b x', 'EXEC'])
+  })
+
+  it('active expiry is not wrapped', () => {
+    run('set a 1 px 10', 'set b 1 px 10')
+    server.clock.advance(2000)
+    deepEqual(sink.take().sort(), ['DEL a', 'DEL b'])
+  })
+
+  it('SCAN does not wrap what it finds expired', () => {
+    run('config set lazyfree-lazy-expire yes', 'set a 1 px 10', 'set b 1 px 10')
+    server.engine.server.isActiveExpireOn = false
+    server.clock.advance(20)
+    deepEqual(run('scan 0').sort(), ['UNLINK a', 'UNLINK b'])
+  })
+
+  it('who waits for a key is a unit of its own', () => {
+    const other = server.connect()
+    other.send('blpop l 0\r\n')
+    deepEqual(run('multi', 'rpush l a', 'rpush l b', 'exec'), [
+      'SELECT 0',
+      'MULTI',
+      'rpush l a',
+      'rpush l b',
+      'EXEC',
+      'LPOP l',
+    ])
+  })
+})
+
+describe('sinks', () => {
+  it('each has a database of its own', () => {
+    const late = new TestSink(Target.Replicas)
+    run('set a 1')
+    server.engine.server.propagation.attach(late)
+    deepEqual(run('set a 2'), ['set a 2'])
+    deepEqual(late.take(), ['SELECT 0', 'set a 2'])
+    server.engine.server.propagation.reselect(sink)
+    deepEqual(run('set a 3'), ['SELECT 0', 'set a 3'])
+    deepEqual(late.take(), ['set a 3'])
+  })
+
+  it('PUBLISH is for replicas only', () => {
+    const replicas = new TestSink(Target.Replicas)
+    server.engine.server.propagation.attach(replicas)
+    deepEqual(run('publish c m', 'spublish c m'), [])
+    deepEqual(replicas.take(), ['SELECT 0', 'publish c m', 'spublish c m'])
+    deepEqual(run('multi', 'publish c m', 'publish c n', 'exec'), [])
+  })
+
+  it('nothing is kept without one, nor while the stream is suspended', () => {
+    const { propagation, effects } = server.engine.server
+    propagation.suspend()
+    deepEqual(run('set a 1'), [])
+    propagation.resume()
+    deepEqual(run('set a 1'), ['SELECT 0', 'set a 1'])
+    propagation.detach(sink)
+    equal(effects.isKept, false)
+    deepEqual(run('set a 1'), [])
+  })
+})
