@@ -26,6 +26,7 @@ import { configCommands } from './config-commands.ts'
 import { connectionCommands } from './connection-commands.ts'
 import { debugCommands } from './debug-commands.ts'
 import { latencyCommands } from './latency-commands.ts'
+import { memoryCommands } from './memory-commands.ts'
 import { migrateCommands } from './migrate-command.ts'
 import { monitorCommands } from './monitor-commands.ts'
 import { pubsubCommands } from './pubsub-commands.ts'
@@ -58,6 +59,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   pubsubCommands,
   monitorCommands,
   serverCommands,
+  memoryCommands,
   latencyCommands,
   configCommands,
   commandCommands,

@@ -1,9 +1,8 @@
-// Commands about the server as a whole: INFO, TIME, SHUTDOWN, SLOWLOG, MEMORY, LOLWUT.
+// Commands about the server as a whole: INFO, TIME, SHUTDOWN, SLOWLOG, LOLWUT.
 // biome-ignore-all format: rows of a table.
 
-import { keyArgument, writeHelp } from '../command/arguments.ts'
+import { writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
-import { NULL } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import { NOT_INTEGER, replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -14,7 +13,6 @@ import { serverContext } from './server.ts'
 
 const US_PER_SECOND = 1_000_000
 const SLOWLOG_DEFAULT = 10
-const SAMPLES = word('samples')
 const VERSION = word('version')
 const NOSAVE = word('nosave')
 const SAVE = word('save')
@@ -106,26 +104,6 @@ function slowlogHelp(_context: Context, _args: Args, reply: Reply): void {
   ])
 }
 
-/** MEMORY USAGE key [SAMPLES n]: bytes of key, value and their place in the index; exact. */
-function memoryUsage(context: Context, args: Args, reply: Reply): void {
-  for (let i = 3; i < args.count; i += 2) {
-    if (!args.is(i, SAMPLES) || i + 1 === args.count) return reply.error(SYNTAX_ERROR)
-    const samples = args.integer(i + 1)
-    if (samples === null) return reply.error(NOT_INTEGER)
-    if (samples < 0) return reply.error(SYNTAX_ERROR)
-  }
-  const record = context.db.peek(keyArgument(context, args, 2))
-  if (record === NULL) reply.nil()
-  else reply.integer(context.db.bytesOf(record))
-}
-
-function memoryHelp(_context: Context, _args: Args, reply: Reply): void {
-  writeHelp(reply, 'MEMORY', [
-    'USAGE <key> [SAMPLES <count>]',
-    '    Bytes that the key takes, with its value.',
-  ])
-}
-
 /** LOLWUT [VERSION n [columns [rows]]]: a picture of the sea. */
 function lolwut(context: Context, args: Args, reply: Reply): void {
   let first = 1
@@ -192,21 +170,6 @@ export const serverCommands: readonly Command[] = [
         summary: 'Empties the slow log',
         complexity: 'O(N), where N is the number of entries.',
         tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
-      },
-    ],
-  },
-  {
-    name: 'memory', arity: -2, flags: 0, keys: [0, 0, 0], group: 'server', since: '4.0.0',
-    summary: 'Commands about memory', complexity: 'Depends on the subcommand.',
-    subcommands: [
-      {
-        ...READER, name: 'help', arity: 2, since: '4.0.0', run: memoryHelp,
-        summary: 'Lists the subcommands', complexity: 'O(1)',
-      },
-      {
-        name: 'usage', arity: -3, flags: Flag.ReadOnly, keys: [2, 2, 1], group: 'server',
-        since: '4.0.0', run: memoryUsage, keyFlags: ['RO'],
-        summary: 'Returns the bytes that a key takes', complexity: 'O(1)',
       },
     ],
   },
