@@ -1,7 +1,7 @@
 // The transport on Node's own event loop. Connections are bare libuv handles (node-handles.ts): one
 // receive buffer for all, one call per read, writes straight to the kernel; no stream, no emitter,
-// no allocation per event. `PlainSocket` (socket-plain.ts) does the same on `net.Socket`, for a Node
-// whose inside has changed; the tests run on both.
+// no allocation per event. `PlainSocket` (socket-plain.ts) does the same on `net.Socket`, for a
+// Node whose inside has changed; the tests run on both.
 //
 // - Writes of one turn of the loop are collected and sent at its end (turn-buffer.ts).
 // - A write is copied into a shared staging buffer and tried at once. What the kernel does not take

@@ -1,6 +1,6 @@
-// A connection on `net.Socket`: the contract of base/socket.ts by documented means. Connections that
-// we open are of this kind, and all connections on a Node whose inside has changed; what the server
-// accepts goes over bare handles (socket-net.ts).
+// A connection on `net.Socket`: the contract of base/socket.ts by documented means. Connections
+// that we open are of this kind, and all connections on a Node whose inside has changed; what the
+// server accepts goes over bare handles (socket-net.ts).
 //
 // - A write is copied: a stream keeps the bytes until the kernel has them.
 // - What the stream holds is counted by its own count of bytes; it does not tell of its buffers.

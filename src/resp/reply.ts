@@ -66,6 +66,11 @@ export class Reply {
   lastErrorCode = ''
   /** Nobody will get the rest: who has a very long reply to write may leave it at that. */
   isRefused = false
+  /** Whether memory that a long reply took is given back when it is sent (DEBUG REPLYBUFFER). */
+  isShrinking = true
+  /** How often the buffer grew for a reply, and was given back. */
+  growths = 0
+  shrinks = 0
 
   readonly #sink: Sink
   readonly #range = scratchSlice()
@@ -97,7 +102,7 @@ export class Reply {
     const length = this.#length
     this.#length = 0
     this.#sink(this.#bytes, 0, length)
-    if (this.#bytes.length > CAPACITY) this.#bytes = new Uint8Array(CAPACITY)
+    if (this.#bytes.length > CAPACITY && this.isShrinking) this.#shrink()
   }
 
   /** From here to `unmute` replies are dropped (CLIENT REPLY OFF and SKIP). */
@@ -382,5 +387,11 @@ export class Reply {
     const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
     grown.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = grown
+    this.growths++
+  }
+
+  #shrink(): void {
+    this.#bytes = new Uint8Array(CAPACITY)
+    this.shrinks++
   }
 }

@@ -10,7 +10,7 @@ import { setSpanLength } from '../keyspace/list/list-entry.ts'
 import { ENCODING_NAMES } from '../keyspace/record.ts'
 import { NULL } from '../memory/layout.ts'
 import { payloadOf } from '../persist/dump.ts'
-import type { Args } from '../resp/args.ts'
+import { type Args, word } from '../resp/args.ts'
 import {
   DB_OUT_OF_RANGE,
   NO_SUCH_KEY,
@@ -34,6 +34,7 @@ interface Subcommand {
   readonly help: readonly string[]
 }
 
+const RESIZING = word('resizing')
 const ANY = Number.POSITIVE_INFINITY
 const MS_PER_SECOND = 1000
 /** By then the main thread has reported the fault and ended the process. */
@@ -172,6 +173,14 @@ function setPackedThreshold(_context: Context, args: Args, reply: Reply): void {
   reply.ok()
 }
 
+/** DEBUG REPLYBUFFER RESIZING 0|1: whether the buffer of replies, one for all, shrinks again. */
+function setReplyBuffer(context: Context, args: Args, reply: Reply): void {
+  if (!args.is(2, RESIZING)) return reply.error(wrongUse(args))
+  const server = serverContext(context).server
+  server.reply.isShrinking = args.text(3) !== '0'
+  reply.ok()
+}
+
 /** Ends the process the way a bug of ours would. */
 function panic(): void {
   throw new Error('DEBUG PANIC was called')
@@ -253,6 +262,13 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
       'RELOAD [NOSAVE] [NOFLUSH] [MERGE]',
       '    Save, remove all keys, and load the file. NOSAVE: load what is there; NOFLUSH: keep the',
       '    keys, none of which may be in the file; MERGE: those of the file win.',
+    ],
+  },
+  replybuffer: {
+    least: 4, most: 4, run: setReplyBuffer,
+    help: [
+      'REPLYBUFFER RESIZING <0|1>',
+      '    Whether the buffer of replies, which all clients share, shrinks after a long reply.',
     ],
   },
   segfault: {

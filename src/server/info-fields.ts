@@ -114,7 +114,8 @@ export function statsFields(server: Server): Field[] {
     ['total_reads_processed', statistics.reads],
     ['total_writes_processed', statistics.writes],
     ...zeros('io_threaded_reads_processed', 'io_threaded_writes_processed'),
-    ...zeros('reply_buffer_shrinks', 'reply_buffer_expands'),
+    ['reply_buffer_shrinks', server.reply.shrinks],
+    ['reply_buffer_expands', server.reply.growths],
   ]
 }
 
