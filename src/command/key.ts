@@ -24,19 +24,17 @@ import { keys, randomkey, scan, TYPE_NAMES } from './key-list.ts'
 import { copy, move, rename, renamenx } from './key-move.ts'
 import { objectCommand } from './key-object.ts'
 
-/** DEL and UNLINK key …: how many were there and are gone. O(N). */
+/**
+ * DEL key …: how many were there and are gone. What a millisecond does not suffice to free is left
+ * to lazy free. O(N).
+ */
 export function del(context: Context, args: Args, reply: Reply): void {
-  const { db } = context
-  let count = 0
-  for (let i = 1; i < args.count; i++) {
-    const key = keyArgument(context, args, i)
-    const record = db.peek(key)
-    if (record === NULL) continue
-    db.remove(record)
-    noteChange(context, key, DEL)
-    count++
-  }
-  reply.integer(count)
+  remove(context, args, context.limits.isUserDelLazy, reply)
+}
+
+/** UNLINK key …: DEL that leaves all larger values to lazy free. O(N). */
+export function unlink(context: Context, args: Args, reply: Reply): void {
+  remove(context, args, true, reply)
 }
 
 /** EXISTS key …: how many are there; one named twice counts twice. O(N). */
@@ -62,6 +60,22 @@ export function type(context: Context, args: Args, reply: Reply): void {
   const record = inspect(context, keyArgument(context, args, 1))
   if (record === NULL) return reply.simple('none')
   reply.simple(TYPE_NAMES.get(context.db.typeOf(record)) ?? fail('each type has a name'))
+}
+
+function remove(context: Context, args: Args, isLazy: boolean, reply: Reply): void {
+  const { db, keyspace } = context
+  let count = 0
+  const wasLazy = keyspace.lazyFree.enter(isLazy)
+  for (let i = 1; i < args.count; i++) {
+    const key = keyArgument(context, args, i)
+    const record = db.peek(key)
+    if (record === NULL) continue
+    db.remove(record)
+    noteChange(context, key, DEL)
+    count++
+  }
+  keyspace.lazyFree.enter(wasLazy)
+  reply.integer(count)
 }
 
 const ONE_KEY = { keys: [1, 1, 1], group: 'generic', complexity: 'O(1)' } as const
@@ -273,7 +287,7 @@ export const keyCommands: readonly Command[] = [
     arity: -2,
     flags: Flag.Write | Flag.Fast,
     since: '4.0.0',
-    run: del,
+    run: unlink,
     summary: 'Delete a key without waiting for its memory',
     keyFlags: ['RM delete'],
     complexity: 'O(1) for each key; memory is given back page by page, not element by element.',

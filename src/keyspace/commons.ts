@@ -7,6 +7,7 @@ import type { Ptr } from '../memory/layout.ts'
 import type { AccessClock } from './access-clock.ts'
 import type { Collections } from './collections.ts'
 import type { KeyHash } from './key-hash.ts'
+import type { LazyFree } from './lazy-free.ts'
 import type { LeafDict } from './leaf-dict/leaf-dict.ts'
 import type { RecordStore } from './record-store.ts'
 
@@ -15,6 +16,7 @@ export interface Commons {
   readonly collections: Collections
   readonly hash: KeyHash
   readonly store: RecordStore
+  readonly lazyFree: LazyFree
   /** The large sets and the large hashes. */
   readonly memberDict: LeafDict
   readonly fieldDict: LeafDict

@@ -3,6 +3,7 @@
 
 import { keyArgument, writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
+import { keyBytes } from '../keyspace/value-bytes.ts'
 import { NULL } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import { NOT_INTEGER, SYNTAX_ERROR } from '../resp/replies.ts'
@@ -27,7 +28,7 @@ function memoryUsage(context: Context, args: Args, reply: Reply): void {
   }
   const record = context.db.peek(keyArgument(context, args, 2))
   if (record === NULL) reply.nil()
-  else reply.integer(context.db.bytesOf(record))
+  else reply.integer(keyBytes(context.db, record))
 }
 
 /** MEMORY STATS: the figures of memory; a map for each database that has keys. */

@@ -33,8 +33,8 @@ const WASTE_MIN = 10 * MIB
 const PEAK_RATIO = 1.5
 const TOTAL_RATIO = 1.4
 const ALLOCATOR_RATIO = 1.1
-/** Code, V8 and its heap take about 100 MiB whatever the data: only what is beyond is remarkable. */
-const PROCESS_BYTES = 160 * MIB
+/** Code, V8 and the heaps of all threads take about 200 MiB whatever the data: only what is beyond is remarkable. */
+const PROCESS_BYTES = 256 * MIB
 const CLIENT_BYTES_MEAN = 200 * KIB
 /** Free room that the data should leave below `maxmemory`, in parts of it, without eviction. */
 const FULL_SHARE = 0.85

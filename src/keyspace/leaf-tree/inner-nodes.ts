@@ -72,6 +72,15 @@ export class InnerNodes {
     this.free(node)
   }
 
+  /** Bytes of a node with all below it but the leaves. O(nodes). */
+  bytesOf(node: Ptr): number {
+    let bytes = this.#arena.indexBytes(node)
+    if (this.levelOf(node) === 0) return bytes
+    const slots = this.slotsOf(node)
+    for (let slot = 0; slot < slots; slot++) bytes += this.bytesOf(this.childAt(node, slot))
+    return bytes
+  }
+
   setLevel(node: Ptr, level: number): void {
     this.#words(node)[wordIndex(node)] = this.slotsOf(node) | (level << LEVEL_SHIFT)
   }
