@@ -49,11 +49,11 @@ class TestGates implements Gates {
   isLoading = false
   isStale = false
   pausedFlags = 0
-  hasMemoryLimit = false
   isFull = false
   error: ReplyError | null = null
   isProtectedOpen = false
   isOverMemory = () => this.isFull
+  makeRoom = () => false
   diskError = () => this.error
   allowsProtected = () => this.isProtectedOpen
 }
@@ -183,7 +183,6 @@ describe('finding a command', () => {
 describe('refusing a command', () => {
   it('does so in the order of Redis', () => {
     caller.isAuthenticated = false
-    gates.hasMemoryLimit = true
     gates.isFull = true
     gates.error = replyError('MISCONF no')
     gates.isStale = true

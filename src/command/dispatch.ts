@@ -71,9 +71,10 @@ export interface Gates {
   readonly isStale: boolean
   /** Commands with any of these flags wait; 0: none do, -1: all do. */
   readonly pausedFlags: number
-  readonly hasMemoryLimit: boolean
-  /** Whether the data takes more than `maxmemory`. Asked only if there is a limit. */
+  /** Whether more memory is in use than `maxmemory` allows. */
   isOverMemory(): boolean
+  /** Frees memory, by evicting keys; false when there is nothing left to free. */
+  makeRoom(): boolean
   /** Why writes are refused: the last save failed. */
   diskError(): ReplyError | null
   /** Whether DEBUG, MODULE and the like are open to `caller`. */
@@ -310,8 +311,9 @@ export class Dispatcher {
     }
     if (!caller.isAuthenticated && (flags & Flag.NoAuth) === 0) return NO_AUTH
     if ((flags & Flag.NoMulti) !== 0 && caller.transaction !== null) return NOT_IN_MULTI
-    if (gates.hasMemoryLimit && takesMemory(entry, flags, caller) && gates.isOverMemory())
-      return OOM
+    // Before any command, so that there is room when one comes that needs it.
+    const isFull = gates.isOverMemory() && !gates.makeRoom()
+    if (isFull && takesMemory(entry, flags, caller)) return OOM
     if ((flags & Flag.Write) !== 0 || entry.fullName === 'ping') {
       const diskError = gates.diskError()
       if (diskError !== null) return diskError

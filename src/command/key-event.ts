@@ -100,6 +100,8 @@ export const EXPIRE = keyEvent(EventClass.Generic, 'expire')
 export const PERSIST = keyEvent(EventClass.Generic, 'persist')
 /** The key is gone because its deadline passed. */
 export const EXPIRED = keyEvent(EventClass.Expired, 'expired')
+/** The key is gone because memory was short. */
+export const EVICTED = keyEvent(EventClass.Evicted, 'evicted')
 /** Fields of a hash are gone because their deadlines passed. */
 export const HEXPIRED = keyEvent(EventClass.Hash, 'hexpired')
 /** A command that reads did not find the key. */

@@ -51,6 +51,11 @@ export class AccessClock {
     return ((this.#seconds & LRU_MASK) - clock) & LRU_MASK
   }
 
+  /** Unix seconds of the last access, which stay the same until the next one. LRU only. */
+  usedSeconds(clock: number): number {
+    return this.#seconds - this.idleSeconds(clock)
+  }
+
   /** The counter after decay, 0 to 255. LFU only. */
   frequency(clock: number): number {
     const counter = clock & LFU_COUNTER_MAX

@@ -16,6 +16,7 @@ import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Collections } from './collections.ts'
 import type { Commons } from './commons.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { Dict } from './dict.ts'
 import { Entries, type MakeOptions } from './entries.ts'
 import type { KeyHash } from './key-hash.ts'
 import type { LeafDict } from './leaf-dict/leaf-dict.ts'
@@ -77,9 +78,9 @@ export class Database {
     return this.#entries.expiring.keys.count
   }
 
-  /** Slots of the dict, used or free. */
-  get slotCount(): number {
-    return this.#entries.dict.capacity
+  /** The hash table, to pick from and to look into. */
+  get dict(): Dict {
+    return this.#entries.dict
   }
 
   get space(): number {
@@ -93,11 +94,6 @@ export class Database {
   /** Bytes of the dict outside the arena. */
   get directoryBytes(): number {
     return this.#entries.dict.directoryBytes
-  }
-
-  /** Bytes of the dict in all. */
-  get dictBytes(): number {
-    return this.#entries.dict.bytes
   }
 
   /** The record for a read: counts a hit or a miss, and is an access for LRU/LFU. NULL: no key. */

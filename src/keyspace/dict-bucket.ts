@@ -70,6 +70,17 @@ export function placeEntry(words: Uint32Array, base: number, record: Ptr, low: n
   return true
 }
 
+/** Whether the record is an entry of the segment, at a place where that hash leads to. */
+export function holdsEntry(words: Uint32Array, base: number, record: Ptr, low: number): boolean {
+  const home = homeOf(low)
+  for (let turn = 0; turn < 2 + BUCKETS - HOMES; turn++) {
+    const bucket = turn === 0 ? home : turn === 1 ? nextHome(home) : HOMES + turn - 2
+    const at = base + bucket * BUCKET_WORDS
+    for (let slot = 0; slot < SLOTS; slot++) if (words[at + slot] === record) return true
+  }
+  return false
+}
+
 /**
  * Walks a segment's invariants and returns its count of entries. `prefix` is where the segment
  * stands among those of its depth.

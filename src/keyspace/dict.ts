@@ -44,6 +44,7 @@ import {
   checkSegment,
   DEPTH_WORD,
   HOMES,
+  holdsEntry,
   homeOf,
   META_WORD,
   nextHome,
@@ -54,12 +55,15 @@ import {
   STASH_SHIFT,
   setFingerprint,
 } from './dict-bucket.ts'
+import { randomEntry, type Sample } from './dict-sample.ts'
 import type { KeyHash } from './key-hash.ts'
 import { readKey } from './record-access.ts'
 
 const DEPTH_MAX = 24
 /** Empty buckets that `random` tries; more are not met unless a few keys lie in many segments. */
 const RANDOM_TURNS = 1000
+/** Segments that `sample` looks into; one is enough unless it is all but empty. */
+const SAMPLE_TURNS = 16
 /** Buddies merge when together they fill less than this. */
 const MERGE_COUNT = CAPACITY * 0.4
 /** Buckets one SCAN step visits at most, for each key asked for. */
@@ -218,16 +222,27 @@ export class Dict {
       const table = this.#segmentOf(random.u32())
       const words = this.#wordsAt(table)
       const at = ((table & PTR_SEGMENT_MASK) << 1) + random.below(BUCKETS) * BUCKET_WORDS
-      let filled = 0
-      for (let slot = 0; slot < SLOTS; slot++) if (words[at + slot] !== NULL) filled++
-      if (filled === 0) continue
-      let rank = random.below(filled)
-      for (let slot = 0; slot < SLOTS; slot++) {
-        const record = words[at + slot]!
-        if (record !== NULL && rank-- === 0) return record
-      }
+      const record = randomEntry(words, at, random)
+      if (record !== NULL) return record
     }
     return this.#first()
+  }
+
+  /** Fills `sample` with the records of neighbouring buckets, picked at random. */
+  sample(random: Random, sample: Sample): void {
+    sample.count = 0
+    for (let turn = 0; turn < SAMPLE_TURNS && sample.count < this.#count; turn++) {
+      const table = this.#segmentOf(random.u32())
+      const base = (table & PTR_SEGMENT_MASK) << 1
+      if (sample.take(this.#wordsAt(table), base, random.below(BUCKETS))) return
+    }
+  }
+
+  /** Whether the record is in the dict under that hash. It may be gone from the arena. O(1). */
+  holds(record: Ptr, high: number, low: number): boolean {
+    if (this.#count === 0) return false
+    const table = this.#segmentOf(high)
+    return holdsEntry(this.#wordsAt(table), (table & PTR_SEGMENT_MASK) << 1, record, low)
   }
 
   /**

@@ -251,20 +251,23 @@ test('the dict grows with a mean load above 60 %, and shrinks', () => {
   for (let i = 0; i < 200_000; i++) {
     database.putString(Slice.ofText(`key:${i}`), value, 0)
     if (i > 10_000 && i % 1000 === 0) {
-      loadSum += database.size / database.slotCount
+      loadSum += database.size / database.dict.capacity
       samples++
     }
   }
   const load = loadSum / samples
   assert.ok(load > 0.6, `mean load ${load}`)
   keyspace.check()
-  const full = database.slotCount
+  const full = database.dict.capacity
   for (let i = 0; i < 195_000; i++) database.remove(database.peek(Slice.ofText(`key:${i}`)))
   // Segments merge once two of them fill less than 40 % of one.
-  assert.ok(database.slotCount < full / 8, `${database.slotCount} of ${full} slots are left`)
+  assert.ok(
+    database.dict.capacity < full / 8,
+    `${database.dict.capacity} of ${full} slots are left`,
+  )
   keyspace.check()
   for (let i = 195_000; i < 200_000; i++) database.remove(database.peek(Slice.ofText(`key:${i}`)))
-  assert.equal(database.slotCount, 0)
+  assert.equal(database.dict.capacity, 0)
   keyspace.check()
 })
 

@@ -77,6 +77,7 @@ function set(context: Context, args: Args, reply: Reply): void {
 function resetstat(context: Context, _args: Args, reply: Reply): void {
   const { server, keyspace } = serverContext(context)
   server.statistics.reset()
+  server.eviction.resetStatistics()
   server.dispatcher.resetStatistics()
   server.writeDelay.resetTotals()
   const { stats } = keyspace

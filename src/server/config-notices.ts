@@ -7,7 +7,6 @@ export const NO_CLUSTER = 'there is no cluster mode yet'
 export const NO_TLS = 'there is no TLS yet; put a TLS proxy in front of the server'
 export const NO_SCRIPTS = 'there are no scripts and functions yet'
 export const NO_ACL = 'there are no access control lists yet; use requirepass'
-export const NO_EVICTION = 'keys are not evicted yet; writes are refused when maxmemory is reached'
 export const NO_LIST_COMPRESSION = 'the leaves of lists are not compressed'
 export const NO_MODULES =
   'modules are native code for another server and cannot be loaded by Tidemark'

@@ -8,9 +8,8 @@
 
 import { savePoints } from './config-forms.ts'
 import {
+  DEFRAG_BY_SLABS,
   NO_AOF,
-  NO_DEFRAG,
-  NO_EVICTION,
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
@@ -41,27 +40,27 @@ export const memoryRows = {
       'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl',
       'allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'noeviction',
     ],
-    default: 'noeviction', mutable: true, notice: NO_EVICTION,
+    default: 'noeviction', mutable: true,
     doc: 'Which keys are evicted when `maxmemory` is reached.',
   }),
   'maxmemory-samples': integer({
-    default: 5, min: 1, max: INT_MAX, mutable: true, notice: NO_EVICTION,
+    default: 5, min: 1, max: INT_MAX, mutable: true,
     doc: 'Keys looked at to find one to evict.',
   }),
   'maxmemory-eviction-tenacity': integer({
-    default: 10, min: 0, max: 100, mutable: true, notice: NO_EVICTION,
+    default: 10, min: 0, max: 100, mutable: true,
     doc: 'How much time eviction may take: 0 least delay, 100 no regard to delay.',
   }),
   'lfu-log-factor': integer({
-    default: 10, min: 0, max: INT_MAX, mutable: true, notice: NO_EVICTION,
+    default: 10, min: 0, max: INT_MAX, mutable: true,
     doc: 'How slowly the counter of accesses grows.',
   }),
   'lfu-decay-time': integer({
-    default: 1, min: 0, max: INT_MAX, mutable: true, notice: NO_EVICTION,
+    default: 1, min: 0, max: INT_MAX, mutable: true,
     doc: 'Minutes after which the counter of accesses is lowered.',
   }),
   'lazyfree-lazy-eviction': boolean({
-    default: false, mutable: true, notice: NO_EVICTION,
+    default: false, mutable: true,
     doc: 'Free evicted values in the background.',
   }),
   'lazyfree-lazy-expire': boolean({

@@ -346,13 +346,13 @@ test('a parameter without effect gives a notice when it is not the default', () 
   assert.deepEqual(config.notices(), [])
   config.set([
     ['io-threads-do-reads', 'no'],
-    ['maxmemory-policy', 'noeviction'],
+    ['list-compress-depth', '0'],
     ['timeout', '3'],
   ])
   assert.deepEqual(config.notices(), [])
-  config.set([['maxmemory-policy', 'allkeys-lru']])
-  assert.match(config.notices().join(), /^maxmemory-policy has no effect: keys are not evicted/)
-  assert.equal(config.notices(['MAXMEMORY-POLICY']).length, 1)
+  config.set([['list-compress-depth', '1']])
+  assert.match(config.notices().join(), /^list-compress-depth has no effect: the leaves of lists/)
+  assert.equal(config.notices(['LIST-COMPRESS-DEPTH']).length, 1)
   assert.equal(config.notices(['timeout', 'nothing']).length, 0)
 })
 

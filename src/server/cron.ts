@@ -137,8 +137,9 @@ export class Cron {
     statistics.commandRate.sample(dispatcher.commandCount, nowMs)
     statistics.inputRate.sample(statistics.inputBytes, nowMs)
     statistics.outputRate.sample(statistics.outputBytes, nowMs)
-    // Notes the peak.
+    // Notes the peak, and what the limit is compared with.
     this.#server.usedBytes()
+    this.#server.eviction.look()
   }
 
   #endPause(nowMs: number): void {
@@ -198,9 +199,11 @@ export class Cron {
     if (nowMs - this.#reportedMs < REPORT_INTERVAL_MS) return
     this.#reportedMs = nowMs
     const { keyspace, log, clients } = this.#server
-    for (const { id, size, expiringCount, slotCount } of keyspace.databases) {
+    for (const { id, size, expiringCount, dict } of keyspace.databases) {
       if (size === 0) continue
-      log.verbose(`DB ${id}: ${size} keys (${expiringCount} volatile) in ${slotCount} slots HT.`)
+      log.verbose(
+        `DB ${id}: ${size} keys (${expiringCount} volatile) in ${dict.capacity} slots HT.`,
+      )
     }
     log.debug(
       `${clients.count} clients connected (0 replicas), ${this.#server.usedBytes()} bytes in use`,

@@ -138,11 +138,11 @@ function htstats(context: Context, args: Args, reply: Reply): void {
   if (id === null) return reply.error(NOT_INTEGER)
   const database = typeof id === 'number' ? context.keyspace.databases[id] : undefined
   if (database === undefined) return reply.error(DB_OUT_OF_RANGE)
-  const { size, slotCount, expiringCount, dictBytes } = database
-  const load = slotCount === 0 ? 0 : (size / slotCount) * 100
+  const { size, expiringCount, dict } = database
+  const load = size === 0 ? 0 : (size / dict.capacity) * 100
   reply.verbatim('txt',
-    `[Dictionary HT]\nHash table 0 stats (main hash table):\n table size: ${slotCount}\n` +
-      ` number of elements: ${size}\n load: ${load.toFixed(2)}%\n bytes: ${dictBytes}\n` +
+    `[Dictionary HT]\nHash table 0 stats (main hash table):\n table size: ${dict.capacity}\n` +
+      ` number of elements: ${size}\n load: ${load.toFixed(2)}%\n bytes: ${dict.bytes}\n` +
       `[Expires HT]\n number of elements: ${expiringCount}\n`,
   )
 }

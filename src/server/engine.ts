@@ -168,6 +168,7 @@ export class Engine implements Host {
   #closeSockets(transport: Transport): void {
     this.#cron.stop()
     this.server.writeDelay.stop()
+    this.server.eviction.stop()
     this.#listeners.close()
     transport.close()
   }

@@ -1,5 +1,9 @@
-// What follows from the name of a `maxmemory-policy`: the choice of keys to evict decides what each
-// key remembers of its uses.
+// What follows from the name of a `maxmemory-policy`: which keys may be evicted, by what they are
+// chosen, and what each key remembers of its uses for that.
+
+/** What the choice of the next key goes by; None: no key is evicted. */
+export const Ranking = { None: 0, Random: 1, LastUse: 2, Uses: 3, Deadline: 4 } as const
+export type Ranking = (typeof Ranking)[keyof typeof Ranking]
 
 /** Policies that need no clock in each key. */
 const CLOCKLESS_POLICIES: readonly string[] = [
@@ -17,4 +21,16 @@ export function needsClocks(policy: string): boolean {
 /** Whether the policy counts uses instead of remembering the last one. */
 export function countsUses(policy: string): boolean {
   return policy.endsWith('lfu')
+}
+
+/** Whether only keys with a deadline are evicted. */
+export function isVolatile(policy: string): boolean {
+  return policy.startsWith('volatile-')
+}
+
+export function rankingOf(policy: string): Ranking {
+  if (policy === 'noeviction') return Ranking.None
+  if (policy.endsWith('-random')) return Ranking.Random
+  if (policy.endsWith('-lru')) return Ranking.LastUse
+  return countsUses(policy) ? Ranking.Uses : Ranking.Deadline
 }

@@ -38,7 +38,7 @@ export function memoryFields(server: Server): Field[] {
     ['maxmemory_policy', config.values.maxmemoryPolicy],
     ...reservations(server),
     ...fragmentation(figures),
-    ['mem_not_counted_for_evict', 0],
+    ['mem_not_counted_for_evict', server.memory.notCountedBytes],
     ['mem_replication_backlog', 0],
     ['mem_total_replication_buffers', 0],
     ['mem_clients_slaves', server.clients.memory.replicaBytes],

@@ -96,9 +96,9 @@ export function ratioOf(part: number, whole: number): number {
 function databaseFigures({ keyspace }: Server): DatabaseFigures[] {
   return keyspace.databases
     .filter(({ size }) => size > 0)
-    .map(({ id, dictBytes, deadlines, fieldDeadlines }) => ({
+    .map(({ id, dict, deadlines, fieldDeadlines }) => ({
       id,
-      mainBytes: dictBytes,
+      mainBytes: dict.bytes,
       expiresBytes: deadlines.bytes + fieldDeadlines.bytes,
     }))
 }

@@ -33,10 +33,12 @@ import { Clients } from './clients.ts'
 import { CommandWatch } from './command-watch.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
+import { Eviction, Outcome } from './eviction.ts'
 import { needsClocks } from './eviction-policy.ts'
 import { KeyFollowers } from './key-followers.ts'
 import { LatencyMonitor } from './latency-monitor.ts'
 import type { MainMessage } from './mailbox.ts'
+import { MemoryLimit } from './memory-limit.ts'
 import type { Connect } from './migrate-links.ts'
 import { Migrations } from './migrations.ts'
 import { Monitors } from './monitor.ts'
@@ -136,6 +138,8 @@ export class Server implements Gates {
   readonly blocking: Blocking
   readonly migrations: Migrations
   readonly writeDelay: WriteDelay<Connection>
+  readonly memory: MemoryLimit
+  readonly eviction: Eviction
   readonly #watch: CommandWatch
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
@@ -189,6 +193,10 @@ export class Server implements Gates {
     this.slowLog = new SlowLog(values.slowlogMaxLen)
     this.latency = new LatencyMonitor(() => this.clock.nowMs())
     this.writeDelay = writeDelayOf(this)
+    const topicBytes = () => this.pubsub.bytes + this.tracking.bytes
+    this.memory = new MemoryLimit({ keyspace, clients: clients.memory, topicBytes })
+    this.memory.notCounted.push(() => this.savingBytes)
+    this.eviction = new Eviction(this)
     this.startedMs = this.clock.nowMs()
     this.peakMs = this.startedMs
     this.startupBytes = this.keyspace.usedBytes
@@ -259,9 +267,7 @@ export class Server implements Gates {
 
   /** Bytes of data, index structures, client buffers and what a save holds. Exact for data. */
   usedBytes(): number {
-    const { clients, pubsub, tracking } = this
-    this.#clientBytes = clients.totalBytes + pubsub.bytes + tracking.bytes
-    const used = this.keyspace.usedBytes + this.#clientBytes + this.savingBytes
+    const used = this.memory.usedBytes()
     if (used > this.statistics.peakBytes) {
       this.statistics.peakBytes = used
       this.peakMs = this.clock.nowMs()
@@ -286,14 +292,15 @@ export class Server implements Gates {
     return this.migrations.isRunning ? -1 : this.clients.pausedFlags
   }
 
-  get hasMemoryLimit(): boolean {
-    return this.config.values.maxmemory > 0
+  isOverMemory(): boolean {
+    return this.memory.look()
   }
 
-  isOverMemory(): boolean {
-    // Client buffers as of the last sample: adding them up here would cost O(clients) per write.
-    const used = this.keyspace.usedBytes + this.savingBytes + this.#clientBytes
-    return used > this.config.values.maxmemory
+  makeRoom(): boolean {
+    const outcome = this.eviction.perform()
+    // The time that this took is not the command's.
+    this.dispatcher.begin()
+    return outcome !== Outcome.Failed
   }
 
   diskError(): ReplyError | null {
@@ -314,6 +321,9 @@ function writeDelayOf(server: Server): WriteDelay<Connection> {
     },
     get cutNumber() {
       return keyspace.arena.cutNumber
+    },
+    get isStarved() {
+      return server.eviction.isStarved
     },
   }
   const onDelay = (us: number) => latency.add('snapshot-write-delay', us / US_PER_MS)

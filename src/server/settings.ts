@@ -46,13 +46,12 @@ export function bindSettings(server: Server): void {
   apply(['maxmemory', 'maxmemory-policy', 'lfu-log-factor', 'lfu-decay-time'], () => {
     const isPlain = values.maxmemory === 0 || !needsClocks(values.maxmemoryPolicy)
     server.limits.isIntegerShared = isPlain
-    // Brings the sum of client buffers up to date, which the limit is compared with.
-    server.usedBytes()
     const { clock } = server.keyspace
     clock.isLfu = countsUses(values.maxmemoryPolicy)
     clock.lfuLogFactor = values.lfuLogFactor
     clock.lfuDecayMinutes = values.lfuDecayTime
   })
+  bindEviction(server, apply)
   apply(['maxmemory', 'maxmemory-clients'], () => {
     server.clients.memory.setLimit(values.maxmemoryClients, values.maxmemory)
   })
@@ -130,6 +129,26 @@ function bindOomScore({ config, disk, log }: Server): void {
   config.onChange('oom-score-adj-values', apply)
   // A start goes on without the score; the reason is in the log.
   apply()
+}
+
+/** The limit of memory, and which keys go when it is reached. */
+function bindEviction({ config, eviction, memory, log }: Server, apply: Applier): void {
+  const { values } = config
+  apply(['maxmemory-policy', 'maxmemory-samples'], () => eviction.configure())
+  apply(['maxmemory'], () => {
+    memory.limitBytes = values.maxmemory === 0 ? Infinity : values.maxmemory
+  })
+  config.onChange('maxmemory', () => {
+    const usedBytes = memory.usedBytes() - memory.notCountedBytes
+    if (!memory.isOver) return null
+    log.warning(
+      `WARNING: the new maxmemory value set via CONFIG SET (${values.maxmemory}) is smaller than ` +
+        `the current memory usage (${usedBytes}). This will result in key eviction and/or the ` +
+        'inability to accept new write commands depending on the maxmemory-policy.',
+    )
+    eviction.look()
+    return null
+  })
 }
 
 /** The thresholds from which on values change their encoding. */

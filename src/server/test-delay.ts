@@ -37,6 +37,7 @@ export class FakeCut implements OpenCut {
 export class FakeSource implements DelaySource {
   openCut: FakeCut | null = null
   cutNumber = 0
+  isStarved = false
 
   open(boundPages: number): FakeCut {
     this.cutNumber++

@@ -38,6 +38,8 @@ export interface DelaySource {
   readonly openCut: OpenCut | null
   /** Differs from cut to cut. */
   readonly cutNumber: number
+  /** Whether memory is short, and can be freed only when less of the bound is in use. */
+  readonly isStarved?: boolean
 }
 
 /** A client whose commands may be held back. */
@@ -208,6 +210,7 @@ export class WriteDelay<Client extends Writer> {
     this.#credit -= chargedPages - this.#paidPages
     this.#paidPages = chargedPages
     // Use also grows by what is charged to nobody: output that waits, and freed pages.
+    if (this.source.isStarved === true) return false
     return this.#credit > 0 && cut.usedPages <= cut.boundPages
   }
 
