@@ -12,6 +12,7 @@
 // how far it has come. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
+import { PAGE_BYTES } from '../memory/layout.ts'
 import type { Collections } from './collections.ts'
 import { Type } from './record.ts'
 import { ChainWord, ROOT_WORDS, RootWord } from './root.ts'
@@ -97,8 +98,7 @@ export class LazyFree {
   step(): boolean {
     let left = STEP_NODES
     for (let first = this.#queue[0]; first !== undefined && left > 0; first = this.#queue[0]) {
-      const number = first.root[RootWord.Number]!
-      const pages = this.#collections.pagesOf(number)
+      const pages = this.#pagesOf(first.root)
       if (this.#release(first.type, first.root, left)) break
       // A small value leaves room for others in the same step.
       left -= Math.max(1, pages)
@@ -117,7 +117,14 @@ export class LazyFree {
   }
 
   #isSmall(root: Uint32Array): boolean {
-    return this.#collections.pagesOf(root[RootWord.Number]!) <= AT_ONCE_PAGES
+    return this.#pagesOf(root) <= AT_ONCE_PAGES
+  }
+
+  /** Pages of nodes and of large elements. */
+  #pagesOf(root: Uint32Array): number {
+    const number = root[RootWord.Number]!
+    const elementBytes = this.#collections.arena.elementBytesOf(number)
+    return this.#collections.pagesOf(number) + elementBytes / PAGE_BYTES
   }
 
   /** Whether somebody who is lazy leaves the value to the steps. */
@@ -136,7 +143,7 @@ export class LazyFree {
     }
     const limit = this.#collections.arena.guard === null ? this.#eagerNodes : AT_ONCE_PAGES
     if (limit === 0) return true
-    const pages = this.#collections.pagesOf(root[RootWord.Number]!)
+    const pages = this.#pagesOf(root)
     const isLeft = this.#release(type, root, limit)
     this.#eagerNodes -= Math.min(this.#eagerNodes, isLeft ? limit : pages)
     return isLeft
