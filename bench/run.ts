@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { idleClients } from './idle-clients.ts'
 import { type Bench, Setup, type SetupOptions } from './lib/bench.ts'
 import {
   describeRun,
@@ -46,6 +47,7 @@ import { typesSaveLoad } from './types-save-load.ts'
 const BENCHES: readonly Bench[] = [
   startup,
   memory,
+  idleClients,
   throughput,
   snapshotStorm,
   snapshotLimit,

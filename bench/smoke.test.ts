@@ -38,6 +38,7 @@ const skip = hasRedis || hasOwn ? false : 'no server to measure'
 const NAMES = [
   'startup',
   'memory',
+  'idle-clients',
   'throughput',
   'snapshot-storm',
   'snapshot-limit',

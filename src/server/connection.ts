@@ -45,7 +45,7 @@ export interface Host {
  * Bytes a connection takes besides its buffers: objects, and the handle of libuv. Growth of the
  * resident set by 10 000 idle clients, divided; half of it is in V8's heap (bench/idle-clients.ts).
  */
-const BASE_BYTES = 2400
+const BASE_BYTES = 2500
 /** What watching a key takes besides the key. */
 const WATCH_BYTES = 200
 /** In no bucket of client-memory.ts. */

@@ -25,11 +25,7 @@ export function bindSettings(server: Server): void {
     run()
   }
   const { values } = config
-  apply(['proto-max-bulk-len', 'client-query-buffer-limit'], () => {
-    server.limits.stringLengthMax = values.protoMaxBulkLen
-    server.clients.readerLimits.bulkLengthMax = values.protoMaxBulkLen
-    server.clients.readerLimits.queryLengthMax = values.clientQueryBufferLimit
-  })
+  bindClients(server, apply)
   apply(['lazyfree-lazy-user-flush'], () => {
     server.limits.isUserFlushLazy = values.lazyfreeLazyUserFlush
   })
@@ -52,9 +48,6 @@ export function bindSettings(server: Server): void {
     clock.lfuDecayMinutes = values.lfuDecayTime
   })
   bindEviction(server, apply)
-  apply(['maxmemory', 'maxmemory-clients'], () => {
-    server.clients.memory.setLimit(values.maxmemoryClients, values.maxmemory)
-  })
   apply(['slowlog-log-slower-than', 'slowlog-max-len'], () => {
     const { slowlogLogSlowerThan: slower } = values
     server.dispatcher.slowUs = slower < 0 ? Infinity : slower
@@ -87,6 +80,19 @@ export function bindSettings(server: Server): void {
   config.onChange('loglevel', () => setLogLevel(server))
   bindMaxClients(server)
   bindOomScore(server)
+}
+
+/** What clients may send, and make the server hold. */
+function bindClients({ config, clients, limits }: Server, apply: Applier): void {
+  const { values } = config
+  apply(['proto-max-bulk-len', 'client-query-buffer-limit'], () => {
+    limits.stringLengthMax = values.protoMaxBulkLen
+    clients.readerLimits.bulkLengthMax = values.protoMaxBulkLen
+    clients.readerLimits.queryLengthMax = values.clientQueryBufferLimit
+  })
+  apply(['maxmemory', 'maxmemory-clients'], () => {
+    clients.memory.setLimit(values.maxmemoryClients, values.maxmemory)
+  })
 }
 
 function setLogLevel({ config, log, send }: Server): null {

@@ -1,6 +1,6 @@
 // Goal: no client can make the server take more memory than its limits say, and others are served
-// meanwhile: who never reads, who sends without end, and ten thousand who do nothing. Method: a real
-// server; its resident set is read from outside, in /proc.
+// meanwhile: who never reads, who sends without end, and ten thousand who do nothing. Method: a
+// real server; its resident set is read from outside, in /proc.
 
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ after(stopAll)
 
 const KIB = 1024
 const MIB = 1024 * KIB
-/** What a server takes besides clients and data while it works: V8's heap, code that is compiled. */
+/** What a server takes besides clients and data while it works: V8's heap, compiled code. */
 const SLACK_BYTES = 48 * MIB
 /** A value whose replies go to the socket at once. */
 const VALUE = 'v'.repeat(200 * KIB)
