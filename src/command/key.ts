@@ -25,7 +25,7 @@ import { copy, move, rename, renamenx } from './key-move.ts'
 import { objectCommand } from './key-object.ts'
 
 /**
- * DEL key …: how many were there and are gone. What a millisecond does not suffice to free is left
+ * DEL key …: how many were there and are gone. What cannot be freed in half a millisecond is left
  * to lazy free. O(N).
  */
 export function del(context: Context, args: Args, reply: Reply): void {
