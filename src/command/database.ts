@@ -1,7 +1,8 @@
 // Databases as a whole: SELECT, SWAPDB, FLUSHDB, FLUSHALL, DBSIZE.
 //
 // A flush takes all keys away at once, whatever their number; what remains is to give the pages
-// back: SYNC does so before it answers, ASYNC leaves it to the cron (Keyspace.reclaimStep).
+// back: SYNC does so before it answers, ASYNC leaves it to the cron (Keyspace.reclaimStep). Flushes
+// are repeated elsewhere even if there was nothing to flush, as Redis does.
 
 import type { Database } from '../keyspace/database.ts'
 import { type Args, word } from '../resp/args.ts'
@@ -9,6 +10,7 @@ import { DB_OUT_OF_RANGE, replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { int32Argument, int32ArgumentOr } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
+import { Target } from './effects.ts'
 
 const SYNC = word('sync')
 const ASYNC = word('async')
@@ -50,6 +52,7 @@ export function flushdb(context: Context, args: Args, reply: Reply): void {
   const isLazy = parseLaziness(context, args)
   if (isLazy === null) return reply.error(SYNTAX_ERROR)
   flushDatabase(context, db)
+  context.effects.force(Target.All)
   if (!isLazy) keyspace.reclaimAll()
   reply.ok()
 }
@@ -63,6 +66,7 @@ export function flushall(context: Context, args: Args, reply: Reply): void {
   const isLazy = parseLaziness(context, args)
   if (isLazy === null) return reply.error(SYNTAX_ERROR)
   for (const db of keyspace.databases) flushDatabase(context, db)
+  context.effects.force(Target.All)
   if (!isLazy) keyspace.reclaimAll()
   if (!context.noteFlushAll()) reply.ok()
 }

@@ -89,12 +89,12 @@ export class Effects implements Unit {
 
   /** The command that runs is not kept with its own words, whatever it changes. */
   suppress(): void {
-    this.#isSuppressed = true
+    this.#isSuppressed = this.isKept
   }
 
   /** The command that runs is kept with its own words even if it changes nothing. */
   force(target: Target): void {
-    this.#forced = target
+    if (this.isKept) this.#forced = target
   }
 
   /**
@@ -103,6 +103,11 @@ export class Effects implements Unit {
    */
   instead(db: Database, name: Uint8Array, count: number): Reply {
     this.#isSuppressed = true
+    return this.#begin(db.id, name, count)
+  }
+
+  /** The same for what comes besides a command's own words, or of no command at all. */
+  besides(db: Database, name: Uint8Array, count: number): Reply {
     return this.#begin(db.id, name, count)
   }
 
@@ -176,6 +181,17 @@ export class Effects implements Unit {
     this.#targets[i] = target
     return writer
   }
+}
+
+/** Keeps the command that runs as the removal of `key` in the selected database. */
+export function keepDeletion({ effects, db }: Caller, key: Slice, isLazy: boolean): void {
+  writeSlice(effects.instead(db, isLazy ? UNLINK : DEL, 2), key)
+}
+
+/** What of a command's context matters here. */
+interface Caller {
+  readonly effects: Effects
+  readonly db: Database
 }
 
 /** Writes the arguments from `from` to before `limit` into a command of `Effects.instead`. */

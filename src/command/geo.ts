@@ -1,13 +1,16 @@
 // The geo family: GEOADD, GEODIST, GEOHASH, GEOPOS, and the rows of all commands on places. Front
 // door of geo-search.ts (GEOSEARCH, GEORADIUS), geo-shape.ts (what lies where), geohash.ts (places
-// as scores). A place is a member of a sorted set whose score is its geohash.
+// as scores). A place is a member of a sorted set whose score is its geohash, and GEOADD is repeated
+// elsewhere as the ZADD that it is.
 
+import { latin1 } from '../base/bytes.ts'
 import { scratchSlice } from '../base/slice.ts'
 import { type Args, word } from '../resp/args.ts'
 import { SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { keyArgument } from './arguments.ts'
 import { type Command, type Context, Flag } from './command.ts'
+import { writeArguments } from './effects.ts'
 import { placeArgument, unitArgument } from './geo-arguments.ts'
 import {
   georadius,
@@ -23,13 +26,14 @@ import { fixedText } from './geo-text.ts'
 import { type Place, placeOfScore, scoreOfPlace, textOfPlace } from './geohash.ts'
 import { type KeySpec, keyAfter, oneKey } from './key-spec.ts'
 import { readZset, WRONG } from './zset-access.ts'
-import { addPlaced } from './zset-add.ts'
+import { addPlaced, type PlacedMembers } from './zset-add.ts'
 
 const NX = word('nx')
 const XX = word('xx')
 const CH = word('ch')
 const STORE = word('store')
 const STOREDIST = word('storedist')
+const ZADD_WORD = latin1('ZADD')
 
 /** Longitude, latitude, member. */
 const TRIPLE = 3
@@ -60,7 +64,22 @@ export function geoadd(context: Context, args: Args, reply: Reply): void {
   }
   if (scores.length === 0) return reply.error(SYNTAX_ERROR)
   const placed = { isNew, isExisting, countsChanges, first, stride: TRIPLE, scores }
+  const { effects, keyspace } = context
+  const dirtyBefore = keyspace.dirty
   addPlaced(context, args, placed, reply)
+  if (effects.isKept && keyspace.dirty !== dirtyBefore) keepScores(context, args, placed)
+}
+
+/** Keeps places as the scores that they are. */
+function keepScores({ effects, db }: Context, args: Args, placed: PlacedMembers): void {
+  const { first, scores } = placed
+  const writer = effects.instead(db, ZADD_WORD, first + scores.length * 2)
+  writeArguments(writer, args, 1, first)
+  for (let i = 0; i < scores.length; i++) {
+    writer.bulkInteger(scores[i]!)
+    const member = first + i * TRIPLE + 2
+    writeArguments(writer, args, member, member + 1)
+  }
 }
 
 /** GEODIST key member member [unit]: the distance, or nil. O(1). */

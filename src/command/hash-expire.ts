@@ -2,9 +2,11 @@
 // its variants, HPERSIST. Each replies an integer per field.
 //
 // A deadline that is not in the future deletes the field at once. In the conditions GT and LT a
-// field without deadline counts as one that lives for ever. Source: the documentation of the
+// field without deadline counts as one that lives for ever. Whoever repeats these commands is told
+// of the fields that they have changed, with the deadline in unix ms (HPEXPIREAT, HDEL). Source: the documentation of the
 // commands and of keyspace notifications; what Redis 7.0 cannot answer no test compares.
 
+import { latin1 } from '../base/bytes.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'
 import { HashValue } from '../keyspace/hash/hash-value.ts'
 import { Type } from '../keyspace/record.ts'
@@ -23,6 +25,7 @@ import {
   UNIX_MILLISECONDS,
   UNIX_SECONDS,
 } from './deadline.ts'
+import { writeArguments, writeSlice } from './effects.ts'
 import { DEL, EventClass, type KeyEvent, keyEvent, noteChange, noteEvent } from './key-event.ts'
 
 const HEXPIRE = keyEvent(EventClass.Hash, 'hexpire')
@@ -47,6 +50,11 @@ const TIME_NEGATIVE = replyError('ERR invalid expire time, must be >= 0')
 /** Deadlines above this, unix ms of 46 bits, are none for Redis either. */
 const DEADLINE_MAX = 2 ** 46 - 1
 
+const HPEXPIREAT_WORD = latin1('HPEXPIREAT')
+const HDEL_WORD = latin1('HDEL')
+const HPERSIST_WORD = latin1('HPERSIST')
+const FIELDS_WORD = latin1('FIELDS')
+
 /** What the reply says of a field. */
 const Outcome = { NoField: -2, NoDeadline: -1, NotMet: 0, Done: 1, Deleted: 2 } as const
 type Outcome = (typeof Outcome)[keyof typeof Outcome]
@@ -56,6 +64,8 @@ type Condition = (typeof Condition)[keyof typeof Condition]
 
 const HASH = new HashValue()
 const FIELD = scratchSlice()
+/** Positions of the arguments whose fields have changed. */
+const CHANGED: number[] = []
 
 export const hexpire = expireHandler('hexpire', SECONDS)
 export const hpexpire = expireHandler('hpexpire', MILLISECONDS)
@@ -81,21 +91,46 @@ function expireHandler(name: string, unit: TimeUnit): Handler {
     const from = fieldsArgument(args, condition === Condition.None ? 3 : 4, reply)
     if (from === 0) return
     reply.array(args.count - from)
-    const isOver = deadlineMs <= context.nowMs
+    const isOver = deadlineMs <= context.nowMs && !context.isReplayed
+    const settledMs = isOver ? 0 : Math.max(deadlineMs, 1)
     let changed = 0
+    CHANGED.length = 0
     try {
       for (let i = from; i < args.count; i++) {
-        const outcome = expireField(context, fieldArgument(args, i), deadlineMs, condition)
-        if (outcome > 0) changed++
+        const outcome = expireField(context, fieldArgument(args, i), settledMs, condition)
+        if (outcome > 0) {
+          changed++
+          CHANGED.push(i)
+        }
         reply.integer(outcome)
       }
     } finally {
       // In a full arena some fields may have got their deadline.
-      if (changed > 0) noteFields(context, isOver ? HDEL : HEXPIRE, changed)
+      if (changed > 0) {
+        noteFields(context, isOver ? HDEL : HEXPIRE, changed)
+        if (context.effects.isKept) keepDeadlines(context, args, settledMs)
+      }
     }
   }
 }
 
+/** Keeps the fields that have changed with their deadline, or as deleted if that is 0. */
+function keepDeadlines({ effects, db, key }: Context, args: Args, deadlineMs: number): void {
+  const count = CHANGED.length
+  const isOver = deadlineMs === 0
+  const writer = isOver
+    ? effects.instead(db, HDEL_WORD, 2 + count)
+    : effects.instead(db, HPEXPIREAT_WORD, 5 + count)
+  writeSlice(writer, key)
+  if (!isOver) {
+    writer.bulkInteger(deadlineMs)
+    writer.bulk(FIELDS_WORD, 0, FIELDS_WORD.length)
+    writer.bulkInteger(count)
+  }
+  for (let i = 0; i < count; i++) writeArguments(writer, args, CHANGED[i]!, CHANGED[i]! + 1)
+}
+
+/** Gives a field a deadline, or removes it if that is 0. */
 function expireField(
   context: Context,
   field: Slice,
@@ -104,7 +139,7 @@ function expireField(
 ): Outcome {
   if (HASH.record === NULL || !HASH.find(field)) return Outcome.NoField
   if (!allows(condition, HASH.deadlineMs, deadlineMs)) return Outcome.NotMet
-  if (deadlineMs <= context.nowMs) {
+  if (deadlineMs === 0) {
     HASH.removeFound()
     return Outcome.Deleted
   }
@@ -134,6 +169,7 @@ export function hpersist(context: Context, args: Args, reply: Reply): void {
   if (from === 0) return
   reply.array(args.count - from)
   let changed = 0
+  CHANGED.length = 0
   for (let i = from; i < args.count; i++) {
     const field = fieldArgument(args, i)
     let outcome: Outcome = Outcome.NoField
@@ -142,11 +178,24 @@ export function hpersist(context: Context, args: Args, reply: Reply): void {
       if (outcome === Outcome.Done) {
         HASH.clearDeadline(field)
         changed++
+        CHANGED.push(i)
       }
     }
     reply.integer(outcome)
   }
-  if (changed > 0) noteFields(context, HPERSIST, changed)
+  if (changed === 0) return
+  noteFields(context, HPERSIST, changed)
+  if (context.effects.isKept) keepPersisted(context, args)
+}
+
+/** Keeps the fields that have lost their deadline. */
+function keepPersisted({ effects, db, key }: Context, args: Args): void {
+  const count = CHANGED.length
+  const writer = effects.instead(db, HPERSIST_WORD, 4 + count)
+  writeSlice(writer, key)
+  writer.bulk(FIELDS_WORD, 0, FIELDS_WORD.length)
+  writer.bulkInteger(count)
+  for (let i = 0; i < count; i++) writeArguments(writer, args, CHANGED[i]!, CHANGED[i]! + 1)
 }
 
 /** NAME key FIELDS n field …: the time to live, or the deadline, of each field. O(n). */

@@ -19,6 +19,7 @@ import {
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument, valueArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { Target, writeSlice } from './effects.ts'
 import { DEL, EventClass, keyEvent, noteChange, noteEvent } from './key-event.ts'
 import { addLongDoubles, formatLongDouble, LD_ZERO, parseLongDouble } from './long-double.ts'
 
@@ -32,6 +33,10 @@ const HMSET_ARITY = wrongArity('hmset')
 const VALUE_NOT_INTEGER = replyError('ERR hash value is not an integer')
 const VALUE_NOT_FLOAT = replyError('ERR hash value is not a float')
 const NOT_FINITE = replyError('ERR value is NaN or Infinity')
+
+const HSET_WORD = latin1('HSET')
+const HPEXPIREAT_WORD = latin1('HPEXPIREAT')
+const FIELDS_WORD = latin1('FIELDS')
 
 const HASH = new HashValue()
 const FIELD = scratchSlice()
@@ -97,6 +102,7 @@ export function hsetnx(context: Context, args: Args, reply: Reply): void {
   if (record !== NULL && db.typeOf(record) !== Type.Hash) return reply.error(WRONG_TYPE)
   const field = fieldArgument(args, 2)
   if (record !== NULL && HASH.open(db, record).find(field)) return reply.integer(0)
+  if (record !== NULL && HASH.isOverdue) context.effects.noteFieldRemoval(db, key, field)
   addField(context, record === NULL, valueArgument(context, args, 3))
   noteChange(context, key, HSET)
   reply.integer(1)
@@ -118,7 +124,10 @@ export function hdel(context: Context, args: Args, reply: Reply): void {
   }
   const isEmpty = HASH.count === 0
   // Fields that were overdue have not been there for the client.
-  if (expired > 0) db.noteExpiredFields(HASH.record, expired, isEmpty && removed === 0)
+  if (expired > 0) {
+    db.noteExpiredFields(HASH.record, expired, isEmpty && removed === 0)
+    context.effects.force(Target.All)
+  }
   if (isEmpty) db.remove(HASH.record)
   if (removed > 0) {
     noteChange(context, key, HDEL)
@@ -146,6 +155,7 @@ export function hincrby(context: Context, args: Args, reply: Reply): void {
   }
   const sum = addI64(old, amount)
   if (sum === null) return reply.error(INCREMENT_OVERFLOW)
+  if (record !== NULL && HASH.isOverdue) context.effects.noteFieldRemoval(db, key, field)
   TEXT.length = writeInteger(TEXT.bytes, 0, sum)
   if (isThere) HASH.replace(field, TEXT, context.limits.encodings)
   else addField(context, record === NULL, TEXT)
@@ -174,10 +184,27 @@ export function hincrbyfloat(context: Context, args: Args, reply: Reply): void {
   if (sum === null) return reply.error(NAN_OR_INFINITY)
   const text = latin1(formatLongDouble(sum))
   value.set(text, 0, text.length)
+  const deadlineMs = isThere ? HASH.deadlineMs : 0
   if (isThere) HASH.replace(field, value, context.limits.encodings)
   else addField(context, record === NULL, value)
   noteChange(context, key, HINCRBYFLOAT)
+  if (context.effects.isKept) keepField(context, field, deadlineMs)
   reply.bulk(text, 0, text.length)
+}
+
+/** Keeps a sum as what the context's value says, and the field's deadline, which HSET drops. */
+function keepField({ effects, db, key, value }: Context, field: Slice, deadlineMs: number): void {
+  const writer = effects.instead(db, HSET_WORD, 4)
+  writeSlice(writer, key)
+  writeSlice(writer, field)
+  writeSlice(writer, value)
+  if (deadlineMs === 0) return
+  effects.instead(db, HPEXPIREAT_WORD, 6)
+  writeSlice(writer, key)
+  writer.bulkInteger(deadlineMs)
+  writer.bulk(FIELDS_WORD, 0, FIELDS_WORD.length)
+  writer.bulkInteger(1)
+  writeSlice(writer, field)
 }
 
 /** Points FIELD at argument `i`. */

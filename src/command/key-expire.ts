@@ -1,8 +1,10 @@
 // Deadlines of keys: the EXPIRE family with its conditions, the TTL family, PERSIST.
 //
 // A deadline that is not in the future deletes the key at once. In the conditions GT and LT a key
-// without deadline counts as one that lives for ever.
+// without deadline counts as one that lives for ever. Whoever repeats these commands is told the
+// deadline in unix ms, or that the key is gone.
 
+import { latin1 } from '../base/bytes.ts'
 import type { Slice } from '../base/slice.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
 import { NULL } from '../memory/layout.ts'
@@ -20,6 +22,7 @@ import {
   UNIX_MILLISECONDS,
   UNIX_SECONDS,
 } from './deadline.ts'
+import { keepDeletion, writeArguments, writeSlice } from './effects.ts'
 import { DEL, EXPIRE, noteChange, PERSIST } from './key-event.ts'
 
 const Condition = { Nx: 1, Xx: 2, Gt: 4, Lt: 8 } as const
@@ -28,6 +31,7 @@ const NX = word('nx')
 const XX = word('xx')
 const GT = word('gt')
 const LT = word('lt')
+const PEXPIREAT = latin1('PEXPIREAT')
 
 const NX_AND_OTHERS = replyError(
   'ERR NX and XX, GT or LT options at the same time are not compatible',
@@ -92,27 +96,43 @@ function expireHandler(name: string, unit: TimeUnit): Handler {
     const deadlineMs = toDeadline(amount, unit.unitMs, unit.isRelative ? context.nowMs : 0)
     if (deadlineMs === null) return reply.error(invalid)
     const key = keyArgument(context, args, 1)
-    const isChanged = changeDeadline(context, key, deadlineMs, conditions)
-    reply.integer(isChanged ? 1 : 0)
+    const outcome = changeDeadline(context, key, deadlineMs, conditions)
+    const { effects } = context
+    if (effects.isKept) {
+      if (outcome === Outcome.Deleted) keepDeletion(context, key, effects.isExpiryLazy)
+      else if (outcome === Outcome.Set && unit !== UNIX_MILLISECONDS) {
+        const writer = effects.instead(context.db, PEXPIREAT, args.count)
+        writeSlice(writer, key)
+        writer.bulkInteger(deadlineMs)
+        writeArguments(writer, args, 3, args.count)
+      }
+    }
+    reply.integer(outcome === Outcome.None ? 0 : 1)
   }
 }
 
-/** Sets a deadline, or deletes the key when it has passed; false: no key, or not allowed. */
+const Outcome = { None: 0, Set: 1, Deleted: 2 } as const
+type Outcome = (typeof Outcome)[keyof typeof Outcome]
+
+/** Sets a deadline, or deletes the key when it has passed; None: no key, or not allowed. */
 function changeDeadline(
   context: Context,
   key: Slice,
   deadlineMs: number,
   conditions: number,
-): boolean {
+): Outcome {
   const { db, nowMs } = context
   const record = db.findForWrite(key)
-  if (record === NULL) return false
-  if (conditions !== 0 && !allows(conditions, db.deadlineOf(record), deadlineMs)) return false
-  const isOver = deadlineMs <= nowMs
+  if (record === NULL) return Outcome.None
+  if (conditions !== 0 && !allows(conditions, db.deadlineOf(record), deadlineMs)) {
+    return Outcome.None
+  }
+  const isOver = deadlineMs <= nowMs && !context.isReplayed
   if (isOver) db.remove(record)
-  else db.setDeadline(record, deadlineMs)
+  // A log may say what no client can: then the key is overdue.
+  else db.setDeadline(record, Math.max(deadlineMs, 1))
   noteChange(context, key, isOver ? DEL : EXPIRE)
-  return true
+  return isOver ? Outcome.Deleted : Outcome.Set
 }
 
 function allows(conditions: number, oldMs: number, newMs: number): boolean {

@@ -4,6 +4,7 @@
 // `LIST` is the list that a handler works on; LMOVE has a second one. An element is replied before
 // it is removed, since its bytes are gone then; removing cannot fail.
 
+import { latin1 } from '../base/bytes.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'
 import { List } from '../keyspace/list/list.ts'
 import type { PackedEntry } from '../keyspace/packed/packed.ts'
@@ -19,17 +20,21 @@ export interface End {
   readonly push: KeyEvent
   readonly pop: KeyEvent
   readonly popArity: ReplyError
+  /** The command that takes elements from here, for those who repeat it. */
+  readonly popWord: Uint8Array
 }
 
 export const LEFT: End = {
   push: keyEvent(EventClass.List, 'lpush'),
   pop: keyEvent(EventClass.List, 'lpop'),
   popArity: wrongArity('lpop'),
+  popWord: latin1('LPOP'),
 }
 export const RIGHT: End = {
   push: keyEvent(EventClass.List, 'rpush'),
   pop: keyEvent(EventClass.List, 'rpop'),
   popArity: wrongArity('rpop'),
+  popWord: latin1('RPOP'),
 }
 
 export const NOT_POSITIVE = replyError('ERR value is out of range, must be positive')

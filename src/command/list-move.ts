@@ -3,7 +3,9 @@
 //
 // A command that waits runs again as a whole when one of its keys has changed, so the only
 // difference then is what a key of another type means: an error at first, nothing afterwards.
+// Whoever repeats these commands is told which list it was: LPOP, RPOP, LMOVE, RPOPLPUSH.
 
+import { latin1 } from '../base/bytes.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'
 import { keepElement, List } from '../keyspace/list/list.ts'
 import { PACKED_BYTES_MAX } from '../keyspace/list/list-limits.ts'
@@ -14,6 +16,7 @@ import { replyError, SYNTAX_ERROR, WRONG_TYPE } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { keyArgument, timeoutArgument, valueArgument } from './arguments.ts'
 import { type Context, NilForm } from './command.ts'
+import { writeArguments, writeSlice } from './effects.ts'
 import { noteChange, tellChange } from './key-event.ts'
 import {
   type End,
@@ -30,6 +33,8 @@ import {
 } from './list-access.ts'
 
 const COUNT = word('count')
+const LMOVE_WORD = latin1('LMOVE')
+const RPOPLPUSH_WORD = latin1('RPOPLPUSH')
 const BAD_KEY_COUNT = replyError('ERR numkeys should be greater than 0')
 const BAD_COUNT = replyError('ERR count should be greater than 0')
 
@@ -39,6 +44,8 @@ const MOVED = new Uint8Array(PACKED_BYTES_MAX)
 const ELEMENT = scratchSlice()
 /** Which keys LMPOP pops from and how much; filled by `readKeysAndCount`. */
 const POP = { end: LEFT, limit: 1, firstKey: 0, keyLimit: 0 }
+/** Whether `moveElement` has moved one. */
+const MOVE = { isDone: false }
 
 /** LMOVE source target LEFT | RIGHT LEFT | RIGHT: the element that was moved, or nil. O(1). */
 export function lmove(context: Context, args: Args, reply: Reply): void {
@@ -61,6 +68,7 @@ export function blmove(context: Context, args: Args, reply: Reply): void {
   const deadlineMs = timeoutArgument(context, args, 5, reply)
   if (deadlineMs === null) return
   if (!moveElement(context, args, wayOf(from, to), reply)) waitForSource(context, deadlineMs, reply)
+  else keepMove(context, LMOVE_WORD, args, 5)
 }
 
 /** BRPOPLPUSH source target timeout: BLMOVE source target RIGHT LEFT timeout. */
@@ -68,6 +76,7 @@ export function brpoplpush(context: Context, args: Args, reply: Reply): void {
   const deadlineMs = timeoutArgument(context, args, 3, reply)
   if (deadlineMs === null) return
   if (!moveElement(context, args, RIGHT_TO_LEFT, reply)) waitForSource(context, deadlineMs, reply)
+  else keepMove(context, RPOPLPUSH_WORD, args, 3)
 }
 
 /** BLPOP key … timeout: key and first element of the first list there is. */
@@ -112,6 +121,7 @@ function wayOf(from: End, to: End): Way {
 /** Moves an element, and replies it; false, and nothing replied, where the source has none. */
 function moveElement(context: Context, args: Args, way: Way, reply: Reply): boolean {
   const { db, blocker } = context
+  MOVE.isDone = false
   const key = keyArgument(context, args, 1)
   const record = db.findForWrite(key)
   if (record === NULL) return false
@@ -134,6 +144,7 @@ function moveElement(context: Context, args: Args, way: Way, reply: Reply): bool
   if (target === record) rotate(context, key, way)
   else moveBetween(context, target, way)
   reply.release()
+  MOVE.isDone = true
   return true
 }
 
@@ -157,6 +168,12 @@ function rotate(context: Context, key: Slice, { from, to }: Way): void {
   noteChange(context, key, from.pop)
 }
 
+/** Keeps a move, if it was one, without the time that it might have waited. */
+function keepMove(context: Context, name: Uint8Array, args: Args, count: number): void {
+  if (!context.effects.isKept || !MOVE.isDone) return
+  writeArguments(context.effects.instead(context.db, name, count), args, 1, count)
+}
+
 function popOrWait(context: Context, args: Args, reply: Reply, end: End): void {
   const deadlineMs = timeoutArgument(context, args, args.count - 1, reply)
   if (deadlineMs === null) return
@@ -168,6 +185,9 @@ function popOrWait(context: Context, args: Args, reply: Reply, end: End): void {
   reply.array(2)
   reply.bulk(key.bytes, key.start, key.length)
   popOne(context, key, end, reply)
+  if (context.effects.isKept) {
+    writeSlice(context.effects.instead(context.db, end.popWord, 2), key)
+  }
 }
 
 /** Pops from the first list there is; false, and nothing replied, when there is none. */
@@ -177,7 +197,13 @@ function popFromFirst(context: Context, args: Args, reply: Reply): boolean {
   if (key === FAILED) return true
   reply.array(2)
   reply.bulk(key.bytes, key.start, key.length)
+  const count = Math.min(POP.limit, LIST.count)
   popMany(context, key, POP, reply)
+  if (context.effects.isKept) {
+    const writer = context.effects.instead(context.db, POP.end.popWord, 3)
+    writeSlice(writer, key)
+    writer.bulkInteger(count)
+  }
   return true
 }
 

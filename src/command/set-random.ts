@@ -1,6 +1,7 @@
 // Random members of sets: SPOP, SRANDMEMBER. Each member, and each selection of members, is as
-// likely as any other.
+// likely as any other. Whoever repeats SPOP is told which members it was, as SREM, or DEL for all.
 
+import { latin1 } from '../base/bytes.ts'
 import { scratchSlice } from '../base/slice.ts'
 import { Type } from '../keyspace/record.ts'
 import { SetValue } from '../keyspace/set/set-value.ts'
@@ -11,9 +12,11 @@ import { replyError, SYNTAX_ERROR, WRONG_TYPE } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { keyArgument, randomCountArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { keepDeletion, writeSlice } from './effects.ts'
 import { DEL, EventClass, keyEvent, noteChange, noteEvent } from './key-event.ts'
 
 const SPOP = keyEvent(EventClass.Set, 'spop')
+const SREM_WORD = latin1('SREM')
 const NOT_POSITIVE = replyError('ERR value is out of range, must be positive')
 
 /** From this share of the set on, a selection is drawn in one walk through the set. */
@@ -42,9 +45,14 @@ export function spop(context: Context, args: Args, reply: Reply): void {
   if (isEmpty) noteEvent(context, key, DEL)
 }
 
-function popOne({ keyspace }: Context, reply: Reply): void {
+function popOne({ keyspace, effects, db, key }: Context, reply: Reply): void {
   SET.pickRandom(keyspace.random)
   SET.readPicked(MEMBER)
+  if (effects.isKept) {
+    const writer = effects.instead(db, SREM_WORD, 3)
+    writeSlice(writer, key)
+    writeSlice(writer, MEMBER)
+  }
   reply.bulk(MEMBER.bytes, MEMBER.start, MEMBER.length)
   SET.removePicked()
 }
@@ -65,6 +73,7 @@ function popMany(context: Context, args: Args, reply: Reply): void {
   if (count === size) {
     replyAll(context, reply)
     db.remove(record)
+    if (context.effects.isKept) keepDeletion(context, key, false)
   } else {
     for (let i = 0; i < count; i++) popOne(context, reply)
   }

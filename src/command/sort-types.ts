@@ -18,6 +18,7 @@ import type { SortItems } from './sort-items.ts'
 const LIST = new List()
 const SET = new SetWalk()
 const HASH = new HashValue()
+const HASH_KEY = scratchSlice()
 const MEMBER = scratchSlice()
 const ITEM = new Slice()
 const HIDDEN = new Slice()
@@ -55,10 +56,18 @@ function collectZset(db: Database, record: Ptr, into: SortItems): void {
   }
 }
 
-function findField({ db }: Context, record: Ptr, field: Slice, out: Slice): boolean {
-  if (!HASH.open(db, record).find(field)) return false
+function findField(context: Context, record: Ptr, field: Slice, out: Slice): boolean {
+  if (!HASH.open(context.db, record).find(field)) {
+    if (HASH.isOverdue) keepOverdue(context, record, field)
+    return false
+  }
   HASH.readValue(out)
   return true
+}
+
+/** What is stored must not depend on a field that is there only for those who repeat this. */
+function keepOverdue({ db, effects }: Context, record: Ptr, field: Slice): void {
+  if (effects.isKept) effects.noteFieldRemoval(db, db.readKey(record, HASH_KEY), field)
 }
 
 function storeList(context: Context, key: Slice, items: SortItems): void {

@@ -1,8 +1,12 @@
 // What the commands on streams share: the cursor, IDs as arguments, entries as replies, consumers.
 //
+// Deliveries are repeated elsewhere as what came of them: XCLAIM for each entry, XGROUP SETID, and
+// XGROUP CREATECONSUMER.
+//
 // IDs that are parsed into come from the handler's own file: a handler keeps its own constants, as
 // nothing is allocated per command.
 
+import { latin1 } from '../base/bytes.ts'
 import { Slice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
 import { scratchEntry } from '../keyspace/packed/packed.ts'
@@ -10,19 +14,31 @@ import { Type } from '../keyspace/record.ts'
 import type { EntryCursor } from '../keyspace/stream/entry-leaf.ts'
 import type { StreamGroups } from '../keyspace/stream/groups.ts'
 import { Streams } from '../keyspace/stream/stream.ts'
-import { ID_TEXT_MAX, IdForm, type StreamId } from '../keyspace/stream/stream-id.ts'
+import { ID_TEXT_MAX, IdForm, StreamId } from '../keyspace/stream/stream-id.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import type { Args } from '../resp/args.ts'
 import { type ReplyError, replyError, WRONG_TYPE } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { keyArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { writeArguments, writeSlice } from './effects.ts'
 import { EventClass, keyEvent, noteEvent } from './key-event.ts'
 
 export const INVALID_ID = replyError('ERR Invalid stream ID specified as stream command argument')
 const INVALID_START = replyError('ERR invalid start ID for the interval')
 const INVALID_END = replyError('ERR invalid end ID for the interval')
 const CREATE_CONSUMER = keyEvent(EventClass.Stream, 'xgroup-createconsumer')
+
+const XCLAIM_WORD = latin1('XCLAIM')
+const TIME_WORD = latin1('TIME')
+const RETRYCOUNT_WORD = latin1('RETRYCOUNT')
+const FORCE_WORD = latin1('FORCE')
+const JUSTID_WORD = latin1('JUSTID')
+const LASTID_WORD = latin1('LASTID')
+const XGROUP_WORD = latin1('XGROUP')
+const SETID_WORD = latin1('SETID')
+const ENTRIESREAD_WORD = latin1('ENTRIESREAD')
+const CREATECONSUMER_WORD = latin1('CREATECONSUMER')
 
 const MINUS = 0x2d
 const PLUS = 0x2b
@@ -35,6 +51,8 @@ const ID_TEXT = new Uint8Array(ID_TEXT_MAX)
 const NAME = scratchEntry()
 const VALUE = scratchEntry()
 const GROUP_NAME = new Slice()
+const CONSUMER_NAME = new Slice()
+const LAST_ID = new StreamId()
 
 let shared: Streams | null = null
 
@@ -149,19 +167,77 @@ export function nameArgument(args: Args, i: number): Slice {
 
 /**
  * Leads to the consumer that argument `i` names in the open group, and notes that it has been seen.
- * Makes it if need be, and tells of that; argument `keyAt` is the stream's key.
+ * Makes it if need be, and tells of that; argument `keyAt` is the stream's key. True: it was made.
  */
 export function enterConsumer(
   context: Context,
   groups: StreamGroups,
   args: Args,
   at: { readonly consumer: number; readonly key: number },
-): void {
+): boolean {
   if (groups.openConsumer(nameArgument(args, at.consumer))) {
     groups.setSeen(context.nowMs)
-    return
+    return false
   }
   createConsumer(context, groups, args, at)
+  return true
+}
+
+/** Where the key and the group stand among the arguments. */
+export interface GroupPlace {
+  readonly key: number
+  readonly group: number
+}
+
+/** Keeps that the pending entry that was found or changed last is the open consumer's. */
+export function keepPending(
+  { effects, db }: Context,
+  groups: StreamGroups,
+  args: Args,
+  { key, group, id }: GroupPlace & { readonly id: StreamId },
+): void {
+  const writer = effects.instead(db, XCLAIM_WORD, 14)
+  writeArguments(writer, args, key, key + 1)
+  writeArguments(writer, args, group, group + 1)
+  writeSlice(writer, groups.consumerName(CONSUMER_NAME))
+  writer.bulkInteger(0)
+  replyId(writer, id)
+  writer.bulk(TIME_WORD, 0, TIME_WORD.length)
+  writer.bulkInteger(groups.pendingTime)
+  writer.bulk(RETRYCOUNT_WORD, 0, RETRYCOUNT_WORD.length)
+  writer.bulkInteger(groups.pendingDeliveries)
+  writer.bulk(FORCE_WORD, 0, FORCE_WORD.length)
+  writer.bulk(JUSTID_WORD, 0, JUSTID_WORD.length)
+  writer.bulk(LASTID_WORD, 0, LASTID_WORD.length)
+  replyId(writer, groups.groupId(LAST_ID))
+}
+
+/** Keeps how far the open group has read. */
+export function keepProgress(
+  { effects, db }: Context,
+  groups: StreamGroups,
+  args: Args,
+  { key, group }: GroupPlace,
+): void {
+  const writer = effects.instead(db, XGROUP_WORD, 7)
+  writer.bulk(SETID_WORD, 0, SETID_WORD.length)
+  writeArguments(writer, args, key, key + 1)
+  writeArguments(writer, args, group, group + 1)
+  replyId(writer, groups.groupId(LAST_ID))
+  writer.bulk(ENTRIESREAD_WORD, 0, ENTRIESREAD_WORD.length)
+  writer.bulkInteger(groups.entriesRead)
+}
+
+/** Keeps that the consumer behind the group's argument was made. */
+export function keepConsumer(
+  { effects, db }: Context,
+  args: Args,
+  { key, group }: GroupPlace,
+): void {
+  const writer = effects.instead(db, XGROUP_WORD, 5)
+  writer.bulk(CREATECONSUMER_WORD, 0, CREATECONSUMER_WORD.length)
+  writeArguments(writer, args, key, key + 1)
+  writeArguments(writer, args, group, group + 2)
 }
 
 /** Makes the consumer that argument `consumer` names, which is not there, and leads to it. */

@@ -1,8 +1,10 @@
 // Streams grow and shrink: XADD, XTRIM, XDEL, XSETID, XLEN.
 //
 // XADD and XTRIM read the same options. An approximate trimming that names no LIMIT removes entries
-// of at most 100 nodes, so that no command works for long.
+// of at most 100 nodes, so that no command works for long. Whoever repeats these commands is told
+// the entry's ID, and exactly what is left after an approximate trimming.
 
+import { latin1 } from '../base/bytes.ts'
 import type { I64 } from '../base/i64.ts'
 import { Fields } from '../keyspace/stream/entry-writer.ts'
 import type { Streams } from '../keyspace/stream/stream.ts'
@@ -27,6 +29,7 @@ import {
   isByte,
   isOtherType,
   openStream,
+  replyId,
   streamsOf,
 } from './stream-access.ts'
 
@@ -36,6 +39,9 @@ const LIMIT = word('limit')
 const NOMKSTREAM = word('nomkstream')
 const ENTRIESADDED = word('entriesadded')
 const MAXDELETEDID = word('maxdeletedid')
+const XADD_WORD = latin1('XADD')
+const XTRIM_WORD = latin1('XTRIM')
+const EXACTLY = latin1('=')
 const STAR = 0x2a
 const TILDE = 0x7e
 const EQUALS = 0x3d
@@ -93,6 +99,8 @@ class AddOptions {
   lengthMax = 0
   readonly minimum = new StreamId()
   isApproximate = false
+  /** Where the threshold stands among the arguments. */
+  thresholdAt = 0
   limit = 0
   hasLimit = false
   mayCreate = true
@@ -155,6 +163,28 @@ export function xadd(context: Context, args: Args, reply: Reply): void {
   if (OPTIONS.strategy !== Strategy.None && streams.trim(OPTIONS) > 0) {
     noteEvent(context, key, XTRIM)
   }
+  if (context.effects.isKept && (OPTIONS.isApproximate || OPTIONS.idForm !== IdForm.Whole)) {
+    keepExactly(context, XADD_WORD, { args, idAt, streams })
+  }
+}
+
+/** Keeps XADD or XTRIM with the ID that was chosen, and as the trimming that it came to be. */
+function keepExactly(
+  { effects, db }: Context,
+  name: Uint8Array,
+  done: { readonly args: Args; readonly idAt: number; readonly streams: Streams },
+): void {
+  const { args, idAt, streams } = done
+  const { isApproximate, thresholdAt, strategy } = OPTIONS
+  const writer = effects.instead(db, name, args.count)
+  for (let i = 1; i < args.count; i++) {
+    if (i === idAt) replyId(writer, ID)
+    else if (isApproximate && i === thresholdAt - 1) writer.bulk(EXACTLY, 0, 1)
+    else if (isApproximate && i === thresholdAt) {
+      if (strategy === Strategy.Length) writer.bulkInteger(streams.length)
+      else replyId(writer, streams.firstId(OTHER_ID) ? OTHER_ID : OTHER_ID.setMax())
+    } else writer.bulk(args.bytes, args.start(i), args.length(i))
+  }
 }
 
 /** Replies ID. Many entries have one millisecond: its digits are kept from one to the next. */
@@ -181,6 +211,9 @@ export function xtrim(context: Context, args: Args, reply: Reply): void {
   if (deleted > 0) {
     noteChange(context, key, XTRIM)
     keyspace.dirty += deleted - 1
+    if (context.effects.isKept && OPTIONS.isApproximate) {
+      keepExactly(context, XTRIM_WORD, { args, idAt: 0, streams: streamsOf(db) })
+    }
   }
   reply.integer(deleted)
 }
@@ -319,6 +352,7 @@ function parseTrimming(args: Args, i: number, reply: Reply): number | null {
     if (!idArgument(args, at, OPTIONS.minimum, reply)) return REFUSED
     OPTIONS.strategy = Strategy.Minimum
   }
+  OPTIONS.thresholdAt = at
   return at + 1
 }
 
@@ -339,10 +373,16 @@ function parseTrimOption(_args: Args, _i: number, reply: Reply): number {
 }
 
 /** Sets the limit that follows from the options; an error: they do not go together. */
-function completeLimit({ limits }: Context, isAdding: boolean): ReplyError | null {
+function completeLimit(context: Context, isAdding: boolean): ReplyError | null {
+  const { limits } = context
   const { strategy, limit, hasLimit, isApproximate } = OPTIONS
   if (limit > 0 && strategy === Strategy.None) return LIMIT_WITHOUT_STRATEGY
   if (!isAdding && strategy === Strategy.None) return NO_STRATEGY
+  if (context.isReplayed) {
+    // An approximate trimming that was made exact keeps its LIMIT, which does not matter any more.
+    OPTIONS.limit = 0
+    return null
+  }
   if (hasLimit) return isApproximate ? null : LIMIT_NOT_APPROXIMATE
   if (!isApproximate) return null
   const entries = TRIMMED_NODES * limits.encodings.streamNodeEntriesMax

@@ -1,6 +1,7 @@
 // XCLAIM and XAUTOCLAIM: pending entries become another consumer's. What is pending but deleted
 // from the stream is pending no longer.
 //
+// Whoever repeats these commands is told of each entry, as an XCLAIM that leaves nothing to choose.
 // Both first change the group and note the IDs, then reply: so a full arena leaves no half reply.
 
 import { type I64, subtractI64 } from '../base/i64.ts'
@@ -18,6 +19,8 @@ import {
   enterConsumer,
   idArgument,
   isOtherType,
+  keepPending,
+  keepProgress,
   nameArgument,
   openStream,
   parseId,
@@ -49,6 +52,7 @@ const COUNT_LIMIT = 2 ** 63 / 16
 const ATTEMPTS = 10
 const NOT_GIVEN = -1
 const CONSUMER_PLACE = { consumer: 3, key: 1 } as const
+const GROUP_PLACE = { key: 1, group: 2, id: new StreamId() } as const
 
 /** The options; filled again and again. */
 class ClaimOptions {
@@ -131,10 +135,15 @@ export function xclaim(context: Context, args: Args, reply: Reply): void {
     const deliveries = groups.pendingDeliveries + (OPTIONS.isJustId ? 0 : 1)
     groups.setDelivery(deliveryMs, given === NOT_GIVEN ? deliveries : Number(given))
     CLAIMED.add(ID)
+    if (context.effects.isKept) keepClaim(context, groups, args)
     context.keyspace.dirty++
   }
   // What is told of an entry tells the group's ID along.
-  if (isMoved && CLAIMED.count === 0 && !OPTIONS.hasDropped) context.keyspace.dirty++
+  if (isMoved && CLAIMED.count === 0 && !OPTIONS.hasDropped) {
+    context.keyspace.dirty++
+    if (context.effects.isKept) keepProgress(context, groups, args, GROUP_PLACE)
+  }
+  context.effects.suppress()
   replyClaimed(streams, reply)
 }
 
@@ -154,6 +163,7 @@ export function xautoclaim(context: Context, args: Args, reply: Reply): void {
   const streams = openGroup(context, args, reply)
   if (streams === null) return
   const isAtEnd = !claimFrom(context, streams, args)
+  context.effects.suppress()
   reply.array(3)
   replyId(reply, isAtEnd ? ID.setMin() : ID)
   replyClaimed(streams, reply)
@@ -173,7 +183,7 @@ function claimFrom(context: Context, streams: Streams, args: Args): boolean {
   while (found && left > 0 && attempts-- > 0) {
     ID.setWords(pending.words, pending.at)
     if (!streams.has(ID)) {
-      drop(context, groups)
+      drop(context, groups, args)
       DELETED.add(ID)
       left--
       // What is removed is not current any more: go on behind it.
@@ -186,6 +196,7 @@ function claimFrom(context: Context, streams: Streams, args: Args): boolean {
       const deliveries = groups.pendingDeliveries + (OPTIONS.isJustId ? 0 : 1)
       groups.setDelivery(context.nowMs, deliveries)
       CLAIMED.add(ID)
+      if (context.effects.isKept) keepClaim(context, groups, args)
       left--
       context.keyspace.dirty++
     }
@@ -201,7 +212,7 @@ function takeOne(context: Context, streams: Streams, args: Args): boolean {
   const exists = streams.has(ID)
   const isPending = groups.findPending(ID)
   if (!exists) {
-    if (isPending) drop(context, groups)
+    if (isPending) drop(context, groups, args)
     return false
   }
   if (!isPending && !OPTIONS.isForced) return false
@@ -213,11 +224,24 @@ function takeOne(context: Context, streams: Streams, args: Args): boolean {
 }
 
 /** The pending ID is that of no entry. */
-function drop(context: Context, groups: StreamGroups): void {
-  const isPending = groups.findPending(ID)
-  if (isPending) groups.removePending(ID)
+function drop(context: Context, groups: StreamGroups, args: Args): void {
+  if (groups.findPending(ID)) {
+    if (context.effects.isKept) {
+      // Whoever claims what is not there drops it, too.
+      groups.openConsumerNumber(groups.pendingConsumer)
+      keepClaim(context, groups, args)
+      groups.findPending(ID)
+    }
+    groups.removePending(ID)
+  }
   context.keyspace.dirty++
   OPTIONS.hasDropped = true
+}
+
+/** Keeps that the pending ID, which was found or changed last, is the open consumer's. */
+function keepClaim(context: Context, groups: StreamGroups, args: Args): void {
+  GROUP_PLACE.id.setTo(ID)
+  keepPending(context, groups, args, GROUP_PLACE)
 }
 
 function isTooFresh(context: Context, groups: StreamGroups): boolean {

@@ -1,7 +1,8 @@
 // XREAD and XREADGROUP: entries behind an ID, of several streams, waited for if there are none.
 //
 // XREADGROUP with the ID `>` delivers what the group has not seen and notes it as pending; with any
-// other ID it tells a consumer its own history, and never waits. XREAD that waits puts what `$` and
+// other ID it tells a consumer its own history, and never waits; whoever repeats it is told of the
+// entries that were delivered, not of a history that was read again. XREAD that waits puts what `$` and
 // `+` stood for into the arguments that are run again. Without COUNT a command that has waited
 // takes 1000 entries at most, as in Redis.
 
@@ -20,9 +21,13 @@ import { integerArgument, keyArgument, timeoutMsArgument } from './arguments.ts'
 import { type Context, NilForm } from './command.ts'
 import {
   enterConsumer,
+  type GroupPlace,
   idArgument,
   isByte,
   isOtherType,
+  keepConsumer,
+  keepPending,
+  keepProgress,
   nameArgument,
   openStream,
   replyEntry,
@@ -131,19 +136,24 @@ export function xreadgroup(context: Context, args: Args, reply: Reply): void {
     if (!isHistory && !hasNews) continue
     if (served++ === 0) mark = reply.beginArray()
     replyKey(args, OPTIONS.keysAt + i, reply)
-    enterConsumer(context, groups, args, {
+    const place = { key: OPTIONS.keysAt + i, group: OPTIONS.groupAt }
+    const isMade = enterConsumer(context, groups, args, {
       consumer: OPTIONS.groupAt + 1,
-      key: OPTIONS.keysAt + i,
+      key: place.key,
     })
+    if (context.effects.isKept && isMade && (isHistory || OPTIONS.isAcknowledged)) {
+      keepConsumer(context, args, place)
+    }
     if (isHistory) {
       FROM.setTo(IDS[i]!).increment()
       replyHistory(context, streams, reply)
     } else {
       FROM.increment()
-      deliver(context, streams, reply)
+      deliver(context, streams, reply, { args, place })
     }
     context.keyspace.dirty++
   }
+  context.effects.suppress()
   finish(context, args, reply, { mark, served })
 }
 
@@ -310,7 +320,14 @@ function replyRange(streams: Streams, reply: Reply, limit: number): void {
 }
 
 /** Replies entries from FROM on, and notes that the group has them, and who. */
-function deliver(context: Context, streams: Streams, reply: Reply): void {
+function deliver(
+  context: Context,
+  streams: Streams,
+  reply: Reply,
+  { args, place }: { readonly args: Args; readonly place: GroupPlace },
+): void {
+  const { isKept } = context.effects
+  const { groups } = streams
   const limit = limitOf(context)
   WALK.openForward(streams, FROM, MAX)
   const mark = reply.beginArray()
@@ -319,9 +336,11 @@ function deliver(context: Context, streams: Streams, reply: Reply): void {
     const id = ENTRY_ID.setTo(WALK.cursor.id)
     if (!OPTIONS.isAcknowledged) notePending(context, streams, id)
     noteRead(streams, id)
+    if (isKept && !OPTIONS.isAcknowledged) keepPending(context, groups, args, { ...place, id })
     replyEntry(reply, WALK.cursor)
     count++
   }
+  if (isKept && count > 0 && OPTIONS.isAcknowledged) keepProgress(context, groups, args, place)
   reply.endArray(mark, count)
 }
 

@@ -2,7 +2,8 @@
 // doubles. A key that is not there counts from 0. The deadline stays.
 //
 // A result with as many characters as the old value is written where the old one lies: counting
-// costs one look into the dict and moves nothing.
+// costs one look into the dict and moves nothing. INCRBYFLOAT is repeated as SET of its result, as
+// others may compute with other floats.
 
 import { latin1, parseInteger, textOf, writeInteger } from '../base/bytes.ts'
 import { addI64, type I64, negateI64 } from '../base/i64.ts'
@@ -22,11 +23,14 @@ import {
 import type { Reply } from '../resp/reply.ts'
 import { integerArgument, keyArgument } from './arguments.ts'
 import type { Context } from './command.ts'
+import { writeSlice } from './effects.ts'
 import { EventClass, keyEvent, noteChange } from './key-event.ts'
 import { addLongDoubles, formatLongDouble, LD_ZERO, parseLongDouble } from './long-double.ts'
 
 const INCRBY = keyEvent(EventClass.String, 'incrby')
 const INCRBYFLOAT = keyEvent(EventClass.String, 'incrbyfloat')
+const SET_WORD = latin1('SET')
+const KEEPTTL_WORD = latin1('KEEPTTL')
 
 /** The result's text on its way into the keyspace. */
 const TEXT = new Slice().set(new Uint8Array(32), 0, 0)
@@ -99,5 +103,11 @@ export function incrbyfloat(context: Context, args: Args, reply: Reply): void {
   value.set(text, 0, text.length)
   db.putEncodedString(key, value, text.length <= EMBSTR_LENGTH_MAX ? AS_TEXT : AS_LONG_TEXT)
   noteChange(context, key, INCRBYFLOAT)
+  if (context.effects.isKept) {
+    const writer = context.effects.instead(db, SET_WORD, 4)
+    writeSlice(writer, key)
+    writeSlice(writer, value)
+    writer.bulk(KEEPTTL_WORD, 0, KEEPTTL_WORD.length)
+  }
   reply.bulk(text, 0, text.length)
 }

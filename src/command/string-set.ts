@@ -3,8 +3,10 @@
 //
 // Options are read from a table of words with the options each excludes; giving one twice is
 // accepted, as in Redis. What a parse found stands in one object that is filled again and again.
+// Whoever repeats these commands is told of plain SETs, with the deadline in unix ms.
 
 import { assert } from '../base/assert.ts'
+import { latin1 } from '../base/bytes.ts'
 import { scratchSlice } from '../base/slice.ts'
 import { KEEP_DEADLINE, NO_DEADLINE } from '../keyspace/database.ts'
 import { Type } from '../keyspace/record.ts'
@@ -24,6 +26,7 @@ import {
   UNIX_MILLISECONDS,
   UNIX_SECONDS,
 } from './deadline.ts'
+import { keepDeletion, writeSlice } from './effects.ts'
 import { DEL, EventClass, EXPIRE, keyEvent, noteChange, noteEvent, PERSIST } from './key-event.ts'
 
 /** The key was given a string, whole. */
@@ -45,6 +48,12 @@ const TIMES = Option.Ex | Option.Px | Option.ExAt | Option.PxAt
 const SET_OPTIONS = Option.Nx | Option.Xx | Option.Get | Option.KeepTtl | TIMES
 const GETEX_OPTIONS = Option.Persist | TIMES
 
+const SET_WORD = latin1('SET')
+const PXAT_WORD = latin1('PXAT')
+const PEXPIREAT_WORD = latin1('PEXPIREAT')
+const PERSIST_WORD = latin1('PERSIST')
+const GET = word('get')
+
 /** One word of the options. */
 interface OptionRow {
   readonly word: Uint8Array
@@ -59,7 +68,7 @@ const NEITHER = Option.KeepTtl | Option.Persist
 const OPTION_ROWS: readonly OptionRow[] = [
   { word: word('nx'), option: Option.Nx, excluded: Option.Xx, unit: null },
   { word: word('xx'), option: Option.Xx, excluded: Option.Nx, unit: null },
-  { word: word('get'), option: Option.Get, excluded: 0, unit: null },
+  { word: GET, option: Option.Get, excluded: 0, unit: null },
   { word: word('keepttl'), option: Option.KeepTtl, excluded: Option.Persist | TIMES, unit: null },
   { word: word('persist'), option: Option.Persist, excluded: Option.KeepTtl | TIMES, unit: null },
   timeRow('ex', Option.Ex, SECONDS),
@@ -98,7 +107,11 @@ function setWithOptions(context: Context, args: Args, reply: Reply): void {
     deadlineMs = deadlineArgument(context, args, timeAt, FOUND.unit)
     if (deadlineMs <= 0) return reply.error(deadlineFault(deadlineMs, INVALID_SET_TIME))
   }
-  if ((options & Option.Get) !== 0) return setAnswered(context, options, deadlineMs, reply)
+  if ((options & Option.Get) !== 0) {
+    const isSet = setAnswered(context, options, deadlineMs, reply)
+    if (isSet && timeAt === 0 && context.effects.isKept) keepWithoutGet(context, args)
+    return
+  }
   if (!allows(context, options)) return reply.nil()
   putAndTell(context, deadlineMs)
   reply.ok()
@@ -109,14 +122,39 @@ function putAndTell(context: Context, deadlineMs: number): void {
   const { db, key, value } = context
   db.putString(key, value, deadlineMs)
   noteChange(context, key, SET)
-  if (deadlineMs > 0) noteEvent(context, key, EXPIRE)
+  if (deadlineMs <= 0) return
+  noteEvent(context, key, EXPIRE)
+  if (!context.effects.isKept) return
+  const writer = keepSet(context, 5)
+  writer.bulk(PXAT_WORD, 0, PXAT_WORD.length)
+  writer.bulkInteger(deadlineMs)
 }
 
-/** SET with GET: replies the old value, whether or not it is replaced. */
-function setAnswered(context: Context, options: number, deadlineMs: number, reply: Reply): void {
+/** Keeps the command as SET of the context's key to its value, and words behind; `count` in all. */
+function keepSet({ db, key, value, effects }: Context, count: number): Reply {
+  const writer = effects.instead(db, SET_WORD, count)
+  writeSlice(writer, key)
+  writeSlice(writer, value)
+  return writer
+}
+
+/** Keeps SET with all its options but GET, however often that was given. */
+function keepWithoutGet(context: Context, args: Args): void {
+  let count = args.count
+  for (let i = 3; i < args.count; i++) if (args.is(i, GET)) count--
+  const writer = keepSet(context, count)
+  for (let i = 3; i < args.count; i++) {
+    if (!args.is(i, GET)) writer.bulk(args.bytes, args.start(i), args.length(i))
+  }
+}
+
+/** SET with GET: replies the old value, whether or not it is replaced; true: it was. */
+function setAnswered(context: Context, options: number, deadlineMs: number, reply: Reply): boolean {
   reply.hold()
-  if (replyOld(context, reply) && allows(context, options)) putAndTell(context, deadlineMs)
+  const isSet = replyOld(context, reply) && allows(context, options)
+  if (isSet) putAndTell(context, deadlineMs)
   reply.release()
+  return isSet
 }
 
 /** Whether NX and XX let the context's key be set. */
@@ -167,7 +205,10 @@ export function getset(context: Context, args: Args, reply: Reply): void {
   keyArgument(context, args, 1)
   valueArgument(context, args, 2)
   reply.hold()
-  if (replyOld(context, reply)) putAndTell(context, NO_DEADLINE)
+  if (replyOld(context, reply)) {
+    putAndTell(context, NO_DEADLINE)
+    if (context.effects.isKept) keepSet(context, 3)
+  }
   reply.release()
 }
 
@@ -182,6 +223,7 @@ export function getdel(context: Context, args: Args, reply: Reply): void {
   reply.bulk(OLD.bytes, OLD.start, OLD.length)
   db.remove(record)
   noteChange(context, key, DEL)
+  if (context.effects.isKept) keepDeletion(context, key, context.limits.isUserDelLazy)
 }
 
 /** GETEX key [PERSIST | EX … ]: the value; its deadline changes. nil: no such key. O(1). */
@@ -198,7 +240,8 @@ export function getex(context: Context, args: Args, reply: Reply): void {
     deadlineMs = deadlineArgument(context, args, timeAt, FOUND.unit)
     if (deadlineMs <= 0) return reply.error(deadlineFault(deadlineMs, INVALID_GETEX_TIME))
   }
-  const isOver = deadlineMs !== NO_DEADLINE && deadlineMs <= context.nowMs
+  const hasPassed = deadlineMs !== NO_DEADLINE && deadlineMs <= context.nowMs
+  const isOver = hasPassed && !context.isReplayed
   const isPersisted =
     (FOUND.options & Option.Persist) !== 0 && db.deadlineOf(record) !== NO_DEADLINE
   const isChanged = isPersisted || (deadlineMs !== NO_DEADLINE && !isOver)
@@ -208,6 +251,17 @@ export function getex(context: Context, args: Args, reply: Reply): void {
   if (isOver) db.remove(record)
   if (isOver) noteChange(context, key, DEL)
   else if (isChanged) noteChange(context, key, isPersisted ? PERSIST : EXPIRE)
+  if (!context.effects.isKept) return
+  if (isOver) keepDeletion(context, key, context.effects.isExpiryLazy)
+  else if (isChanged) keepDeadline(context, deadlineMs)
+}
+
+/** Keeps GETEX as PEXPIREAT, or as PERSIST without a deadline. */
+function keepDeadline({ db, key, effects }: Context, deadlineMs: number): void {
+  if (deadlineMs === NO_DEADLINE) return writeSlice(effects.instead(db, PERSIST_WORD, 2), key)
+  const writer = effects.instead(db, PEXPIREAT_WORD, 3)
+  writeSlice(writer, key)
+  writer.bulkInteger(deadlineMs)
 }
 
 /** MSET key value …: OK. O(N). */

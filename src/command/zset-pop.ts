@@ -1,6 +1,8 @@
 // Members with the lowest or highest scores out: ZPOPMIN, ZPOPMAX, ZMPOP, and those that wait for
-// a member, BZPOPMIN, BZPOPMAX, BZMPOP.
+// a member, BZPOPMIN, BZPOPMAX, BZMPOP. Whoever repeats these is told which set it was: ZPOPMIN,
+// ZPOPMAX.
 
+import { latin1 } from '../base/bytes.ts'
 import type { Slice } from '../base/slice.ts'
 import { Type } from '../keyspace/record.ts'
 import type { Zset } from '../keyspace/zset/zset.ts'
@@ -10,6 +12,7 @@ import { replyError, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { keyArgument, timeoutArgument } from './arguments.ts'
 import { type Context, NilForm } from './command.ts'
+import { writeSlice } from './effects.ts'
 import { EventClass, keyEvent } from './key-event.ts'
 import { NOT_POSITIVE, noteRemoval, replyMember, WRONG, writeZset } from './zset-access.ts'
 
@@ -22,6 +25,8 @@ const BAD_COUNT = replyError('ERR count should be greater than 0')
 
 const ZPOPMIN = keyEvent(EventClass.Zset, 'zpopmin')
 const ZPOPMAX = keyEvent(EventClass.Zset, 'zpopmax')
+const ZPOPMIN_WORD = latin1('ZPOPMIN')
+const ZPOPMAX_WORD = latin1('ZPOPMAX')
 
 /** How popped members are replied. */
 const Form = {
@@ -187,6 +192,17 @@ function pop(context: Context, zset: Zset, reply: Reply): void {
   if (!isAll) zset.removeRanks(isMax ? size - count : 0, isMax ? size : count)
   const event = isMax ? ZPOPMAX : ZPOPMIN
   noteRemoval(context, context.key, { zset, event, count, isAll })
+  if (context.effects.isKept) keepPop(context, count)
+}
+
+/** Keeps a pop from one of several sets as one from that set. */
+function keepPop({ effects, db, key }: Context, count: number): void {
+  const { isMax, form } = POP
+  const hasCount = form === Form.KeyAndPairs
+  if (!hasCount && form !== Form.KeyAndFlat) return
+  const writer = effects.instead(db, isMax ? ZPOPMAX_WORD : ZPOPMIN_WORD, hasCount ? 3 : 2)
+  writeSlice(writer, key)
+  if (hasCount) writer.bulkInteger(count)
 }
 
 function replyKey({ key }: Context, reply: Reply): void {

@@ -9,7 +9,7 @@
 
 import { assert } from '../base/assert.ts'
 import type { Database } from './database.ts'
-import { FieldExpireCycle } from './field-expire.ts'
+import { FieldExpireCycle, type FieldHook } from './field-expire.ts'
 import type { Keyspace } from './keyspace.ts'
 
 const SAMPLE_BASE = 20
@@ -30,6 +30,8 @@ export interface ExpireOptions {
   /** 1 to 10. */
   readonly effort: number
   readonly monotonicUs: () => number
+  /** Sees each field of a hash just before it is removed; without it nobody does. */
+  readonly onField?: FieldHook | null
 }
 
 /** Counts of one cycle. */
@@ -71,7 +73,8 @@ export class ExpireCycle {
     }
     const { nowMs, monotonicUs } = options
     const fieldLimitUs = Math.max(limitUs, monotonicUs() + budgetUs * FIELD_SHARE)
-    if (!this.#fields.run({ nowMs, limitUs: fieldLimitUs, monotonicUs })) isUp = true
+    const onField = options.onField ?? null
+    if (!this.#fields.run({ nowMs, limitUs: fieldLimitUs, monotonicUs, onField })) isUp = true
     if (isUp) stats.timeCapReached++
     const stale = tally.sampled === 0 ? 0 : tally.expired / tally.sampled
     stats.staleShare = stale * STALE_WEIGHT + stats.staleShare * (1 - STALE_WEIGHT)

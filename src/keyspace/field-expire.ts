@@ -8,6 +8,7 @@
 // time is some leaves, or some tens of hashes. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
+import type { Slice } from '../base/slice.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
 import { type Database, NO_DEADLINE } from './database.ts'
 import { HashValue } from './hash/hash-value.ts'
@@ -30,13 +31,22 @@ export interface FieldExpireOptions {
   /** Microseconds, as `monotonicUs`, when the slice is to end. */
   readonly limitUs: number
   readonly monotonicUs: () => number
+  /** Sees each field just before it is removed; without it nobody does. */
+  readonly onField?: FieldHook | null
 }
+
+/** Sees a field of the hash at a record; must not change the keyspace. */
+export type FieldHook = (database: Database, record: Ptr, field: Slice) => void
 
 export class FieldExpireCycle {
   readonly #keyspace: Keyspace
   readonly #hash = new HashValue()
   readonly #root = new Root()
-  readonly #expiry: Expiry = { nowMs: 0, removed: 0, earliestMs: 0 }
+  readonly #expiry: Expiry = { nowMs: 0, removed: 0, earliestMs: 0, onField: null }
+  /** Who sees the fields of this slice, and where they are. */
+  #onField: FieldHook | null = null
+  #database: Database | null = null
+  readonly #tell = (field: Slice) => this.#onField?.(this.#database!, this.#hash.record, field)
   /** The database to begin with, so that a full budget does not starve the later ones. */
   #next = 0
   /** The large hash that is being gone through; 0: none. Where, and what was seen so far. */
@@ -53,6 +63,8 @@ export class FieldExpireCycle {
     const { databases } = this.#keyspace
     assert(options.nowMs > 0, 'deadlines are compared with the time')
     this.#expiry.nowMs = options.nowMs
+    this.#onField = options.onField ?? null
+    this.#expiry.onField = this.#onField === null ? null : this.#tell
     for (let i = 0; i < databases.length; i++) {
       const database = databases[this.#next % databases.length]!
       if (!this.#runOn(database, options)) return false
@@ -64,6 +76,7 @@ export class FieldExpireCycle {
   #runOn(database: Database, { limitUs, monotonicUs }: FieldExpireOptions): boolean {
     const { fieldDeadlines } = database
     let left = Math.min(fieldDeadlines.count, HASHES_MAX)
+    this.#database = database
     for (let looked = 1; left > 0 && fieldDeadlines.count > 0; looked++, left--) {
       const index = database.fieldExpireCursor % fieldDeadlines.count
       const record = fieldDeadlines.at(index)

@@ -5,11 +5,13 @@
 // never need. One thread's: the engine's.
 
 import { assert, fail } from '../base/assert.ts'
+import { latin1 } from '../base/bytes.ts'
 import type { I64 } from '../base/i64.ts'
 import { scratchSlice } from '../base/slice.ts'
 import { integerArgument, keyArgument } from '../command/arguments.ts'
 import { type Command, type Context, Flag } from '../command/command.ts'
 import { toDeadline } from '../command/deadline.ts'
+import { keepDeletion, writeArguments } from '../command/effects.ts'
 import { DEL, EventClass, keyEvent, noteChange } from '../command/key-event.ts'
 import type { Database } from '../keyspace/database.ts'
 import { Type } from '../keyspace/record.ts'
@@ -37,6 +39,9 @@ const REPLACE = word('replace')
 const ABSTTL = word('absttl')
 const IDLETIME = word('idletime')
 const FREQ = word('freq')
+
+const RESTORE_WORD = latin1('RESTORE')
+const ABSTTL_WORD = latin1('ABSTTL')
 
 const RDB_TYPE_STRING = 0
 const FREQUENCY_MAX = 255
@@ -107,12 +112,14 @@ export function restore(context: Context, args: Args, reply: Reply): void {
   if (made === NULL) return
   const occupant = options.isReplacing ? db.findForWrite(key) : NULL
   const deadlineMs = ttl === 0 ? 0 : deadlineOf(ttl, options.isAbsolute ? 0 : nowMs)
-  if (deadlineMs !== 0 && deadlineMs <= nowMs) {
+  const { effects } = context
+  if (deadlineMs !== 0 && deadlineMs <= nowMs && !context.isReplayed) {
     // What would be gone at once is not made at all, but what it replaces goes.
     db.remove(made)
     if (occupant !== NULL) {
       db.remove(occupant)
       noteChange(context, key, DEL)
+      if (effects.isKept) keepDeletion(context, key, false)
     }
   } else {
     const moved = db.rename(made, key)
@@ -120,8 +127,20 @@ export function restore(context: Context, args: Args, reply: Reply): void {
     if (occupant !== NULL) db.setClock(record, keyspace.clock.fresh())
     setClock(context, record, options)
     noteChange(context, key, RESTORE)
+    if (effects.isKept && deadlineMs !== 0 && !options.isAbsolute) {
+      keepRestore(context, args, deadlineMs)
+    }
   }
   reply.ok()
+}
+
+/** Keeps the command with its deadline in unix ms. */
+function keepRestore({ effects, db }: Context, args: Args, deadlineMs: number): void {
+  const writer = effects.instead(db, RESTORE_WORD, args.count + 1)
+  writeArguments(writer, args, 1, 2)
+  writer.bulkInteger(deadlineMs)
+  writeArguments(writer, args, 3, args.count)
+  writer.bulk(ABSTTL_WORD, 0, ABSTTL_WORD.length)
 }
 
 interface RestoreOptions {

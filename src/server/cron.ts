@@ -5,7 +5,10 @@
 
 import type { Timer } from '../base/clock.ts'
 import { LogLevel } from '../base/log.ts'
+import { type Slice, scratchSlice } from '../base/slice.ts'
+import type { Database } from '../keyspace/database.ts'
 import { ExpireCycle } from '../keyspace/expire.ts'
+import type { Ptr } from '../memory/layout.ts'
 import { BufferGarbage } from './buffer-garbage.ts'
 import { type Mailbox, Request } from './mailbox.ts'
 import type { Server } from './server.ts'
@@ -42,6 +45,10 @@ export class Cron {
   readonly #shutdown: Shutdown
   readonly #resume: () => void
   readonly #expire: ExpireCycle
+  readonly #keepField = (db: Database, record: Ptr, field: Slice) => {
+    this.#server.effects.noteFieldRemoval(db, db.readKey(record, this.#key), field)
+  }
+  readonly #key = scratchSlice()
   #timer: Timer | null = null
   #expireTimer: Timer | null = null
   #reclaimTimer: Timer | null = null
@@ -166,6 +173,7 @@ export class Cron {
       hz: EXPIRE_SLICE_HZ,
       effort: server.config.values.activeExpireEffort,
       monotonicUs: () => server.clock.monotonicUs(),
+      onField: server.effects.isKept ? this.#keepField : null,
     })
     server.propagation.endRemovals()
     const durationUs = server.clock.monotonicUs() - startUs

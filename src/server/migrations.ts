@@ -3,9 +3,11 @@
 // `isRunning`; who is held back gets another try at the end. Owner: the engine.
 
 import { assert } from '../base/assert.ts'
+import { latin1 } from '../base/bytes.ts'
 import type { Clock } from '../base/clock.ts'
 import { scratchSlice } from '../base/slice.ts'
 import type { CommandLimits } from '../command/command.ts'
+import { type Effects, writeArguments } from '../command/effects.ts'
 import { DEL, noteChange } from '../command/key-event.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
@@ -36,12 +38,14 @@ export interface MigrationsOptions {
   readonly clock: Clock
   readonly clients: Clients
   readonly followers: KeyFollowers
+  readonly effects: Effects
   readonly limits: CommandLimits
   readonly host: () => MigrationHost
   /** Counts an error reply. */
   readonly noteError: (code: string) => void
 }
 
+const DEL_WORD = latin1('DEL')
 const KEY = scratchSlice()
 
 export class Migrations {
@@ -118,15 +122,22 @@ export class Migrations {
   /** Removes what the target has, unless it was only to be copied. */
   #remove(db: Database, { request, moved, isCopy }: MigrateOrder & MigrationResult): void {
     if (isCopy) return
-    const { keyspace, followers } = this.#options
+    const { keyspace, followers, effects } = this.#options
     const { args } = request
     const place = { keyspace, observer: followers, db }
+    const removed: number[] = []
     for (const position of moved) {
       const key = KEY.set(args.bytes, args.start(position), args.length(position))
       const record = db.peek(key)
       if (record === NULL) continue
       db.remove(record)
       noteChange(place, key, DEL)
+      removed.push(position)
     }
+    if (!effects.isKept || removed.length === 0) return
+    // The command itself has ended long ago: this is a unit of its own.
+    const writer = effects.besides(db, DEL_WORD, 1 + removed.length)
+    for (const position of removed) writeArguments(writer, args, position, position + 1)
+    effects.endUnit(true)
   }
 }

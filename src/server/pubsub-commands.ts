@@ -5,6 +5,7 @@
 import { Glob } from '../base/glob.ts'
 import { keyArgument, valueArgument, writeHelp } from '../command/arguments.ts'
 import { type Command, type Context, Flag, type Handler } from '../command/command.ts'
+import { Target } from '../command/effects.ts'
 import type { Args } from '../resp/args.ts'
 import type { Reply } from '../resp/reply.ts'
 import { wrongUse } from './client-commands.ts'
@@ -35,6 +36,7 @@ function unsubscribeHandler(kind: SubscriptionKind): Handler {
 /** PUBLISH channel message: to how many clients it went. O(subscribers + patterns). */
 function publish(context: Context, args: Args, reply: Reply): void {
   const { pubsub } = serverContext(context).server
+  context.effects.force(Target.Replicas)
   reply.integer(pubsub.publish(keyArgument(context, args, 1), valueArgument(context, args, 2)))
 }
 
@@ -42,6 +44,7 @@ function publish(context: Context, args: Args, reply: Reply): void {
 function spublish(context: Context, args: Args, reply: Reply): void {
   const { pubsub } = serverContext(context).server
   const channel = keyArgument(context, args, 1)
+  context.effects.force(Target.Replicas)
   reply.integer(pubsub.publishToShard(channel, valueArgument(context, args, 2)))
 }
 

@@ -212,7 +212,7 @@ export class Server implements Gates {
     const { limits } = this
     const host = () => this.parts
     const noteError = (code: string) => this.dispatcher.noteError(code)
-    const served = { keyspace, clock, clients, followers, limits }
+    const served = { keyspace, clock, clients, followers, limits, effects: this.effects }
     this.migrations = new Migrations({ ...served, host, noteError })
   }
 

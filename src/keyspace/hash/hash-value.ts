@@ -265,6 +265,10 @@ export class HashValue {
         at = next
         continue
       }
+      if (expiry.onField !== null) {
+        listpack.readEntry(bytes, at, this.#fieldEntry)
+        expiry.onField(this.#fieldEntry.textInto(FIELD))
+      }
       this.#database().touch(this.record)
       total = edit.removeEntries(bytes, start, at, 3)
       expiry.removed++

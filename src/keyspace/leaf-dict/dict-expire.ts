@@ -3,6 +3,7 @@
 // leaf whose header says that nothing is due costs a look at that header. Owner: the engine.
 
 import { assert } from '../../base/assert.ts'
+import { type Slice, scratchSlice } from '../../base/slice.ts'
 import { PTR_SEGMENT_MASK, PTR_SEGMENT_SHIFT, type Ptr } from '../../memory/layout.ts'
 import { LeafWord, nodeWord, type Root } from '../root.ts'
 import { DictRootWord, leafAt } from './dict-directory.ts'
@@ -20,7 +21,11 @@ export interface Expiry {
   removed: number
   /** The earliest deadline that is left, or a time before it, unix ms; 0: none. */
   earliestMs: number
+  /** Sees each field just before it is removed; null: nobody wants to know. */
+  onField: ((field: Slice) => void) | null
 }
+
+const FIELD = scratchSlice()
 
 /**
  * Removes what has expired from the leaf at a position, and adds to `expiry`. Returns the next
@@ -54,6 +59,7 @@ function expireEntries(dict: LeafDict, root: Root, leaf: Ptr, expiry: Expiry): v
     const { deadlineMs } = dict
     if (deadlineMs === 0) continue
     if (deadlineMs <= expiry.nowMs) {
+      if (expiry.onField !== null) expiry.onField(dict.readKey(FIELD))
       dict.removeOnly(root)
       expiry.removed++
     } else earliestMs = earlierOf(earliestMs, deadlineMs)
