@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { defrag } from './defrag.ts'
+import { hitRate } from './hit-rate.ts'
 import { idleClients } from './idle-clients.ts'
 import { type Bench, Setup, type SetupOptions } from './lib/bench.ts'
 import {
@@ -48,6 +50,7 @@ const BENCHES: readonly Bench[] = [
   startup,
   memory,
   idleClients,
+  defrag,
   throughput,
   snapshotStorm,
   snapshotLimit,
@@ -61,6 +64,7 @@ const BENCHES: readonly Bench[] = [
   typesGrowth,
   typesDelete,
   typesSaveLoad,
+  hitRate,
 ]
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')

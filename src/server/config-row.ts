@@ -22,6 +22,8 @@ import {
 export interface Setting<T> {
   readonly text: string
   readonly value: T
+  /** What CONFIG REWRITE writes, where that is not `text`. */
+  readonly written?: string
 }
 
 /** A setting, or the text of the error that the arguments contain. */
@@ -34,6 +36,8 @@ export interface ParseContext<T> {
   readonly isAppending: boolean
   /** The absolute path of an existing directory, or the error text. */
   readonly findDirectory: (path: string) => Parsed<string>
+  /** Bytes that this process can have: the machine's, or its control group's; 0: not known. */
+  readonly memoryBytes: () => number
 }
 
 /** A line for redis.conf; without force it only takes the place of a line that is there. */
@@ -135,15 +139,8 @@ export function octal(options: NumberOptions): Row<number> {
  * in range but below `floor` becomes `floor`.
  */
 export function bytes(options: NumberOptions & { floor?: number }): Row<number> {
-  const floor = BigInt(options.floor ?? 0)
-  const row = single(options, 'bytes', String(options.default), (argument) => {
-    const given = parseBytes(argument)
-    if (given === null) return 'argument must be a memory value'
-    const error = inRange(given, options)
-    if (error !== null) return error
-    const found = given < floor ? floor : given
-    return { text: `${found}`, value: Number(found) }
-  })
+  const read = (argument: string) => readBytes(argument, options)
+  const row = single(options, 'bytes', String(options.default), read)
   return {
     ...row,
     write: (name, setting) => [changed(row, `${name} ${sizeText(setting)}`, setting)],
@@ -175,6 +172,26 @@ export function bytesOrPercent(
     ...row,
     write: (name, setting) => [changed(row, `${name} ${sizeText(setting)}`, setting)],
   }
+}
+
+/**
+ * A size, or a percentage of the memory that there is for this process, read when it is set. Shown
+ * in bytes; a file keeps the percentage.
+ */
+export function bytesOrShare(options: NumberOptions): Row<number> {
+  const row = single(options, 'bytes | n%', String(options.default), (argument, context) => {
+    const percent = argument.endsWith('%') ? parseInteger(argument.slice(0, -1)) : null
+    if (context === null || percent === null) return readBytes(argument, options)
+    const total = context.memoryBytes()
+    // In Redis a percentage is no size at all.
+    if (percent < 1n || percent > 100n || total === 0) return NO_SIZE
+    const value = Math.floor((total * Number(percent)) / 100)
+    return { text: `${value}`, value, written: `${percent}%` }
+  })
+  const write = (name: string, setting: Setting<number>) => [
+    changed(row, `${name} ${setting.written ?? sizeText(setting)}`, setting),
+  ]
+  return { ...row, write }
 }
 
 /** One of several words, in any case. `synonyms` says which word another one stands for. */
@@ -234,6 +251,7 @@ export function single<T>(
 }
 
 export const WRONG_COUNT = 'wrong number of arguments'
+const NO_SIZE = 'argument must be a memory value'
 
 /** The setting, unless the row's own check or refusal objects. */
 export function checked<T>(options: RowOptions<T>, parsed: Parsed<T>): Parsed<T> {
@@ -249,6 +267,19 @@ export function changed<T>(row: Row<T>, line: string, setting: Setting<T>): Conf
 /** The error for a word that is none of `values`. */
 export function unknownWord(values: readonly string[]): string {
   return `argument(s) must be one of the following: ${values.join(', ')}`
+}
+
+function readBytes(
+  argument: string,
+  options: NumberOptions & { readonly floor?: number },
+): Parsed<number> {
+  const given = parseBytes(argument)
+  if (given === null) return NO_SIZE
+  const error = inRange(given, options)
+  if (error !== null) return error
+  const floor = BigInt(options.floor ?? 0)
+  const found = given < floor ? floor : given
+  return { text: `${found}`, value: Number(found) }
 }
 
 function inRange(found: bigint, { min, max }: Pick<NumberOptions, 'min' | 'max'>): string | null {

@@ -19,6 +19,7 @@ import {
   boolean,
   bytes,
   bytesOrPercent,
+  bytesOrShare,
   INT_MAX,
   INT_MIN,
   integer,
@@ -31,9 +32,9 @@ const KIB = 1024
 const MIB = 1024 * KIB
 
 export const memoryRows = {
-  maxmemory: bytes({
+  maxmemory: bytesOrShare({
     default: 0, min: 0, max: U64_MAX, mutable: true,
-    doc: 'Bytes that data and buffers may take; 0 is no limit.',
+    doc: 'Bytes that data and buffers may take, or percent of the memory there is; 0 is no limit.',
   }),
   'maxmemory-policy': words({
     values: [

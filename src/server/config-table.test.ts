@@ -301,7 +301,12 @@ test('the text of every default can be read again', () => {
     const args =
       row.isMultiple && row.initial.text !== '' ? row.initial.text.split(' ') : [row.initial.text]
     const findDirectory = () => 'none'
-    const context = { previous: row.initial.value, isAppending: false, findDirectory }
+    const context = {
+      previous: row.initial.value,
+      isAppending: false,
+      findDirectory,
+      memoryBytes: () => 0,
+    }
     assert.deepEqual(row.parse(args, context), row.initial, name)
   }
 })

@@ -356,6 +356,28 @@ test('a parameter without effect gives a notice when it is not the default', () 
   assert.equal(config.notices(['timeout', 'nothing']).length, 0)
 })
 
+test('maxmemory takes a percentage of the memory there is, and shows bytes', () => {
+  const disk = new FakeDisk()
+  disk.makeDirectory('/data')
+  disk.put('/proc/meminfo', Buffer.from('MemTotal:  1000 kB\nMemAvailable:  1000 kB\n'))
+  disk.put('/data/redis.conf', Buffer.from('maxmemory 50%\n'))
+  const config = new Config(disk, '/data')
+  assert.equal(config.set([['maxmemory', '75%']]), null)
+  assert.equal(config.textOf('maxmemory'), '768000')
+  assert.equal(config.values.maxmemory, 768_000)
+  // Where there is more memory after the next start, the limit is higher.
+  config.configFile = '/data/redis.conf'
+  assert.equal(config.rewrite(), null)
+  assert.match(Buffer.from(disk.contents('/data/redis.conf') ?? []).toString(), /^maxmemory 75%$/m)
+  const noSize = `${FAILED} 'maxmemory') - ${MEMORY_ERROR}`
+  for (const wrong of ['0%', '101%', 'x%']) {
+    assert.equal(config.set([['maxmemory', wrong]]), noSize)
+  }
+  assert.equal(config.set([['maxmemory', '100']]), null)
+  // The memory of a machine without this file is not known.
+  assert.equal(newConfig().set([['maxmemory', '75%']]), noSize)
+})
+
 test('another thread gets the same configuration as plain data', () => {
   const config = newConfig()
   config.set([

@@ -19,6 +19,7 @@ import { resolve } from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Disk } from '../base/disk.ts'
 import { globMatches } from '../base/glob.ts'
+import { machineMemory } from '../base/machine.ts'
 import { rewriteFile } from './config-rewrite.ts'
 import type { Parsed, Setting } from './config-row.ts'
 import {
@@ -282,7 +283,8 @@ export class Config {
   #parse(entry: Entry, args: readonly string[], isAppending: boolean): Parsed<unknown> {
     const previous = this.#setting(entry.name).value
     const findDirectory = (path: string) => this.#findDirectory(path)
-    return entry.row.parse(args, { previous, isAppending, findDirectory })
+    const memoryBytes = () => machineMemory(this.#disk).totalBytes
+    return entry.row.parse(args, { previous, isAppending, findDirectory, memoryBytes })
   }
 
   #findDirectory(path: string): Parsed<string> {
