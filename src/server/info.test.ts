@@ -99,7 +99,7 @@ describe('INFO', () => {
       '# Errorstats # Cluster # Keyspace'
     assert.equal(titles(), plain)
     assert.equal(titles('default', 'DEFAULT'), plain)
-    const all = plain.replace('# Modules ', '# Commandstats ')
+    const all = plain.replace('# Modules ', '# Modules # Commandstats ')
     assert.equal(titles('all'), all.replace('# Cluster', '# Latencystats # Cluster'))
     assert.match(titles('everything'), /# Modules # Commandstats # Errorstats # Latencystats/)
     assert.equal(titles('bogus'), '')

@@ -22,8 +22,6 @@ interface Section {
   readonly title: string
   /** In INFO without arguments. */
   readonly isDefault: boolean
-  /** In INFO all. */
-  readonly isInAll: boolean
   readonly fields: (server: Server) => readonly Field[]
 }
 
@@ -35,7 +33,7 @@ const SECTIONS: readonly Section[] = [
   section('stats', 'Stats', statsFields),
   section('replication', 'Replication', replicationFields),
   section('cpu', 'CPU', cpuFields),
-  { ...section('modules', 'Modules', () => []), isInAll: false },
+  section('modules', 'Modules', () => []),
   { ...section('commandstats', 'Commandstats', commandFields), isDefault: false },
   section('errorstats', 'Errorstats', errorFields),
   { ...section('latencystats', 'Latencystats', latencyFields), isDefault: false },
@@ -52,7 +50,7 @@ export function formatInfo(server: Server, names: readonly string[]): string {
     const isWanted =
       wanted.has(each.name) ||
       wanted.has('everything') ||
-      (wanted.has('all') && each.isInAll) ||
+      wanted.has('all') ||
       (wanted.has('default') && each.isDefault)
     if (!isWanted) continue
     const lines = each.fields(server).map(([name, value]) => `${name}:${value}\r\n`)
@@ -62,5 +60,5 @@ export function formatInfo(server: Server, names: readonly string[]): string {
 }
 
 function section(name: string, title: string, fields: Section['fields']): Section {
-  return { name, title, isDefault: true, isInAll: true, fields }
+  return { name, title, isDefault: true, fields }
 }
