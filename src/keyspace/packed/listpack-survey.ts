@@ -19,6 +19,7 @@ export const SURVEY_BYTES_MAX = 8192
 const KEYS_MAX = 1024
 const SLOTS_MAX = 2 * KEYS_MAX
 const SLOTS_MIN = 16
+const LOOP_SLOTS_MAX = 64
 const OFFSET_MASK = 0xffff
 /** Shortest strings of each longer head. */
 const STRING_12_BITS = 64
@@ -56,7 +57,9 @@ export function survey(bytes: Uint8Array, start: number, stride: number): boolea
   const count = listpack.headerCount(bytes, start)
   if (total > SURVEY_BYTES_MAX || count > KEYS_MAX * stride) return false
   const slots = slotsFor(count / stride)
-  TABLE.fill(0, 0, slots)
+  // The loop is faster for the few that nearly all values have.
+  if (slots > LOOP_SLOTS_MAX) TABLE.fill(0, 0, slots)
+  else for (let i = 0; i < slots; i++) TABLE[i] = 0
   SURVEY.keys = 0
   SURVEY.integers = 0
   SURVEY.longestKey = 0
@@ -64,11 +67,11 @@ export function survey(bytes: Uint8Array, start: number, stride: number): boolea
   const limit = start + total - 1
   for (let at = start + listpack.HEADER_BYTES; at < limit; ) {
     if (!addKey(bytes, start, at, slots)) return false
-    at = nextPlace(bytes, at)
+    at = listpack.placeBehind(bytes, at)
     for (let i = 1; i < stride; i++) {
       assert(at < limit, 'what follows a key is there')
       noteValue(bytes, at)
-      at = nextPlace(bytes, at)
+      at = listpack.placeBehind(bytes, at)
     }
   }
   return true
@@ -135,13 +138,6 @@ function integerLengthMax(head: number): number {
   return WIDE_LENGTHS[head - listpack.Head.Int16]!
 }
 
-/** The place behind the entry at `at`. */
-function nextPlace(bytes: Uint8Array, at: number): number {
-  const head = bytes[at]!
-  if (head < 0x80) return at + 2
-  return head < 0xc0 ? at + 2 + (head & 0x3f) : at + listpack.entryBytes(bytes, at)
-}
-
 /** Whether a string of more than 63 bytes, or one with a longer head than it needs, is as we do. */
 function isWellSpelled(bytes: Uint8Array, at: number, length: number): boolean {
   if (bytes[at] === listpack.Head.String32) return length >= STRING_32_BITS
@@ -154,10 +150,18 @@ function slotsFor(keys: number): number {
   return Math.min(slots, SLOTS_MAX)
 }
 
+/** Of all bytes, a word at a time: byte by byte, it took a sixth of the time of a load. */
 function hashOf(bytes: Uint8Array, start: number, length: number): number {
   let hash = length
-  for (let i = start, limit = start + length; i < limit; i++) {
-    hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
+  let at = start
+  for (const limit = start + length - 3; at < limit; at += 4) {
+    const word =
+      bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+    hash = Math.imul(hash ^ word, 0x9e3779b1)
+    hash ^= hash >>> 15
+  }
+  for (const limit = start + length; at < limit; at++) {
+    hash = Math.imul(hash ^ bytes[at]!, 0x01000193)
   }
   return mixed(hash)
 }

@@ -31,6 +31,10 @@ export function scoreOf(bytes: Uint8Array, at: number): number {
 
 /** The score that is the entry at `at`. */
 function readScore(bytes: Uint8Array, at: number): number {
+  // Small whole numbers need no entry.
+  const head = bytes[at]!
+  if (head < 0x80) return head
+  if (head === listpack.Head.Int16) return ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 24)) >> 16
   listpack.readEntry(bytes, at, ENTRY)
   if (ENTRY.isInteger) return ENTRY.int64.double
   const text = textOf(ENTRY.bytes, ENTRY.start, ENTRY.length)
@@ -84,7 +88,7 @@ export function isAscending(bytes: Uint8Array, start: number): boolean {
   let scoreBefore = -Infinity
   const end = listpack.endOf(bytes, start)
   for (let at = start + listpack.HEADER_BYTES; at < end; ) {
-    const next = at + listpack.entryBytes(bytes, at)
+    const next = listpack.placeBehind(bytes, at)
     const score = readScore(bytes, next)
     if (!(score >= scoreBefore) || Object.is(score, -0)) return false
     if (score === scoreBefore && before >= 0) {
@@ -93,7 +97,7 @@ export function isAscending(bytes: Uint8Array, start: number): boolean {
     }
     before = at
     scoreBefore = score
-    at = next + listpack.entryBytes(bytes, next)
+    at = listpack.placeBehind(bytes, next)
   }
   return true
 }

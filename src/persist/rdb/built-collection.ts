@@ -10,9 +10,17 @@ import type { CollectionTarget } from './rdb-target.ts'
 import type { BuildOptions, ValueBuilder } from './value-builder.ts'
 import { VALUE_BUILDERS } from './value-builders.ts'
 
+/** Types are numbers below it. */
+const TYPES_MAX = 8
+
+/** `VALUE_BUILDERS` by type: looked up for each key of a file. */
+const BUILDERS = Array.from({ length: TYPES_MAX }, (_, type) => {
+  return VALUE_BUILDERS.get(type as Type) ?? null
+})
+
 /** Who makes values of that type. */
 export function builderOf(type: Type): ValueBuilder {
-  return VALUE_BUILDERS.get(type) ?? fail('each type of collection has a builder')
+  return BUILDERS[type] ?? fail('each type of collection has a builder')
 }
 
 export class BuiltCollection implements CollectionTarget {

@@ -33,6 +33,8 @@ const MODULE_UINT = 2
 const MODULE_EOF = 0
 const MODULE_NAME_LENGTH = 9
 const NO_TYPE = -1
+/** `rdbTypes` by their bytes. */
+const TYPES = Array.from({ length: Opcode.SlotInfo }, (_, code) => rdbTypes.get(code) ?? null)
 const MODULE_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
 const State = { Idle: 'idle', Body: 'body', Done: 'done', Failed: 'failed' } as const
@@ -225,8 +227,8 @@ export class RdbReader {
 
   #readEntry(code: number, position: number): void {
     const input = this.#input
-    const type = rdbTypes.get(code)
-    if (type === undefined) {
+    const type = TYPES[code]
+    if (type == null) {
       throw input.corrupt('value type', position, `${code}`, 'a known type or opcode')
     }
     if (type.read === null) {

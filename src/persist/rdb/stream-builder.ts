@@ -20,6 +20,7 @@ const LIMITS = defaultEncodingLimits()
 
 export class StreamBuilder implements StreamTarget {
   readonly #onEnd: (record: Ptr) => void
+  /** Of the keyspace that the last stream went to: one is made for all of its streams. */
   #streams: Streams | null = null
   #record: Ptr = NULL
   #unowned = 0
@@ -36,16 +37,8 @@ export class StreamBuilder implements StreamTarget {
 
   /** Begins a stream under `key`, which the last lookup in `db` did not find. */
   begin(db: Database, key: Slice): void {
-    this.#streams = new Streams(db.collections)
+    if (this.#streams?.collections !== db.collections) this.#streams = new Streams(db.collections)
     this.#record = this.#streams.create(db, key)
-  }
-
-  /** The record of the stream. */
-  end(): Ptr {
-    const record = this.#record
-    this.#streams = null
-    this.#record = NULL
-    return record
   }
 
   onNode(master: StreamId, listpack: ByteRange, live: number): void {
@@ -104,13 +97,12 @@ export class StreamBuilder implements StreamTarget {
   onStreamEnd(): void {
     const record = this.#record
     assert(record !== NULL, 'what ends has begun')
-    this.#streams = null
     this.#record = NULL
     this.#onEnd(record)
   }
 
   get #open(): Streams {
-    assert(this.#streams !== null, 'a stream has begun')
+    assert(this.#streams !== null && this.#record !== NULL, 'a stream has begun')
     return this.#streams
   }
 
