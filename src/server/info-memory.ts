@@ -41,7 +41,7 @@ export function memoryFields(server: Server): Field[] {
     ['mem_not_counted_for_evict', server.memory.notCountedBytes],
     ['mem_replication_backlog', 0],
     ['mem_total_replication_buffers', 0],
-    ['mem_clients_slaves', server.clients.memory.replicaBytes],
+    ['mem_clients_slaves', figures.replicaBytes],
     ['mem_clients_normal', figures.clientBytes],
     ['mem_cluster_links', 0],
     ['mem_aof_buffer', 0],

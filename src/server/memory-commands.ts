@@ -60,7 +60,7 @@ function amounts(figures: MemoryFigures): Stat[] {
     ['total.allocated', figures.usedBytes],
     ['startup.allocated', figures.startupBytes],
     ['replication.backlog', 0],
-    ['clients.slaves', 0],
+    ['clients.slaves', figures.replicaBytes],
     ['clients.normal', figures.clientBytes],
     ['cluster.links', 0],
     ['aof.buffer', 0],

@@ -62,10 +62,10 @@ const SETTINGS: readonly Rule[] = [
   adviseOvercommit,
 ]
 
-/** The report, with a line end. */
-export function diagnoseMemory(server: Server): string {
+/** The report, with a line end; of the figures of now, or those given. */
+export function diagnoseMemory(server: Server, figures = memoryFigures(server)): string {
   const facts: Facts = {
-    ...memoryFigures(server),
+    ...figures,
     server,
     reserveBytes: new LiveSettings(server).reserveBytes,
     maxmemory: server.config.values.maxmemory,

@@ -34,6 +34,8 @@ export interface MemoryFigures {
   readonly keyCount: number
   /** Buffers of clients that are no replicas. */
   readonly clientBytes: number
+  /** Buffers of replicas. */
+  readonly replicaBytes: number
   /** Pages that an open cut has copied aside. */
   readonly savingBytes: number
   readonly allocatedBytes: number
@@ -66,6 +68,7 @@ export function memoryFigures(server: Server): MemoryFigures {
     overheadBytes: usedBytes - datasetBytes,
     keyCount: keyspace.size,
     clientBytes: clients.memory.clientBytes,
+    replicaBytes: clients.memory.replicaBytes,
     savingBytes: server.savingBytes,
     allocatedBytes: arena.usedBytes,
     activeBytes,
