@@ -189,8 +189,12 @@ export class SystemDisk implements Disk {
 }
 
 /** Replaces a file or creates it; a crash leaves the old or the new content, never a mixture. */
-export function replaceFile(disk: Disk, path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.tmp`
+export function replaceFile(
+  disk: Disk,
+  path: string,
+  bytes: Uint8Array,
+  temporary = `${path}.tmp`,
+): void {
   const file = disk.create(temporary)
   try {
     file.write(bytes, 0, bytes.length)

@@ -35,6 +35,7 @@ import type { Cut, CutFigures } from '../memory/cut.ts'
 import { PAGE_BYTES } from '../memory/layout.ts'
 import { RdbLoader } from './loader.ts'
 import { FIELD_DEADLINE_VERSION, RDB_VERSION } from './rdb/rdb-format.ts'
+import type { FileSinkOptions } from './snapshot/file-sink.ts'
 import type { SnapshotMethod } from './snapshot/method-choice.ts'
 import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
 import type { SnapshotOutcome } from './snapshot/session.ts'
@@ -98,19 +99,29 @@ interface Saving {
   readonly isSave: boolean
   /** Told when it has ended. */
   readonly waiters: (() => void)[]
-  /** The streams, in the order of their sinks. */
-  readonly streams: readonly StreamRequest[]
+  /** Who asked for a sink besides the RDB file, in the order of the sinks. */
+  readonly requests: readonly SinkRequest[]
   readonly dirtyAtCut: number
 }
 
-/** Somebody who wants the stream of a snapshot. */
-export interface StreamRequest {
-  /** Takes the frames of StreamFrame (snapshot/sinks.ts). */
-  readonly queue: SharedFrameQueue
-  /** The cut is open: the stream is the keyspace at this instant. */
+/** Who is told of the snapshot that was asked for. */
+interface SinkRequest {
+  readonly sink: SinkPlan
+  /** The cut is open: what the sink gets is the keyspace at this instant. */
   readonly onCut: () => void
   /** How it ended; null: well. */
   readonly onEnd: (error: string | null) => void
+}
+
+/** Somebody who wants the stream of a snapshot. */
+export interface StreamRequest extends Omit<SinkRequest, 'sink'> {
+  /** Takes the frames of StreamFrame (snapshot/sinks.ts). */
+  readonly queue: SharedFrameQueue
+}
+
+/** Somebody who wants a snapshot in a file of its own: the base of an append only file. */
+export interface FileRequest extends Omit<SinkRequest, 'sink'> {
+  readonly file: FileSinkOptions
 }
 
 /** What a background save is asked for with. */
@@ -138,6 +149,8 @@ export class Persistence {
   #scheduledMethod: SnapshotMethod | null = null
   /** Who waits for the stream of the next cut. */
   #streams: StreamRequest[] = []
+  /** Whether the snapshot under way is the base of an append only file. */
+  #isRewriting = false
   #isScheduled = false
   /** Told when the next save to begin has ended. */
   #waiters: (() => void)[] = []
@@ -185,6 +198,11 @@ export class Persistence {
     return this.#isScheduled
   }
 
+  /** Whether the snapshot under way is the base of an append only file. */
+  get isRewriting(): boolean {
+    return this.#isRewriting
+  }
+
   /** Whether the snapshot under way goes to the RDB file. */
   get isFileSave(): boolean {
     return this.#saving?.isSave ?? false
@@ -226,7 +244,7 @@ export class Persistence {
     const { clock } = this.#options
     this.lastTrySeconds = Math.floor(clock.nowMs() / 1000)
     this.#isScheduled = false
-    this.#begin({ isSave: true, method })
+    this.#begin({ rewrite: null, method, isSave: true })
     return null
   }
 
@@ -234,6 +252,37 @@ export class Persistence {
   schedule({ method = null }: SaveOptions = {}): void {
     this.#isScheduled = true
     this.#scheduledMethod = method
+  }
+
+  /**
+   * Opens a cut for a file that is not the RDB file, at once. An error text when that cannot be;
+   * then the request hears nothing.
+   */
+  startRewrite({ file, onCut, onEnd }: FileRequest): string | null {
+    if (this.#saving) return ALREADY_SAVING
+    if (this.snapshots.isThreadLost) return THREAD_LOST
+    this.#isRewriting = true
+    this.#begin({ rewrite: { sink: { kind: 'file', file }, onCut, onEnd }, method: null })
+    return null
+  }
+
+  /** Writes such a file before it returns. An error text when that failed. */
+  rewriteNow(file: FileSinkOptions): string | null {
+    if (this.#saving) return ALREADY_SAVING
+    let failure: string | null = null
+    const onEnd = (error: string | null) => {
+      failure = error
+    }
+    const requests = [{ sink: { kind: 'file', file }, onCut: () => {}, onEnd } as const]
+    this.#isRewriting = true
+    this.#saving = this.#newSaving({ isBackground: false, isSave: false, requests })
+    this.#finish(this.snapshots.runNow(this.#order(null, null)))
+    return failure
+  }
+
+  /** Stops the snapshot under way if it is the base of an append only file. */
+  abortRewrite(): void {
+    if (this.#isRewriting) this.#finish(this.snapshots.abort())
   }
 
   /** The request gets the stream of the next cut, which is opened by the cron if by no save. */
@@ -245,7 +294,7 @@ export class Persistence {
   save(): string | null {
     if (this.#saving) return ALREADY_SAVING
     if (!this.#awaitThread()) return THREAD_LOST
-    this.#saving = this.#newSaving({ isBackground: false, isSave: true, streams: [] })
+    this.#saving = this.#newSaving({ isBackground: false, isSave: true, requests: [] })
     const file = { path: this.#options.settings.filePath, temporaryPath: this.temporaryPath }
     const end = this.snapshots.runNow(this.#order(file, null))
     this.#finish(end)
@@ -274,7 +323,7 @@ export class Persistence {
       return
     }
     this.#dropClosed()
-    if (this.#streams.length > 0) this.#begin({ isSave: false, method: null })
+    if (this.#streams.length > 0) this.#begin({ rewrite: null, method: null })
   }
 
   /** Stops the snapshot under way; no page of it is in use when this returns. */
@@ -365,18 +414,24 @@ export class Persistence {
     })
   }
 
-  /** Opens a cut, for the RDB file, if that is wanted, and for all who wait for a stream. */
-  #begin({ isSave, method }: { isSave: boolean; method: SnapshotMethod | null }): void {
+  /**
+   * Opens a cut, for the RDB file or for the base of an append only file, if that is wanted, and
+   * for all who wait for a stream.
+   */
+  #begin({ isSave = false, rewrite, method }: BeginOptions): void {
     const { keyspace, settings, log, processId } = this.#options
     this.#dropClosed()
-    const streams = this.#streams.splice(0)
-    this.#saving = this.#newSaving({ isBackground: true, isSave, streams })
+    const streams = this.#streams.splice(0).map(requestOfStream)
+    const requests = rewrite === null ? streams : [rewrite, ...streams]
+    this.#saving = this.#newSaving({ isBackground: true, isSave, requests })
     const { filePath: path } = settings
     const temporary = `temp-${processId}-${++this.#saveCount}.rdb`
     const file = isSave ? { path, temporaryPath: join(dirname(path), temporary) } : null
     const choice = this.snapshots.start(this.#order(file, method))
-    for (const stream of streams) stream.onCut()
-    const what = isSave ? 'Background saving started' : 'Snapshot for replicas started'
+    for (const request of requests) request.onCut()
+    const what = isSave
+      ? 'Background saving started'
+      : `Snapshot for ${rewrite === null ? 'replicas' : 'the append only file'} started`
     log.notice(
       `${what}: ${keyspace.size} keys, frozen in ${this.lastFreezeUs} us, ` +
         `${choice.method} (${choice.reason}), ` +
@@ -417,7 +472,7 @@ export class Persistence {
     const { syncsWhileWriting } = settings
     const sinks: SinkPlan[] = []
     if (file !== null) sinks.push({ kind: 'file', file: { ...file, syncsWhileWriting } })
-    for (const { queue } of this.#saving?.streams ?? []) sinks.push({ kind: 'stream', queue })
+    for (const { sink } of this.#saving?.requests ?? []) sinks.push(sink)
     const spill = `temp-${processId}-${this.#saveCount}.spill`
     const spillPath = join(dirname(settings.filePath), spill)
     return { plan: this.#plan(), sinks, spillPath, requested }
@@ -443,7 +498,7 @@ export class Persistence {
         ['redis-bits', '64'],
         ['ctime', String(nowSeconds)],
         ['used-mem', String(settings.usedMemory)],
-        ['aof-base', '0'],
+        ['aof-base', this.#isRewriting ? '1' : '0'],
       ],
       keyDelayUs: settings.keyDelayUs,
     }
@@ -455,6 +510,7 @@ export class Persistence {
     const saving = this.#saving
     assert(saving !== null, 'a save that ends was under way')
     this.#saving = null
+    this.#isRewriting = false
     this.lastEnd = end
     this.lastReservePeakBytes = end.figures.slotsPeak * PAGE_BYTES
     const { outcome, seconds } = end
@@ -462,7 +518,7 @@ export class Persistence {
     else if (outcome.kind !== 'saved') log.warning(`Snapshot error: ${reasonOf(outcome)}`)
     if (outcome.kind === 'saved') log.notice(describe(end, outcome))
     if (saving.isBackground && saving.isSave) this.lastDurationSeconds = Math.floor(seconds)
-    this.#endStreams(saving, outcome)
+    this.#endRequests(saving, outcome)
     // Later, as this may be the middle of someone else's command.
     for (const done of saving.waiters) clock.after(0, done)
   }
@@ -486,11 +542,11 @@ export class Persistence {
     log.warning(`${saving.isBackground ? 'Background saving' : 'Saving'} error: ${this.lastError}`)
   }
 
-  #endStreams({ streams, isSave }: Saving, outcome: SnapshotOutcome): void {
-    for (const [i, stream] of streams.entries()) {
+  #endRequests({ requests, isSave }: Saving, outcome: SnapshotOutcome): void {
+    for (const [i, request] of requests.entries()) {
       const own = outcome.sinks[i + (isSave ? 1 : 0)]
-      if (own?.kind === 'done') stream.onEnd(null)
-      else stream.onEnd(own?.kind === 'failed' ? own.message : reasonOf(outcome))
+      if (own?.kind === 'done') request.onEnd(null)
+      else request.onEnd(own?.kind === 'failed' ? own.message : reasonOf(outcome))
     }
   }
 
@@ -504,6 +560,17 @@ export class Persistence {
     this.lastFileBytes = bytes
     this.saveTotal++
   }
+}
+
+/** What a cut is opened for. */
+interface BeginOptions {
+  readonly isSave?: boolean
+  readonly rewrite: SinkRequest | null
+  readonly method: SnapshotMethod | null
+}
+
+function requestOfStream({ queue, onCut, onEnd }: StreamRequest): SinkRequest {
+  return { sink: { kind: 'stream', queue }, onCut, onEnd }
 }
 
 const ALREADY_SAVING = 'Background save already in progress'

@@ -16,7 +16,7 @@ import {
   withIncrement,
 } from './manifest.ts'
 
-const NAME = 'appendonly.aof'
+const fileName = 'appendonly.aof'
 
 function parse(text: string): Manifest {
   const { base, history, increments } = parseManifest(text, '/data/m')
@@ -99,10 +99,14 @@ test('names with blanks, quotes and other bytes come back as they were', () => {
 test('a rewrite makes history of the base and of all increments before its first', () => {
   let manifest = EMPTY_MANIFEST
   for (let i = 0; i < 2; i++) {
-    manifest = withIncrement(manifest, nextIncrement(manifest, NAME))
+    manifest = withIncrement(manifest, nextIncrement(manifest, { fileName }))
   }
-  const first = nextIncrement(manifest, NAME)
-  manifest = rewritten(withIncrement(manifest, first), nextBase(manifest, NAME, 'rdb'), first)
+  const first = nextIncrement(manifest, { fileName })
+  manifest = rewritten(
+    withIncrement(manifest, first),
+    nextBase(manifest, { fileName, suffix: 'rdb' }),
+    first,
+  )
   assert.equal(
     format(manifest),
     'file appendonly.aof.1.base.rdb seq 1 type b\n' +
@@ -114,8 +118,12 @@ test('a rewrite makes history of the base and of all increments before its first
     loadedFiles(manifest).map(({ name }) => name),
     ['appendonly.aof.1.base.rdb', 'appendonly.aof.3.incr.aof'],
   )
-  const again = nextIncrement(manifest, NAME)
-  const next = rewritten(withIncrement(manifest, again), nextBase(manifest, NAME, 'aof'), again)
+  const again = nextIncrement(manifest, { fileName })
+  const next = rewritten(
+    withIncrement(manifest, again),
+    nextBase(manifest, { fileName, suffix: 'aof' }),
+    again,
+  )
   assert.equal(next.base?.name, 'appendonly.aof.2.base.aof')
   assert.equal(next.history.length, 4)
 })

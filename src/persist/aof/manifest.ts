@@ -43,26 +43,31 @@ export function temporaryManifestName(fileName: string): string {
   return `temp-${manifestName(fileName)}`
 }
 
-/** The name of a base; `suffix` says what is in it. */
-export function baseName(fileName: string, seq: number, suffix: 'rdb' | 'aof'): string {
-  return `${fileName}.${seq}.base.${suffix}`
-}
-
 /** The name of an increment. */
 export function incrementName(fileName: string, seq: number): string {
   return `${fileName}.${seq}.incr.aof`
 }
 
-/** The increment that comes behind all others, whatever became of them. */
-export function nextIncrement(manifest: Manifest, fileName: string): AofFile {
-  const seq = (manifest.increments.at(-1)?.seq ?? 0) + 1
+/** The increment that comes behind all others; its number is above `above`. */
+export function nextIncrement(
+  { increments }: Manifest,
+  { fileName, above = 0 }: { readonly fileName: string; readonly above?: number },
+): AofFile {
+  const seq = Math.max(increments.at(-1)?.seq ?? 0, above) + 1
   return { name: incrementName(fileName, seq), seq }
 }
 
+/** What a new base is to be called: its number is above `above`, `suffix` says what is in it. */
+export interface BaseNaming {
+  readonly fileName: string
+  readonly suffix: 'rdb' | 'aof'
+  readonly above?: number
+}
+
 /** The base that takes the place of the present one. */
-export function nextBase(manifest: Manifest, fileName: string, suffix: 'rdb' | 'aof'): AofFile {
-  const seq = (manifest.base?.seq ?? 0) + 1
-  return { name: baseName(fileName, seq, suffix), seq }
+export function nextBase({ base }: Manifest, { fileName, suffix, above = 0 }: BaseNaming): AofFile {
+  const seq = Math.max(base?.seq ?? 0, above) + 1
+  return { name: `${fileName}.${seq}.base.${suffix}`, seq }
 }
 
 /** The manifest with one more increment. */
@@ -72,17 +77,17 @@ export function withIncrement(manifest: Manifest, file: AofFile): Manifest {
 }
 
 /**
- * The manifest after a rewrite: `base` holds all that came before the increment `first`; what it
- * replaces becomes history.
+ * The manifest after a rewrite: `base` holds all that came before the increment `first`, null: all
+ * there is. What it replaces becomes history.
  */
-export function rewritten(manifest: Manifest, base: AofFile, first: AofFile): Manifest {
-  const old = manifest.increments.filter((file) => file.seq < first.seq)
-  const kept = manifest.increments.filter((file) => file.seq > first.seq)
+export function rewritten(manifest: Manifest, base: AofFile, first: AofFile | null): Manifest {
+  const old = manifest.increments.filter((file) => file.seq !== first?.seq)
+  assert(first === null || old.every((file) => file.seq < first.seq), 'it was begun last')
   const oldBase = manifest.base === null ? [] : [manifest.base]
   return {
     base,
     history: [...manifest.history, ...oldBase, ...old],
-    increments: [first, ...kept],
+    increments: first === null ? [] : [first],
   }
 }
 
