@@ -39,6 +39,7 @@ const NAMES = [
   'startup',
   'memory',
   'idle-clients',
+  'defrag',
   'throughput',
   'snapshot-storm',
   'snapshot-limit',

@@ -428,6 +428,11 @@ export class Database {
     this.#entries.remove(record)
   }
 
+  /** Moves the record to another cell, as it is. ARENA_FULL: it stays where it is. */
+  relocate(record: Ptr): Ptr {
+    return this.#entries.relocate(record)
+  }
+
   /** Gives the record another key; what that held is gone. Value, deadline and clock stay. */
   rename(record: Ptr, key: Slice): Ptr {
     return this.moveTo(record, this, key)
@@ -474,12 +479,14 @@ export class Database {
   /** Removes a record because its deadline passed. */
   expire(record: Ptr): void {
     assert(this.deadlineOf(record) !== NO_DEADLINE, 'only what has a deadline expires')
-    const { stats, expiry } = this.#commons
+    const { stats, expiry, lazyFree } = this.#commons
     stats.expired++
     expiry.onExpire?.(this.id, record)
     const timer = expiry.removalTimer
     const startUs = timer === null ? 0 : timer.monotonicUs()
+    const wasLazy = lazyFree.enter(lazyFree.isExpiryLazy)
     this.remove(record)
+    lazyFree.enter(wasLazy)
     if (timer !== null) timer.note(timer.monotonicUs() - startUs)
   }
 

@@ -15,6 +15,7 @@ import { Dict } from './dict.ts'
 import { Expiring } from './expiring.ts'
 import { type Encoding, type ExpiringFlag, flagsOf, RecordFlag, type Type } from './record.ts'
 import { wordOf, wordsOf } from './record-access.ts'
+import { relocated } from './relocation.ts'
 
 /** What a record is made with, besides key and value. */
 export interface MakeOptions {
@@ -115,6 +116,11 @@ export class Entries {
     this.dict.replace(record, next)
     this.expiring.move(next)
     return next
+  }
+
+  /** Moves a record to another cell; see relocation.ts. */
+  relocate(record: Ptr): Ptr {
+    return this.moved(record, relocated(this.#commons.collections, record))
   }
 
   /** Takes a record out and frees it. O(1), but for the pages of a large value. */

@@ -26,6 +26,7 @@
 
 import { assert } from '../base/assert.ts'
 import { ErrorCode, StoreError } from '../base/errors.ts'
+import type { ReleasePages } from '../base/system-memory.ts'
 import {
   COLLECTION_SPACE,
   GRANULE_BYTES,
@@ -33,18 +34,17 @@ import {
   NULL,
   PAGE_BYTES,
   PAGE_SEGMENT_SHIFT,
-  PAGES_PER_SEGMENT,
   PageKind,
   PTR_PAGE_SHIFT,
   PTR_SEGMENT_MASK,
   PTR_SEGMENT_SHIFT,
   type Ptr,
   ptrOfPage,
-  SEGMENT_BYTES,
   SPAN_HEADER_BYTES,
 } from './layout.ts'
 import { PagePool } from './page-pool.ts'
 import { PageTable, pagesFor } from './page-table.ts'
+import { type SegmentBuffer, Segments } from './segments.ts'
 import {
   CELL_BYTES_MAX,
   CLASS_CELL_BYTES,
@@ -66,24 +66,9 @@ export interface Guard {
   admit(pageCount: number): void
 }
 
-/** One buffer behind one segment number. */
-export interface SegmentBuffer {
-  readonly buffer: SharedArrayBuffer
-  /** Where the segment starts in the buffer. */
-  readonly offset: number
-}
-
-/**
- * Bytes left out at the start of a buffer. The allocator maps a large buffer at a page and keeps 16
- * bytes for itself; without this every dict bucket would lie in two cache lines (1.3 × the time of
- * a lookup among 3 M keys), and no page of ours in one of the system's.
- */
-const ALIGNING_BYTES = PAGE_BYTES - 16
 const NO_PAGE = 0xffffffff
 /** The space of runs that are freed, or held for a cut. */
 const NO_SPACE = 0xffffffff
-const NO_BYTES = new Uint8Array(0)
-const NO_WORDS = new Uint32Array(0)
 /** One for all: what runs a command catches it and refuses the command. */
 export const ARENA_FULL = new StoreError(
   ErrorCode.OutOfMemory,
@@ -94,33 +79,43 @@ export class Arena {
   readonly pages: PageTable
   readonly pool: PagePool
   /** Views of each segment, by segment number; empty where nothing is mapped. */
-  readonly u8: Uint8Array[] = []
-  readonly u32: Uint32Array[] = []
-  readonly segments: (SegmentBuffer | null)[] = []
+  readonly u8: readonly Uint8Array[]
+  readonly u32: readonly Uint32Array[]
+  readonly segments: readonly (SegmentBuffer | null)[]
   /** The page state that lets writes pass; changes when a cut opens. */
   doneState = 0
   /** Counts the cuts of this arena; 0 before the first. */
   cutNumber = 0
   readonly #state: Uint8Array
-  #wide: Uint8Array[] = []
+  readonly #wide: readonly Uint8Array[]
   #guard: Guard | null = null
   #partial = new Uint32Array(0)
   #cellBytes = 0
   #spanBytes = 0
   #tableBytes = 0
   #nodeBytes = 0
+  /** Pages of the spans of large elements, by collection; lazily committed as the page table is. */
+  readonly #elementPages: Uint32Array
   /** Live index cells, and the pages of their slabs. */
   #indexBytes = 0
   #indexPages = 0
+  /** Pages of record slabs in use. */
+  #slabPages = 0
 
-  /** An arena of up to `pageCapacity` pages; memory is taken as it is needed. */
-  constructor(pageCapacity: number) {
+  /**
+   * An arena of up to `pageCapacity` pages; memory is taken as it is needed. It goes back by
+   * `release`, or without that (null) by whole segments.
+   */
+  constructor(pageCapacity: number, release: ReleasePages | null = null) {
     this.pages = new PageTable(pageCapacity)
+    this.#elementPages = new Uint32Array(pageCapacity)
     this.#state = this.pages.state
-    this.pool = new PagePool(this.pages, {
-      map: (first, count) => this.#map(first, count),
-      unmap: (first, count) => this.#unmap(first, count),
-    })
+    const segments = new Segments(release)
+    this.u8 = segments.u8
+    this.u32 = segments.u32
+    this.segments = segments.buffers
+    this.#wide = segments.wide
+    this.pool = new PagePool(this.pages, segments)
   }
 
   /** Bytes of all that is allocated, with the page table's rows for pages in use. */
@@ -132,6 +127,16 @@ export class Arena {
   /** Bytes of live records with their spans and nodes alone. */
   get datasetBytes(): number {
     return this.#cellBytes + this.#spanBytes + this.#nodeBytes
+  }
+
+  /** Bytes of the slabs that record cells lie in. */
+  get slabBytes(): number {
+    return this.#slabPages * PAGE_BYTES
+  }
+
+  /** Bytes of live record cells. */
+  get cellsBytes(): number {
+    return this.#cellBytes
   }
 
   /** Pages that a snapshot reads, those included that are held for a cut. */
@@ -217,9 +222,24 @@ export class Arena {
     const list = this.pages.space[head]! * CLASS_COUNT + sizeClass
     const wasFull = live === CLASS_CELL_COUNT[sizeClass]! - 1
     if (live === 0) {
-      if (!wasFull) this.#unlist(head, list)
+      if (!wasFull) this.#unlistSlab(head, list)
       this.#releaseRun(head, CLASS_RUN_PAGES[sizeClass]!)
     } else if (wasFull) this.#list(head, list)
+  }
+
+  /** Takes a slab with free cells off its list: nothing is put into it any more. O(1). */
+  condemn(head: number): void {
+    assert(this.pages.kind[head] === PageKind.Record, 'a slab of records starts here')
+    assert(this.pages.condemned[head] === 0, 'a slab is condemned once')
+    this.#unlist(head, this.#listOfSlab(head))
+    this.pages.condemned[head] = 1
+  }
+
+  /** Puts a condemned slab back on its list. O(1). */
+  pardon(head: number): void {
+    assert(this.pages.condemned[head] === 1, 'only a condemned slab is pardoned')
+    this.pages.condemned[head] = 0
+    this.#list(head, this.#listOfSlab(head))
   }
 
   /**
@@ -306,7 +326,13 @@ export class Arena {
     words[(ptr & PTR_SEGMENT_MASK) << 1] = NULL
     words[((ptr & PTR_SEGMENT_MASK) << 1) + 1] = collection
     this.pages.space[page] = COLLECTION_SPACE
+    this.#elementPages[collection] = this.#elementPages[collection]! + pageCount
     return ptr
+  }
+
+  /** Bytes of the spans of a collection's large elements. O(1). */
+  elementBytesOf(collection: number): number {
+    return this.#elementPages[collection]! * PAGE_BYTES
   }
 
   /** Gives a span back; its pages are held while a cut still needs them. O(pages). */
@@ -315,6 +341,7 @@ export class Arena {
     assert(this.pages.kind[page] === PageKind.Span, 'a span starts here')
     const pageCount = this.pages.run[page]!
     this.#spanBytes -= pageCount * PAGE_BYTES
+    if (this.ownerOf(span) === NULL) this.#forgetElement(span, pageCount)
     this.#releaseRun(page, pageCount)
   }
 
@@ -385,7 +412,7 @@ export class Arena {
     const sizeClass = this.pages.sizeClass[head]!
     const list = this.pages.space[head]! * CLASS_COUNT + sizeClass
     const live = this.pages.live[head]!
-    if (live < CLASS_CELL_COUNT[sizeClass]!) this.#unlist(head, list)
+    if (live < CLASS_CELL_COUNT[sizeClass]!) this.#unlistSlab(head, list)
     this.pages.live[head] = 0
     this.#cellBytes -= live * CLASS_CELL_BYTES[sizeClass]!
     this.#releaseRun(head, CLASS_RUN_PAGES[sizeClass]!)
@@ -436,8 +463,16 @@ export class Arena {
     for (let at = this.#partial[list]!; at !== NO_PAGE; at = this.pages.next[at]!) {
       if (at === head) isListed = true
     }
-    assert(isListed === live < cellCount, 'slabs with free cells are listed')
+    const isCondemned = this.pages.condemned[head] === 1
+    assert(isListed === (live < cellCount && !isCondemned), 'slabs with free cells are listed')
     return live * CLASS_CELL_BYTES[sizeClass]!
+  }
+
+  #forgetElement(span: Ptr, pageCount: number): void {
+    const words = this.u32[span >>> PTR_SEGMENT_SHIFT]!
+    const collection = words[((span & PTR_SEGMENT_MASK) << 1) + 1]!
+    assert(this.#elementPages[collection]! >= pageCount, 'pages of elements are counted')
+    this.#elementPages[collection] = this.#elementPages[collection]! - pageCount
   }
 
   #touchGuarded(ptr: Ptr): void {
@@ -451,6 +486,7 @@ export class Arena {
     const isIndex = space === INDEX_SPACE
     const head = this.#allocateRun(runPages, isIndex ? PageKind.Index : PageKind.Record)
     if (isIndex) this.#indexPages += runPages
+    else this.#slabPages += runPages
     const base = ptrOfPage(head)
     const words = this.u32[base >>> PTR_SEGMENT_SHIFT]!
     const header = (base & PTR_SEGMENT_MASK) << 1
@@ -491,6 +527,7 @@ export class Arena {
       this.freeRun(page, pageCount)
       return
     }
+    if (this.pages.kind[page] === PageKind.Record) this.#slabPages -= pageCount
     // A held run keeps its kind until the scanner has read it, but belongs to nobody any more.
     this.pages.space[page] = NO_SPACE
     if (this.#guard?.hold(page, pageCount)) return
@@ -513,39 +550,19 @@ export class Arena {
     else this.#partial[list] = after
   }
 
+  #listOfSlab(head: number): number {
+    return this.pages.space[head]! * CLASS_COUNT + this.pages.sizeClass[head]!
+  }
+
+  /** Takes a slab that is about to go off its list, if it is on it. */
+  #unlistSlab(head: number, list: number): void {
+    if (this.pages.condemned[head] === 0) this.#unlist(head, list)
+    this.pages.condemned[head] = 0
+  }
+
   #growLists(space: number): void {
     const grown = new Uint32Array(Math.max(16, (space + 1) * 2) * CLASS_COUNT).fill(NO_PAGE)
     grown.set(this.#partial)
     this.#partial = grown
-  }
-
-  #map(first: number, count: number): boolean {
-    let buffer: SharedArrayBuffer
-    try {
-      buffer = new SharedArrayBuffer(count * SEGMENT_BYTES + PAGE_BYTES)
-    } catch {
-      return false
-    }
-    const wide = new Uint8Array(buffer)
-    for (let i = 0; i < count; i++) {
-      const offset = ALIGNING_BYTES + i * SEGMENT_BYTES
-      while (this.u8.length <= first + i) this.#unmap(this.u8.length, 1)
-      this.u8[first + i] = new Uint8Array(buffer, offset, SEGMENT_BYTES)
-      this.u32[first + i] = new Uint32Array(buffer, offset, SEGMENT_BYTES / 4)
-      this.segments[first + i] = { buffer, offset }
-      this.#wide[first + i] = wide
-    }
-    const start = first * PAGES_PER_SEGMENT
-    this.pages.kind.fill(PageKind.Free, start, start + count * PAGES_PER_SEGMENT)
-    return true
-  }
-
-  #unmap(first: number, count: number): void {
-    for (let segment = first; segment < first + count; segment++) {
-      this.u8[segment] = NO_BYTES
-      this.u32[segment] = NO_WORDS
-      this.segments[segment] = null
-      this.#wide[segment] = NO_BYTES
-    }
   }
 }

@@ -12,7 +12,6 @@
 
 import { assert, fail } from '../base/assert.ts'
 import { copySlice, Slice } from '../base/slice.ts'
-import type { SegmentBuffer } from './arena.ts'
 import { Control, Phase, type SharedCut, StateBits } from './cut-control.ts'
 import {
   PAGE_BYTES,
@@ -24,6 +23,7 @@ import {
   SEGMENT_BYTES,
 } from './layout.ts'
 import { isBodyKind, type SharedPageTable } from './page-table.ts'
+import type { SegmentBuffer } from './segments.ts'
 import { RUN_PAGES_MAX } from './size-class.ts'
 
 /** All that a scanning thread needs to see the arena of a cut. */

@@ -11,6 +11,7 @@
 //                held run `next` links, `prev` counts the settled pages of a span (cut.ts)
 //   live         first page of a slab: live cells
 //   sizeClass    first page of a slab
+//   condemned    first page of a slab of records: 1 while it is being emptied (compaction.ts)
 //   space        first page of a slab or span: the space its records belong to
 //
 // A page changes its kind before its first cell is written and after its last one is gone. The
@@ -39,6 +40,7 @@ export class PageTable {
   readonly live: Uint16Array
   readonly sizeClass: Uint8Array
   readonly space: Uint32Array
+  readonly condemned: Uint8Array
 
   /** A table of `capacity` pages, all free. */
   constructor(capacity: number) {
@@ -59,6 +61,7 @@ export class PageTable {
     this.live = new Uint16Array(capacity)
     this.sizeClass = new Uint8Array(capacity)
     this.space = new Uint32Array(capacity)
+    this.condemned = new Uint8Array(capacity)
   }
 
   /** The first page of the run that `page` lies in; `page` itself for a first page. O(1). */
@@ -69,7 +72,7 @@ export class PageTable {
 
   /** Bytes of the rows of `pageCount` pages, for the accounting. */
   static bytesFor(pageCount: number): number {
-    return pageCount * 25
+    return pageCount * 26
   }
 }
 

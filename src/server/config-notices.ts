@@ -11,7 +11,8 @@ export const NO_LIST_COMPRESSION = 'the leaves of lists are not compressed'
 export const NO_MODULES =
   'modules are native code for another server and cannot be loaded by Tidemark'
 export const NO_JEMALLOC = 'memory is managed in an arena, not by jemalloc'
-export const NO_DEFRAG = 'the arena does not fragment as jemalloc does; there is no defragmenter'
+export const DEFRAG_BY_SLABS =
+  'a step is one slab of records; elements of collections are not moved'
 export const NO_REHASH = 'the dict grows one segment at a time; there is no rehashing to spread out'
 export const NO_IO_THREADS = 'one engine thread serves all sockets'
 export const NO_SYSLOG = 'there is no syslog client; send standard output to systemd or logger'

@@ -22,14 +22,14 @@ const VALUES = [
   ...['now', 'save nosave', 'nosave  now', 'force nosave', 'x{port}'],
 ]
 
-// What would end the connection or the server, what Tidemark refuses on purpose, what needs rights.
+// What would end the connection or the server, what one of the two refuses on purpose, what needs rights.
 const SKIPPED = new Set([
   ...['port', 'bind', 'tls-port', 'requirepass', 'maxclients', 'dir', 'crash-log-enabled'],
   ...['client-query-buffer-limit', 'proto-max-bulk-len', 'maxmemory-clients', 'watchdog-period'],
   ...['client-output-buffer-limit', 'oom-score-adj', 'oom-score-adj-values', 'proc-title-template'],
   ...['appendonly', 'activedefrag', 'min-replicas-to-write', 'min-slaves-to-write', 'timeout'],
   ...['tls-cluster', 'tls-replication', 'snapshot-method', 'snapshot-reserve'],
-  'snapshot-stall-timeout',
+  ...['snapshot-stall-timeout', 'reserved-memory', 'reserved-memory-percent'],
 ])
 
 const version = spawnSync('redis-server', ['--version'], { encoding: 'utf8' }).stdout ?? ''

@@ -2,7 +2,8 @@
 //
 // What a row holds is said in config-table-general.ts. `snapshot-reserve`, `snapshot-method` and
 // `snapshot-stall-timeout` are Tidemark's own: how much memory a snapshot may take for pages that
-// change, who takes it, and how long it may stand still while writers wait.
+// change, who takes it, and how long it may stand still while writers wait. `reserved-memory` and
+// `reserved-memory-percent` are the same reserve as parameter groups of ElastiCache have it.
 // The test hooks at the end of the snapshot's rows are hidden, as in Redis.
 // biome-ignore-all format: rows of a table.
 
@@ -62,19 +63,19 @@ export const memoryRows = {
   }),
   'lazyfree-lazy-eviction': boolean({
     default: false, mutable: true,
-    doc: 'Free evicted values in the background.',
+    doc: 'Free evicted values in the background, all but small ones.',
   }),
   'lazyfree-lazy-expire': boolean({
     default: false, mutable: true,
-    doc: 'Free expired values in the background.',
+    doc: 'Free expired values in the background, all but small ones.',
   }),
   'lazyfree-lazy-server-del': boolean({
     default: false, mutable: true,
-    doc: 'Free values that a command replaces in the background.',
+    doc: 'Free values that a command replaces in the background, all but small ones.',
   }),
   'lazyfree-lazy-user-del': boolean({
     default: false, mutable: true,
-    doc: 'Let DEL act as UNLINK.',
+    doc: 'Let DEL act as UNLINK: free in the background what it could free before it answers.',
   }),
   'lazyfree-lazy-user-flush': boolean({
     default: false, mutable: true,
@@ -97,32 +98,30 @@ export const memoryRows = {
 export const defragRows = {
   activedefrag: boolean({
     default: false, mutable: true,
-    refuse: (value) =>
-      value ? `Active defragmentation cannot be enabled: ${NO_DEFRAG}` : null,
-    doc: 'Move values together while the server runs.',
+    doc: 'Move values together while the server runs, so that memory they left goes back.',
   }),
   'active-defrag-ignore-bytes': bytes({
-    default: 100 * MIB, min: 1, max: I64_MAX, mutable: true, notice: NO_DEFRAG,
+    default: 100 * MIB, min: 1, max: I64_MAX, mutable: true,
     doc: 'Wasted bytes below which nothing is moved.',
   }),
   'active-defrag-threshold-lower': integer({
-    default: 10, min: 0, max: 1000, mutable: true, notice: NO_DEFRAG,
+    default: 10, min: 0, max: 1000, mutable: true,
     doc: 'Percent of waste at which moving starts.',
   }),
   'active-defrag-threshold-upper': integer({
-    default: 100, min: 0, max: 1000, mutable: true, notice: NO_DEFRAG,
+    default: 100, min: 0, max: 1000, mutable: true,
     doc: 'Percent of waste at which most effort is made.',
   }),
   'active-defrag-cycle-min': integer({
-    default: 1, min: 1, max: 99, mutable: true, notice: NO_DEFRAG,
+    default: 1, min: 1, max: 99, mutable: true,
     doc: 'Percent of processor time at the lower threshold.',
   }),
   'active-defrag-cycle-max': integer({
-    default: 25, min: 1, max: 99, mutable: true, notice: NO_DEFRAG,
+    default: 25, min: 1, max: 99, mutable: true,
     doc: 'Percent of processor time at the upper threshold.',
   }),
   'active-defrag-max-scan-fields': integer({
-    default: 1000, min: 1, max: I64_MAX, mutable: true, notice: NO_DEFRAG,
+    default: 1000, min: 1, max: I64_MAX, mutable: true, notice: DEFRAG_BY_SLABS,
     doc: 'Elements of a collection handled in one step.',
   }),
 } as const
@@ -202,6 +201,16 @@ export const snapshotRows = {
     doc:
       'Memory for pages that change while a snapshot is taken, or percent of the dataset; ' +
       'auto: 2 % of the dataset, at least 32 MiB.',
+  }),
+  'reserved-memory': bytes({
+    default: 0, min: 0, max: I64_MAX, mutable: true,
+    doc: "ElastiCache's name for the size of `snapshot-reserve`, used while that is auto; 0: unset.",
+  }),
+  'reserved-memory-percent': integer({
+    default: 0, min: 0, max: 100, mutable: true,
+    doc:
+      'The same in percent of `maxmemory` (of the dataset without one), used while both are ' +
+      'unset; 0: unset.',
   }),
   'snapshot-stall-timeout': integer({
     default: 60, min: 0, max: INT_MAX, mutable: true,

@@ -211,7 +211,13 @@ const HIDDEN = [
   'use-exit-on-panic',
   'watchdog-period',
 ]
-const OWN = ['snapshot-method', 'snapshot-reserve', 'snapshot-stall-timeout']
+const OWN = [
+  'reserved-memory',
+  'reserved-memory-percent',
+  'snapshot-method',
+  'snapshot-reserve',
+  'snapshot-stall-timeout',
+]
 const NOT_PARAMETERS = [
   'include',
   'list-max-ziplist-entries',
@@ -257,7 +263,7 @@ const IMMUTABLE = [
   'unixsocketperm',
 ]
 
-test('the parameters and their defaults are those of Redis 7.0.15, and two of our own', () => {
+test('the parameters and their defaults are those of Redis 7.0.15, and some of our own', () => {
   const expected = REDIS_DEFAULTS.trim().split('\n')
   const config = new Config(new FakeDisk(), '/data')
   const found = config

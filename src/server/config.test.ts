@@ -328,7 +328,6 @@ test('what does not exist yet is refused where ignoring it would do harm', () =>
     ['appendonly', 'yes'],
     ['tls-port', '6380'],
     ['min-replicas-to-write', '1'],
-    ['activedefrag', 'yes'],
   ] as const) {
     assert.match(config.set([[name, value]]) ?? 'OK', /^ERR CONFIG SET failed/, name)
   }

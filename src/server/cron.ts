@@ -79,6 +79,7 @@ export class Cron {
     this.#timer?.stop()
     this.#expireTimer?.stop()
     this.#reclaimTimer?.stop()
+    this.#server.defrag.stop()
   }
 
   /** One run. */
@@ -92,7 +93,9 @@ export class Cron {
     this.#sample(nowMs)
     this.#endPause(nowMs)
     this.#expireSlice()
+    server.keyspace.pageReturn.look(nowMs)
     if (this.#reclaimTimer === null) this.#reclaimSlice()
+    server.defrag.cron(nowMs)
     server.clients.cron(nowMs, server.hz)
     server.migrations.cron(nowMs)
     server.tracking.limitKeys()
@@ -198,9 +201,10 @@ export class Cron {
 
   #reclaimStep(): boolean {
     const { keyspace, persistence } = this.#server
-    // Both, so that neither waits for the end of the other.
+    // Each of them, so that none waits for the end of another.
     const isHeld = persistence?.snapshots.freeHeld(HELD_RUNS_PER_STEP) ?? false
-    return keyspace.reclaimStep() || isHeld
+    const isFree = keyspace.pageReturn.step()
+    return keyspace.reclaimStep() || isHeld || isFree
   }
 
   #report(nowMs: number): void {

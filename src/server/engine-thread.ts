@@ -8,6 +8,7 @@ import { SystemDisk } from '../base/disk.ts'
 import { ForwardLog } from '../base/log.ts'
 import { SharedMachine } from '../base/machine-view.ts'
 import { NetTransport } from '../base/socket-net.ts'
+import { pageRelease } from '../base/system-memory.ts'
 import { Keyspace } from '../keyspace/keyspace.ts'
 import { PAGES_MAX } from '../memory/layout.ts'
 import { SnapshotPort } from '../persist/snapshot/snapshot-port.ts'
@@ -27,6 +28,7 @@ function main(): void {
   const keyspace = new Keyspace({
     databaseCount: config.values.databases,
     pageCapacity: PAGES_MAX,
+    release: pageRelease(),
   })
   const engine = new Engine({
     config,

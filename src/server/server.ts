@@ -33,6 +33,7 @@ import { Clients } from './clients.ts'
 import { CommandWatch } from './command-watch.ts'
 import type { Config } from './config.ts'
 import type { Connection } from './connection.ts'
+import { Defrag } from './defrag.ts'
 import { Eviction, Outcome } from './eviction.ts'
 import { needsClocks } from './eviction-policy.ts'
 import { KeyFollowers } from './key-followers.ts'
@@ -140,6 +141,7 @@ export class Server implements Gates {
   readonly writeDelay: WriteDelay<Connection>
   readonly memory: MemoryLimit
   readonly eviction: Eviction
+  readonly defrag: Defrag
   readonly #watch: CommandWatch
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
@@ -156,8 +158,6 @@ export class Server implements Gates {
   /** Unix time in ms of the last DEBUG or CONFIG that a reader of INFO may ask for. */
   peakMs: number
   #replicationId = randomHex(RUN_ID_BYTES)
-  /** Bytes of all clients' buffers, and of what they listen to, when they were last added up. */
-  #clientBytes = 0
   #parts: ServerParts | null = null
   #dispatcher: Dispatcher | null = null
   #reply: Reply | null = null
@@ -197,6 +197,7 @@ export class Server implements Gates {
     this.memory = new MemoryLimit({ keyspace, clients: clients.memory, topicBytes })
     this.memory.notCounted.push(() => this.savingBytes)
     this.eviction = new Eviction(this)
+    this.defrag = defragOf(this)
     this.startedMs = this.clock.nowMs()
     this.peakMs = this.startedMs
     this.startupBytes = this.keyspace.usedBytes
@@ -311,6 +312,18 @@ export class Server implements Gates {
     const allowed = this.config.values.enableDebugCommand
     return allowed === 'yes' || (allowed === 'local' && caller.isLocal)
   }
+}
+
+function defragOf(server: Server): Defrag {
+  const { keyspace, clock, config, memory, writeDelay } = server
+  return new Defrag({
+    keyspace,
+    clock,
+    settings: config.values,
+    dataLimitBytes: () => memory.dataLimitBytes,
+    heldPages: () => server.persistence?.openCut?.figures.heldPages ?? 0,
+    isHeldBack: () => server.isLoading || server.migrations.isRunning || writeDelay.isTight,
+  })
 }
 
 function writeDelayOf(server: Server): WriteDelay<Connection> {

@@ -289,7 +289,9 @@ export class Turn implements BlockingHost {
     const isDone = isMuted
       ? this.#executeMuted(client, args)
       : this.dispatcher.run(args, this.reply, client)
-    this.#server.persistence?.snapshots.assist()
+    const { persistence, keyspace, defrag } = this.#server
+    persistence?.snapshots.assist()
+    if (keyspace.arena.pool.pagesUsed > defrag.assistPages) defrag.assist()
     this.#server.pushes.endCommand(this.reply)
     if (client.tracking !== null) this.#server.tracking.endCommand(client)
     if (client.isBlocked) this.#blocking.hold(client, args)

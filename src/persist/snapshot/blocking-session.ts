@@ -3,7 +3,7 @@
 
 import { assert, fail } from '../../base/assert.ts'
 import type { Disk } from '../../base/disk.ts'
-import type { SegmentBuffer } from '../../memory/arena.ts'
+import type { SegmentBuffer } from '../../memory/segments.ts'
 import { SessionStep, type SnapshotJob, type SnapshotOutcome, SnapshotSession } from './session.ts'
 import type { SnapshotEncoder } from './snapshot.ts'
 

@@ -8,9 +8,10 @@ import {
   FrozenCollections,
   type SharedCollections,
 } from '../../keyspace/collections.ts'
-import type { Arena, SegmentBuffer } from '../../memory/arena.ts'
+import type { Arena } from '../../memory/arena.ts'
 import type { Cut } from '../../memory/cut.ts'
 import { FrozenPages, type FrozenSource } from '../../memory/frozen-pages.ts'
+import type { SegmentBuffer } from '../../memory/segments.ts'
 
 /** All that a scanning thread needs to see the keyspace of a cut. */
 export interface SharedScanSource extends Omit<FrozenSource, 'segments'> {

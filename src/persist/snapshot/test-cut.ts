@@ -32,7 +32,14 @@ export function tickingClock(random: Random, startMs = NOW_MS): FakeClock {
  * What all that `finishSave` has driven in this process has brought about: a test whose seeds never
  * meet one of these shows nothing of it (`expectAllSeen`).
  */
-const seen = { preservedPages: 0, heldPages: 0, spilledBytes: 0, toEngine: 0, toThread: 0 }
+const seen = {
+  preservedPages: 0,
+  heldPages: 0,
+  spilledBytes: 0,
+  toEngine: 0,
+  toThread: 0,
+  moved: 0,
+}
 
 /** Asserts, behind all seeds of a file, that each part of the engine had its turn in them. */
 export function expectAllSeen(): void {
@@ -45,7 +52,19 @@ export interface SavingBench {
   readonly disk: FakeDisk
   readonly clock: FakeClock
   readonly runner: SteppedRunner
+  readonly keyspace: Keyspace
   readonly persistence: Persistence
+}
+
+/** What was given back to the system holds nothing any more, and nobody may count on zeros. */
+const release = (bytes: Uint8Array): boolean => bytes.fill(0xdb).length > 0
+
+/** Some steps of compaction, and some free pages for the system. */
+function compact({ keyspace, random }: SavingBench): void {
+  const { compaction, arena } = keyspace
+  if (!compaction.isRunning) compaction.begin(random.below(2) === 0 ? 1 : 0.5)
+  for (let i = random.below(20); i > 0 && compaction.step(); i--);
+  arena.pool.releasePages(random.below(64))
 }
 
 /** Gives the machine one core or two. */
@@ -63,6 +82,7 @@ export function finishSave(bench: SavingBench, scanner: ScannerName, change: () 
   for (let turn = 0; persistence.isSaving; turn++) {
     assert(turn < 1_000_000, 'a save comes to its end')
     change()
+    if (random.below(4) === 0) compact(bench)
     if (random.below(2) === 0) persistence.snapshots.assist()
     const steps = random.below(3)
     for (let i = 0; i < steps; i++) runner.step()
@@ -162,6 +182,7 @@ export class TestCut implements SavingBench {
       pageCapacity: PAGE_CAPACITY,
       hashSecret: new Uint32Array([seed, 7]),
       random: new Random(seed + 1),
+      release,
     })
     this.keyspace.advance(NOW_MS)
     this.disk.makeDirectory('/data')

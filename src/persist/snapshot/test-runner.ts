@@ -8,7 +8,7 @@
 import { assert, fail } from '../../base/assert.ts'
 import type { Disk } from '../../base/disk.ts'
 import type { FrameQueue } from '../../base/frame-queue.ts'
-import type { SegmentBuffer } from '../../memory/arena.ts'
+import type { SegmentBuffer } from '../../memory/segments.ts'
 import type { SegmentChange } from './scan-source.ts'
 import { SessionStep, type SnapshotJob, type SnapshotOutcome, SnapshotSession } from './session.ts'
 import { SnapshotEncoder, type SnapshotState } from './snapshot.ts'
