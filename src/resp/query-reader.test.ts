@@ -285,7 +285,7 @@ test('a big bulk is gathered in one buffer of its size', () => {
   // 64 MiB are copied once: some 30 ms. Copied again for each chunk it would be a minute.
   assert.ok(tookMs < 5000, `${tookMs} ms`)
   reader.keep()
-  assert.equal(reader.heldCapacity - 8 * 16, 0)
+  assert.ok(reader.heldCapacity < 1024, 'only room for the next arguments is left')
 })
 
 test('many arguments in small chunks cost linear work', () => {

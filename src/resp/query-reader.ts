@@ -66,6 +66,9 @@ export const BIG_BULK = 32 * 1024
 const STEP = 1024
 /** A held buffer above this is given back as soon as it is empty. */
 const KEPT_HELD_LENGTH = 4096
+/** What the objects of an incomplete command take besides its bytes, and a range of an argument. */
+const PARTIAL_BYTES = 400
+const BYTES_PER_RANGE = 8
 /** Offsets are u32. */
 const HELD_LENGTH_CAP = 0xffff0000
 
@@ -198,7 +201,7 @@ export class QueryReader {
 
   /** Bytes allocated for this connection's input. */
   get heldCapacity(): number {
-    return this.#held.length + (this.#partial === NO_ARGS ? 0 : this.#partial.starts.length * 8)
+    return this.#held.length + (this.#partial === NO_ARGS ? 0 : PARTIAL_BYTES + this.#rangeBytes)
   }
 
   /**
@@ -228,6 +231,10 @@ export class QueryReader {
   /** Whether a stopped turn (blocked client) has let too much pile up. */
   get isOverLimit(): boolean {
     return this.#heldLength > this.#queryLimit
+  }
+
+  get #rangeBytes(): number {
+    return this.#partial.starts.length * BYTES_PER_RANGE
   }
 
   get #queryLimit(): number {

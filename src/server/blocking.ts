@@ -78,6 +78,10 @@ export interface BlockingOptions {
 /** Timers cannot be set for longer than 2^31 ms; this is often enough to look. */
 const TIMER_MAX_MS = 3_600_000
 
+/** What a client that waits takes, and each key that only it waits for, as in connection.ts. */
+const WAITER_BYTES = 1400
+const LINE_BYTES = 600
+
 const NIL_ARRAY = latin1('*-1\r\n')
 const NIL_BULK = latin1('$-1\r\n')
 const NIL_RESP3 = latin1('_\r\n')
@@ -152,6 +156,7 @@ export class Blocking implements Blocker, KeyObserver {
     this.#waiters.set(client, waiter)
     client.isWaiting = true
     client.blockedBytes = copy.size
+    client.waitBytes = WAITER_BYTES + lines.length * LINE_BYTES
     this.#update()
     if (deadlineMs === 0) return
     this.#deadlines.add(waiter)
@@ -310,6 +315,7 @@ export class Blocking implements Blocker, KeyObserver {
     client.isBlocked = false
     client.isWaiting = false
     client.blockedBytes = 0
+    client.waitBytes = 0
     this.#update()
   }
 

@@ -6,8 +6,11 @@ import type { OpenTransaction } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Args } from '../resp/args.ts'
 
-/** A queued command besides the bytes of its arguments, measured by heap snapshots. */
-const COMMAND_BYTES = 400
+/**
+ * A queued command besides the bytes of its arguments: growth of the resident set by 8000 clients
+ * with 30 commands each.
+ */
+const COMMAND_BYTES = 900
 
 export interface QueuedCommand {
   readonly entry: CommandEntry
