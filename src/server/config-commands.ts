@@ -78,11 +78,13 @@ function resetstat(context: Context, _args: Args, reply: Reply): void {
   const { server, keyspace } = serverContext(context)
   server.statistics.reset()
   server.eviction.resetStatistics()
+  server.defrag.resetStatistics()
   server.dispatcher.resetStatistics()
   server.writeDelay.resetTotals()
   const { stats } = keyspace
   Object.assign(stats, { hits: 0, misses: 0, expired: 0, expiredFields: 0, timeCapReached: 0 })
   stats.staleShare = 0
+  keyspace.resetLazyFreed()
   reply.ok()
 }
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeDisk } from '../base/disk-fake.ts'
-import { Config } from './config.ts'
+import { Config, type ConfigName } from './config.ts'
 import { LiveSettings, reserveFor } from './persistence-settings.ts'
 import type { Server } from './server.ts'
 
@@ -53,4 +53,26 @@ test('CONFIG SET holds for what is read next, and auto follows the dataset', () 
   assert.equal(settings.stallTimeoutSeconds, 0)
   assert.equal(config.set([['snapshot-reserve', '1%']]), null)
   assert.equal(settings.reserveBytes, 100 * MIB)
+})
+
+test("ElastiCache's names count while snapshot-reserve is auto", () => {
+  const disk = new FakeDisk()
+  disk.makeDirectory('/data')
+  const config = new Config(disk, '/data')
+  const keyspace = { usedBytes: 1000 * MIB }
+  const settings = new LiveSettings({ config, keyspace } as unknown as Server)
+  const steps: [name: ConfigName, value: string, reserve: number][] = [
+    ['reserved-memory-percent', '25', 250 * MIB],
+    ['maxmemory', '2000mb', 500 * MIB],
+    ['reserved-memory', '100mb', 100 * MIB],
+    ['snapshot-reserve', '64mb', 64 * MIB],
+    ['snapshot-reserve', '10%', 100 * MIB],
+    ['reserved-memory', '0', 100 * MIB],
+    ['snapshot-reserve', 'auto', 500 * MIB],
+    ['reserved-memory-percent', '0', 32 * MIB],
+  ]
+  for (const [name, value, reserve] of steps) {
+    assert.equal(config.set([[name, value]]), null)
+    assert.equal(settings.reserveBytes, reserve, `${name} ${value}`)
+  }
 })

@@ -66,10 +66,15 @@ export class LiveSettings implements PersistenceSettings {
     return this.#server.config.values.snapshotMethod
   }
 
-  /** Bytes of `snapshot-reserve` for the dataset as it is now. */
+  /** Bytes of `snapshot-reserve` for the dataset as it is now, or of ElastiCache's names for it. */
   get reserveBytes(): number {
     const { config, keyspace } = this.#server
-    return reserveFor(config.values.snapshotReserve, keyspace.usedBytes)
+    const { snapshotReserve, reservedMemory, reservedMemoryPercent, maxmemory } = config.values
+    if (snapshotReserve !== 0) return reserveFor(snapshotReserve, keyspace.usedBytes)
+    if (reservedMemory > 0) return reservedMemory
+    if (reservedMemoryPercent === 0) return reserveFor(0, keyspace.usedBytes)
+    const whole = maxmemory > 0 ? maxmemory : keyspace.usedBytes
+    return Math.ceil((whole * reservedMemoryPercent) / PERCENT)
   }
 
   get stallTimeoutSeconds(): number {

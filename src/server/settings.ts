@@ -32,8 +32,12 @@ export function bindSettings(server: Server): void {
   apply(['lazyfree-lazy-user-del'], () => {
     server.limits.isUserDelLazy = values.lazyfreeLazyUserDel
   })
+  apply(['lazyfree-lazy-server-del'], () => {
+    server.keyspace.lazyFree.enter(values.lazyfreeLazyServerDel)
+  })
   apply(['lazyfree-lazy-expire'], () => {
     server.effects.isExpiryLazy = values.lazyfreeLazyExpire
+    server.keyspace.lazyFree.isExpiryLazy = values.lazyfreeLazyExpire
   })
   bindEncodings(server, apply)
   apply(['rdbcompression'], () => {
