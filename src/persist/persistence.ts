@@ -198,11 +198,6 @@ export class Persistence {
     return this.#isScheduled
   }
 
-  /** Whether the snapshot under way is the base of an append only file. */
-  get isRewriting(): boolean {
-    return this.#isRewriting
-  }
-
   /** Whether the snapshot under way goes to the RDB file. */
   get isFileSave(): boolean {
     return this.#saving?.isSave ?? false
@@ -569,8 +564,12 @@ interface BeginOptions {
   readonly method: SnapshotMethod | null
 }
 
-function requestOfStream({ queue, onCut, onEnd }: StreamRequest): SinkRequest {
-  return { sink: { kind: 'stream', queue }, onCut, onEnd }
+function requestOfStream(stream: StreamRequest): SinkRequest {
+  return {
+    sink: { kind: 'stream', queue: stream.queue },
+    onCut: () => stream.onCut(),
+    onEnd: (error) => stream.onEnd(error),
+  }
 }
 
 const ALREADY_SAVING = 'Background save already in progress'
