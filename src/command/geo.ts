@@ -76,7 +76,9 @@ function keepScores({ effects, db }: Context, args: Args, placed: PlacedMembers)
   const writer = effects.instead(db, ZADD_WORD, first + scores.length * 2)
   writeArguments(writer, args, 1, first)
   for (let i = 0; i < scores.length; i++) {
-    writer.bulkInteger(scores[i]!)
+    const score = scores[i]!
+    // At the easternmost meridian it may be above 2^53.
+    writer.bulkInteger(Number.isSafeInteger(score) ? score : BigInt(score))
     const member = first + i * TRIPLE + 2
     writeArguments(writer, args, member, member + 1)
   }

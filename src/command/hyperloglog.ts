@@ -199,7 +199,7 @@ export const hyperloglogCommands: readonly Command[] = [
   },
   {
     ...WRITE,
-    flags: Flag.ReadOnly,
+    flags: Flag.ReadOnly | Flag.MayReplicate,
     name: 'pfcount',
     arity: -2,
     keys: [1, -1, 1],

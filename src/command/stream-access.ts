@@ -196,6 +196,8 @@ export function keepPending(
   args: Args,
   { key, group, id }: GroupPlace & { readonly id: StreamId },
 ): void {
+  // A claim leads to the old owner last.
+  groups.openConsumerNumber(groups.consumerNumber)
   const writer = effects.instead(db, XCLAIM_WORD, 14)
   writeArguments(writer, args, key, key + 1)
   writeArguments(writer, args, group, group + 1)

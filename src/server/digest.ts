@@ -2,6 +2,8 @@
 // order, the encoding or the history. A key's digest is the SHA-1 of its parts; those of a database
 // or server are combined by exclusive or. Equal only between servers of this kind, as in Redis.
 //
+// What is not repeated elsewhere does not count: who loads an append-only file has the same digest.
+//
 // The elements of a value are taken from its payload, as DUMP writes it, so that one way through
 // all types and encodings serves both. Sets, hashes and sorted sets have no order here: their
 // elements are combined by exclusive or, too.
@@ -73,7 +75,7 @@ class DigestTarget implements RdbTarget, CollectionTarget {
   }
 
   onStream(): StreamTarget {
-    return new StreamParts({ onPart: (head, texts) => this.#add(head, texts) })
+    return new StreamParts({ onPart: (head, texts) => this.#add(commonHead(head), texts) })
   }
 
   onElement(element: ByteRange): void {
@@ -96,6 +98,16 @@ class DigestTarget implements RdbTarget, CollectionTarget {
     if (this.#isOrdered) this.digest = hash.update(this.digest).digest()
     else mix(this.digest, hash.digest())
   }
+}
+
+/**
+ * Of a part of a stream what a replica, or a loaded append-only file, has in common with its source:
+ * not when a consumer was last seen, nor how many entries a group has read.
+ */
+function commonHead(head: string): string {
+  const [word = '', lastId = ''] = head.split(' ')
+  if (word === 'consumer') return word
+  return word === 'group' ? `${word} ${lastId}` : head
 }
 
 function bytesOf({ bytes, start, length }: ByteRange): Uint8Array {
