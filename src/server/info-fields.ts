@@ -1,5 +1,5 @@
-// The fields of INFO that are facts of the moment: server, clients, stats, replication, cpu, cluster,
-// keyspace; memory is in info-memory.ts. Order is Redis 7.0's.
+// The fields of INFO that are facts of the moment: server, clients, stats, replication, cpu,
+// cluster, keyspace; memory is in info-memory.ts. Order is Redis 7.0's.
 
 import { arch, release, type } from 'node:os'
 import { assert } from '../base/assert.ts'
@@ -67,6 +67,7 @@ export function clientFields({ clients, config, tracking, blocking }: Server): F
 export function statsFields(server: Server): Field[] {
   const { statistics, keyspace, dispatcher, persistence, pubsub, tracking } = server
   const { links } = server.migrations
+  const { defrag } = server
   const { stats } = keyspace
   const cuts = persistence?.saveTotal ?? 0
   return [
@@ -102,9 +103,14 @@ export function statsFields(server: Server): Field[] {
     ['latest_fork_usec', persistence?.lastFreezeUs ?? 0],
     ['total_forks', cuts],
     ['migrate_cached_sockets', links.count],
-    ...zeros('slave_expires_tracked_keys', 'active_defrag_hits'),
-    ...zeros('active_defrag_misses', 'active_defrag_key_hits', 'active_defrag_key_misses'),
-    ...zeros('total_active_defrag_time', 'current_active_defrag_time'),
+    ...zeros('slave_expires_tracked_keys'),
+    // Everything that moves is a key's record.
+    ['active_defrag_hits', defrag.hits],
+    ['active_defrag_misses', defrag.misses],
+    ['active_defrag_key_hits', defrag.hits],
+    ['active_defrag_key_misses', defrag.misses],
+    ['total_active_defrag_time', defrag.totalMs],
+    ['current_active_defrag_time', defrag.currentMs],
     ['tracking_total_keys', tracking.keyCount],
     ['tracking_total_items', tracking.itemCount],
     ['tracking_total_prefixes', tracking.prefixCount],

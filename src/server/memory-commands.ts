@@ -9,7 +9,13 @@ import { type Args, word } from '../resp/args.ts'
 import { NOT_INTEGER, SYNTAX_ERROR } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
 import { diagnoseMemory } from './memory-doctor.ts'
-import { type MemoryFigures, memoryFigures, netBytes, percentOf, ratioOf } from './memory-figures.ts'
+import {
+  type MemoryFigures,
+  memoryFigures,
+  netBytes,
+  percentOf,
+  ratioOf,
+} from './memory-figures.ts'
 import { describeArena } from './memory-report.ts'
 import { serverContext } from './server.ts'
 

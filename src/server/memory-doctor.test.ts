@@ -1,5 +1,5 @@
 // Goal: MEMORY DOCTOR gives the advice that belongs to what it finds, and no other. Method: figures
-// of a server in order, in which one thing at a time is changed; files of the kernel on a fake disk.
+// of a server in order, in which one thing at a time is changed; the kernel's files on a fake disk.
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'

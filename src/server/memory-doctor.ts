@@ -33,7 +33,7 @@ const WASTE_MIN = 10 * MIB
 const PEAK_RATIO = 1.5
 const TOTAL_RATIO = 1.4
 const ALLOCATOR_RATIO = 1.1
-/** Code, V8 and the heaps of all threads take about 200 MiB whatever the data: only what is beyond is remarkable. */
+/** Code, V8 and the heaps of all threads: only what is beyond is remarkable. */
 const PROCESS_BYTES = 256 * MIB
 const CLIENT_BYTES_MEAN = 200 * KIB
 /** Free room that the data should leave below `maxmemory`, in parts of it, without eviction. */
@@ -103,8 +103,8 @@ function adviseFragmentation({ activeBytes, allocatedBytes, server }: Facts): st
     : 'CONFIG SET activedefrag yes brings them together; so does a restart.'
   const percent = Math.round((waste / activeBytes) * 100)
   return (
-    `Fragmentation: ${percent} % of the pages in use, ${humanBytes(waste)}, are free cells between ` +
-    `others. That is what many deletes and changes of length leave. ${cure}`
+    `Fragmentation: ${percent} % of the pages in use, ${humanBytes(waste)}, are free cells ` +
+    `between others. That is what many deletes and changes of length leave. ${cure}`
   )
 }
 
@@ -125,9 +125,9 @@ function adviseProcess({ rssBytes, residentBytes, usedBytes, server }: Facts): s
   const isLarge = ratioOf(rssBytes, usedBytes) > TOTAL_RATIO && beyond > WASTE_MIN
   if (!isLarge) return ''
   return (
-    `Process: it has ${humanBytes(rssBytes)}, of which ${humanBytes(residentBytes)} hold data and ` +
-    `${humanBytes(reserve)} are the snapshot reserve. The rest is more than code and heap usually ` +
-    'take: look at the buffers of clients (CLIENT LIST), at subscriptions and tracking.'
+    `Process: it has ${humanBytes(rssBytes)}, of which ${humanBytes(residentBytes)} hold data ` +
+    `and ${humanBytes(reserve)} are the snapshot reserve. The rest is more than code and heap ` +
+    'usually take: look at the buffers of clients (CLIENT LIST), at subscriptions and tracking.'
   )
 }
 
@@ -223,8 +223,8 @@ function adviseHugePages({ server }: Facts): string {
   const path = '/sys/kernel/mm/transparent_hugepage/enabled'
   if (!readIfAny(server.disk, path).includes('[always]')) return ''
   return (
-    'Huge pages: the system backs memory in pieces of 2 MiB where it can, so the process may have ' +
-    `more than it uses. Nothing here forks, so it costs no more than that; 'madvise' in ${path} ` +
+    'Huge pages: the system backs memory in pieces of 2 MiB where it can, so the process may ' +
+    `have more than it uses. Nothing here forks, so it costs no more than that; 'madvise' in ${path} ` +
     'ends it.'
   )
 }

@@ -1,5 +1,5 @@
-// The figures of memory, taken at one moment: what INFO memory, MEMORY STATS and MEMORY DOCTOR show,
-// so that they agree with each other. From the inside outwards, each contains the one before:
+// The figures of memory, taken at one moment: what INFO memory, MEMORY STATS and MEMORY DOCTOR
+// show, so that they agree with each other. From the inside outwards, each contains the one before:
 //
 //   dataset     live records with all that their values own
 //   allocated   dataset and index structures, as the arena counts them

@@ -26,19 +26,7 @@ export function bindSettings(server: Server): void {
   }
   const { values } = config
   bindClients(server, apply)
-  apply(['lazyfree-lazy-user-flush'], () => {
-    server.limits.isUserFlushLazy = values.lazyfreeLazyUserFlush
-  })
-  apply(['lazyfree-lazy-user-del'], () => {
-    server.limits.isUserDelLazy = values.lazyfreeLazyUserDel
-  })
-  apply(['lazyfree-lazy-server-del'], () => {
-    server.keyspace.lazyFree.enter(values.lazyfreeLazyServerDel)
-  })
-  apply(['lazyfree-lazy-expire'], () => {
-    server.effects.isExpiryLazy = values.lazyfreeLazyExpire
-    server.keyspace.lazyFree.isExpiryLazy = values.lazyfreeLazyExpire
-  })
+  bindLazyFree(server, apply)
   bindEncodings(server, apply)
   apply(['rdbcompression'], () => {
     server.limits.isRdbCompressed = values.rdbcompression
@@ -158,6 +146,24 @@ function bindEviction({ config, eviction, memory, log }: Server, apply: Applier)
     )
     eviction.look()
     return null
+  })
+}
+
+/** Who leaves the memory of large values to lazy free. */
+function bindLazyFree(server: Server, apply: Applier): void {
+  const { values } = server.config
+  apply(['lazyfree-lazy-user-flush'], () => {
+    server.limits.isUserFlushLazy = values.lazyfreeLazyUserFlush
+  })
+  apply(['lazyfree-lazy-user-del'], () => {
+    server.limits.isUserDelLazy = values.lazyfreeLazyUserDel
+  })
+  apply(['lazyfree-lazy-server-del'], () => {
+    server.keyspace.lazyFree.enter(values.lazyfreeLazyServerDel)
+  })
+  apply(['lazyfree-lazy-expire'], () => {
+    server.effects.isExpiryLazy = values.lazyfreeLazyExpire
+    server.keyspace.lazyFree.isExpiryLazy = values.lazyfreeLazyExpire
   })
 }
 

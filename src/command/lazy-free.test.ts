@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Harness } from '../command/harness.ts'
+import { Harness } from './harness.ts'
 
 /** A field that lies in a span of its own: freeing it counts as freeing a node does. */
 const FIELD = 'x'.repeat(9000)

@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Slice } from '../base/slice.ts'
-import { Harness } from '../command/harness.ts'
+import { keyBytes } from '../keyspace/value-bytes.ts'
 import { NULL } from '../memory/layout.ts'
 import { PageTable } from '../memory/page-table.ts'
-import { keyBytes } from './value-bytes.ts'
+import { Harness } from './harness.ts'
 
 /** What a key's place in the dict counts while there are few keys. */
 const DICT_SHARE = 16
