@@ -7,10 +7,11 @@
 // They end with 0 when all is well, else with 1.
 
 import { StoreError } from '../base/errors.ts'
+import { checkAof } from './check-aof.ts'
 import { checkRdb } from './check-rdb.ts'
 import { type CliContext, ExitCode, type Subcommand, UsageError } from './subcommand.ts'
 
-export const SUBCOMMANDS: readonly Subcommand[] = [checkRdb]
+export const SUBCOMMANDS: readonly Subcommand[] = [checkRdb, checkAof]
 
 const HELP_WORDS: readonly string[] = ['--help', '-h', 'help']
 const VERSION_WORDS: readonly string[] = ['--version', '-v']
