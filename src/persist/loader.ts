@@ -42,6 +42,8 @@ export interface LoadOptions {
   readonly limits?: EncodingLimits
   /** Hears of the first collections without elements. */
   readonly onEmptyKey?: (name: string) => void
+  /** Whether bytes may follow the end, as commands do in an append only file. */
+  readonly mayTrail?: boolean
   /** Keys that exist already are overwritten (DEBUG RELOAD MERGE); else they are an error. */
   readonly mayOverwrite: boolean
 }
@@ -84,6 +86,7 @@ export class RdbLoader implements RdbTarget {
       this.#reader.begin(this.#file, this, {
         checksum: options.checksum,
         databases: keyspace.databases.length,
+        mayTrail: options.mayTrail ?? false,
       })
     } catch (error) {
       this.close()

@@ -25,7 +25,7 @@ import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
-import { FrameQueue, type SharedFrameQueue } from '../base/frame-queue.ts'
+import { FrameQueue } from '../base/frame-queue.ts'
 import type { Log } from '../base/log.ts'
 import { machineMemory } from '../base/machine.ts'
 import type { MachineView } from '../base/machine-view.ts'
@@ -33,8 +33,14 @@ import type { EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Cut, CutFigures } from '../memory/cut.ts'
 import { PAGE_BYTES } from '../memory/layout.ts'
-import { RdbLoader } from './loader.ts'
+import { type LoadOptions, RdbLoader } from './loader.ts'
 import { FIELD_DEADLINE_VERSION, RDB_VERSION } from './rdb/rdb-format.ts'
+import {
+  type FileRequest,
+  requestOfStream,
+  type SinkRequest,
+  type StreamRequest,
+} from './sink-request.ts'
 import type { FileSinkOptions } from './snapshot/file-sink.ts'
 import type { SnapshotMethod } from './snapshot/method-choice.ts'
 import { ClockForm, type SnapshotPlan } from './snapshot/plan.ts'
@@ -104,26 +110,6 @@ interface Saving {
   readonly dirtyAtCut: number
 }
 
-/** Who is told of the snapshot that was asked for. */
-interface SinkRequest {
-  readonly sink: SinkPlan
-  /** The cut is open: what the sink gets is the keyspace at this instant. */
-  readonly onCut: () => void
-  /** How it ended; null: well. */
-  readonly onEnd: (error: string | null) => void
-}
-
-/** Somebody who wants the stream of a snapshot. */
-export interface StreamRequest extends Omit<SinkRequest, 'sink'> {
-  /** Takes the frames of StreamFrame (snapshot/sinks.ts). */
-  readonly queue: SharedFrameQueue
-}
-
-/** Somebody who wants a snapshot in a file of its own: the base of an append only file. */
-export interface FileRequest extends Omit<SinkRequest, 'sink'> {
-  readonly file: FileSinkOptions
-}
-
 /** What a background save is asked for with. */
 export interface SaveOptions {
   /** The method that BGSAVE names; null: none. */
@@ -139,6 +125,8 @@ const WATCH_MS = 1
 /** How often, and with what sleep between, SAVE looks for a thread that hangs in a write. */
 const THREAD_LOOKS = 1000
 const THREAD_LOOK_MS = 10
+/** Before all deadlines. */
+const NO_TIME = -1
 const WAIT_WORD = new Int32Array(new SharedArrayBuffer(4))
 
 export class Persistence {
@@ -351,15 +339,27 @@ export class Persistence {
   }
 
   /** Opens the RDB file for loading; null when there is none. Throws StoreError. */
-  openLoader(options: { readonly mayOverwrite: boolean }): RdbLoader | null {
-    const { disk, settings, keyspace, clock, limits, log } = this.#options
+  openLoader({ mayOverwrite }: { readonly mayOverwrite: boolean }): RdbLoader | null {
+    const { disk, settings, clock } = this.#options
     if (!disk.exists(settings.filePath)) return null
+    return this.#loaderOf(settings.filePath, { mayOverwrite, nowMs: clock.nowMs() })
+  }
+
+  /**
+   * Opens the RDB stream at the beginning of an append only file. Its keys are loaded even if their
+   * deadline has passed: what the log did with them comes behind it. Throws StoreError.
+   */
+  openPreamble(path: string): RdbLoader {
+    return this.#loaderOf(path, { mayOverwrite: false, nowMs: NO_TIME, mayTrail: true })
+  }
+
+  #loaderOf(path: string, options: PathOptions): RdbLoader {
+    const { disk, settings, keyspace, limits, log } = this.#options
     const { availableBytes } = machineMemory(disk)
-    return new RdbLoader(disk, settings.filePath, keyspace, {
+    return new RdbLoader(disk, path, keyspace, {
+      ...options,
       checksum: settings.checksum,
       memoryLimitBytes: availableBytes === 0 ? 0 : availableBytes + keyspace.usedBytes,
-      nowMs: clock.nowMs(),
-      mayOverwrite: options.mayOverwrite,
       onEmptyKey: (name) => log.notice(`skipping empty key: ${name}`),
       ...(limits && { limits }),
     })
@@ -557,19 +557,13 @@ export class Persistence {
   }
 }
 
+type PathOptions = Pick<LoadOptions, 'mayOverwrite' | 'nowMs' | 'mayTrail'>
+
 /** What a cut is opened for. */
 interface BeginOptions {
   readonly isSave?: boolean
   readonly rewrite: SinkRequest | null
   readonly method: SnapshotMethod | null
-}
-
-function requestOfStream(stream: StreamRequest): SinkRequest {
-  return {
-    sink: { kind: 'stream', queue: stream.queue },
-    onCut: () => stream.onCut(),
-    onEnd: (error) => stream.onEnd(error),
-  }
 }
 
 const ALREADY_SAVING = 'Background save already in progress'

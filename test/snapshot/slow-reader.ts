@@ -5,7 +5,7 @@
 // Owner: the test, one thread.
 
 import { FrameQueue, shareFrameQueue } from '../../src/base/frame-queue.ts'
-import type { StreamRequest } from '../../src/persist/persistence.ts'
+import type { StreamRequest } from '../../src/persist/sink-request.ts'
 import { StreamFrame } from '../../src/persist/snapshot/sinks.ts'
 import type { SteppedRunner } from '../../src/persist/snapshot/test-runner.ts'
 
