@@ -100,6 +100,7 @@ export class Eviction {
     const startUs = clock.monotonicUs()
     memory.refresh(startUs)
     const outcome = this.#free(startUs)
+    this.#server.propagation.endRemovals()
     if (latency.isOn) latency.add('eviction-cycle', (clock.monotonicUs() - startUs) / US_PER_MS)
     if (outcome === Outcome.Done) this.#noteWithin()
     else if (this.#exceededSinceUs === 0) this.#exceededSinceUs = startUs

@@ -2,7 +2,7 @@
 // wraps it; and running the stream again gives the same data. Method: an engine with a fake clock, a
 // sink that keeps what it gets as text, literal streams; rows of a table for each rule.
 
-import { deepEqual, equal } from 'node:assert/strict'
+import { deepEqual, equal, ok } from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
 import { Target } from '../command/effects.ts'
 import { type TestClient, TestServer } from './test-server.ts'
@@ -64,6 +64,24 @@ describe('units', () => {
     run('set a 1 px 10', 'set b 1 px 10')
     server.clock.advance(2000)
     deepEqual(sink.take().sort(), ['DEL a', 'DEL b'])
+  })
+
+  it('evicted keys go before the command that needs room, not wrapped', () => {
+    const { keyspace, config } = server.engine.server
+    client.send('config set maxmemory-policy allkeys-random maxmemory-samples 1\r\n')
+    const value = 'v'.repeat(1000)
+    for (let i = 0; i < 50; i++) client.send(`set k${i} ${value}\r\n`)
+    sink.take()
+    client.send(`config set maxmemory ${keyspace.usedBytes}\r\n`)
+    for (let i = 50; i < 60; i++) client.send(`set k${i} ${value}\r\n`)
+    const lines = sink.take().map((line) => line.split(' ').slice(0, 2).join(' '))
+    equal(lines.filter((line) => /^set k\d+$/.test(line)).length, 10)
+    ok(lines.some((line) => /^DEL k\d+$/.test(line)))
+    equal(lines.length, lines.filter((line) => /^(set|DEL) k/.test(line)).length)
+    equal(config.values.lazyfreeLazyEviction, false)
+    client.send('config set lazyfree-lazy-eviction yes\r\n')
+    const more = run(`set more ${value}`, `set last ${value}`)
+    ok(more.some((line) => /^UNLINK k/.test(line)))
   })
 
   it('SCAN does not wrap what it finds expired', () => {

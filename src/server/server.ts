@@ -197,6 +197,9 @@ export class Server implements Gates {
     this.memory = new MemoryLimit({ keyspace, clients: clients.memory, topicBytes })
     this.memory.notCounted.push(() => this.savingBytes)
     this.eviction = new Eviction(this)
+    this.eviction.onEvict = (db, key) => {
+      this.effects.noteRemoval(db, key, values.lazyfreeLazyEviction)
+    }
     this.defrag = defragOf(this)
     this.startedMs = this.clock.nowMs()
     this.peakMs = this.startedMs
