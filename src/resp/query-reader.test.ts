@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { latin1 } from '../base/bytes.ts'
 import { Args } from './args.ts'
-import { LINE_LENGTH_MAX, QueryReader, Read } from './query-reader.ts'
+import { HELD_BUFFERS, LINE_LENGTH_MAX, QueryReader, Read } from './query-reader.ts'
 
 const args = new Args()
 
@@ -319,4 +319,36 @@ test('the caller may not skip a step', () => {
   assert.throws(() => reader.feed(latin1(PING), 0, 4), /feed before keep/)
   assert.throws(() => reader.error, /no protocol error/)
   assert.throws(() => new QueryReader().feed(latin1(PING), 0, 100), /outside of bytes/)
+})
+
+test('readers share buffers one after the other, never at the same time', () => {
+  const size = 100_000
+  const readers = [new QueryReader(), new QueryReader(), new QueryReader()]
+  const fill = (i: number) => 0x61 + i
+  const headOf = latin1(`*1\r\n$${size}\r\n`)
+  for (let round = 0; round < 3; round++) {
+    for (const [i, reader] of readers.entries()) {
+      const begun = new Uint8Array(headOf.length + size / 2).fill(fill(i))
+      begun.set(headOf)
+      reader.feed(begun, 0, begun.length)
+      assert.equal(reader.next(args), Read.Incomplete)
+      reader.keep()
+      assert.ok(reader.heldBytes >= size / 2 && reader.heldBytes < size * 2)
+    }
+    for (const [i, reader] of readers.entries()) {
+      const rest = new Uint8Array(size / 2 + 2).fill(fill(i))
+      rest.set(latin1('\r\n'), size / 2)
+      reader.feed(rest, 0, rest.length)
+      assert.equal(reader.next(args), Read.Command)
+      const start = args.start(0)
+      const isOwn = args.bytes.subarray(start, start + size).every((byte) => byte === fill(i))
+      assert.ok(isOwn, `round ${round}, reader ${i}`)
+      reader.keep()
+      assert.ok(reader.heldBytes < 1024)
+    }
+    assert.ok(HELD_BUFFERS.bytes >= 3 * size)
+  }
+  HELD_BUFFERS.age()
+  HELD_BUFFERS.age()
+  assert.equal(HELD_BUFFERS.bytes, 0)
 })

@@ -8,11 +8,13 @@
 // - Parsing never starts over: what is known of an incomplete command stays in `#partial`, so work
 //   is linear in the bytes received, whatever the chunks.
 // - A bulk of BIG_BULK bytes or more gets a buffer of its size at once; its bytes are copied once.
+//   Such buffers are shared by all readers, one after the other (HELD_BUFFERS).
 // - Limits, error texts and their order are Redis 7.0's; so is the rule that a NUL hides the end of
 //   a line (strchr), and that the two bytes after a bulk are not looked at.
 // Invariant: between turns all unparsed bytes are in `#held[0, #heldLength)`.
 
 import { assert } from '../base/assert.ts'
+import { BufferPool } from '../base/buffer-pool.ts'
 import { EMPTY_BYTES, parseInteger } from '../base/bytes.ts'
 import { Args } from './args.ts'
 import { splitInline } from './inline.ts'
@@ -61,7 +63,7 @@ const MULTIBULK_MAX = 0x7fffffff
 const UNAUTHENTICATED_MULTIBULK_MAX = 10
 const UNAUTHENTICATED_BULK_MAX = 16384
 /** From here on a bulk gets a buffer of its own size. */
-export const BIG_BULK = 32 * 1024
+const BIG_BULK = 32 * 1024
 /** Bytes copied at a time to complete a held command. */
 const STEP = 1024
 /** A held buffer above this is given back as soon as it is empty. */
@@ -69,6 +71,12 @@ const KEPT_HELD_LENGTH = 4096
 /** What the objects of an incomplete command take besides its bytes, and a range of an argument. */
 const PARTIAL_BYTES = 400
 const BYTES_PER_RANGE = 8
+/** Buffers of large arguments, for all readers of the thread; `age` is for the cron. */
+export const HELD_BUFFERS = new BufferPool({
+  lengthMin: BIG_BULK,
+  lengthMax: 4 * 1024 * 1024,
+  bytesMax: 16 * 1024 * 1024,
+})
 /** Offsets are u32. */
 const HELD_LENGTH_CAP = 0xffff0000
 
@@ -117,6 +125,8 @@ export class QueryReader {
 
   #held: Uint8Array = EMPTY_BYTES
   #heldLength = 0
+  /** Bytes of the held buffer that are memory: behind them lies what was never written to. */
+  #touchedLength = 0
   #isHeld = false
   /** Arguments of an incomplete command, offsets from its start; in use while `#isPartial`. */
   #partial: Args = NO_ARGS
@@ -196,6 +206,7 @@ export class QueryReader {
   shrink(): void {
     if (this.#heldLength > 0 || this.#isPartial) return
     this.#held = EMPTY_BYTES
+    this.#touchedLength = 0
     this.#partial = NO_ARGS
   }
 
@@ -211,6 +222,15 @@ export class QueryReader {
   get queryLength(): number {
     if (!this.#isHeld) return this.#limit - this.#firstByte
     return this.#bulkLength >= BIG_BULK ? this.#heldLength - this.#at : this.#heldLength
+  }
+
+  /**
+   * Memory of this connection's input. Of the room for a large argument that was announced, only
+   * what bytes have arrived in: the rest is address space.
+   */
+  get heldBytes(): number {
+    const untouched = this.#held.length - this.#touchedLength
+    return this.heldCapacity - (untouched >= BIG_BULK ? untouched : 0)
   }
 
   /** Room behind the bytes held (`qbuf-free`). */
@@ -416,6 +436,7 @@ export class QueryReader {
     this.#reserve(Math.max(length, this.#wanted(parsed)))
     copy(this.#bytes, start, length, this.#held)
     this.#heldLength = length
+    this.#noteTouched()
     this.#bytes = this.#held
     this.#isHeld = true
     this.#commandStart = 0
@@ -445,6 +466,7 @@ export class QueryReader {
     const target = this.#held.subarray(this.#heldLength, needed)
     copy(this.#chunk, this.#chunkAt, length, target)
     this.#heldLength = needed
+    this.#noteTouched()
     this.#chunkAt += length
     this.#bytes = this.#held
     this.#limit = needed
@@ -481,16 +503,28 @@ export class QueryReader {
   #clearHeld(): void {
     this.#heldLength = 0
     this.#borrowed = 0
-    if (this.#held.length > KEPT_HELD_LENGTH) this.#held = EMPTY_BYTES
+    if (this.#held.length <= KEPT_HELD_LENGTH) return
+    // Whoever had the arguments of the command in it has returned.
+    HELD_BUFFERS.give(this.#held)
+    this.#held = EMPTY_BYTES
+    this.#touchedLength = 0
+  }
+
+  #noteTouched(): void {
+    if (this.#heldLength > this.#touchedLength) this.#touchedLength = this.#heldLength
   }
 
   /** Grows the held buffer to at least `capacity`: exactly the first time, then by half. */
   #reserve(capacity: number): void {
     if (capacity <= this.#held.length) return
     const grown = this.#heldLength === 0 ? 256 : this.#held.length * 1.5
-    const held = new Uint8Array(Math.max(capacity, Math.ceil(grown)))
+    const length = Math.max(capacity, Math.ceil(grown))
+    const kept = HELD_BUFFERS.take(length)
+    const held = kept ?? new Uint8Array(length)
     held.set(this.#held.subarray(0, this.#heldLength))
+    HELD_BUFFERS.give(this.#held)
     this.#held = held
+    this.#touchedLength = kept === null ? this.#heldLength : kept.length
   }
 }
 

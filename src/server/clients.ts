@@ -4,7 +4,7 @@
 import type { Log } from '../base/log.ts'
 import type { Socket } from '../base/socket.ts'
 import { WRITER_FLAGS } from '../command/table.ts'
-import type { ReaderLimits } from '../resp/query-reader.ts'
+import { HELD_BUFFERS, type ReaderLimits } from '../resp/query-reader.ts'
 import { DENIED, MAX_CLIENTS, type ReplyError } from '../resp/replies.ts'
 import { ClientMemory } from './client-memory.ts'
 import type { Config } from './config.ts'
@@ -23,6 +23,8 @@ export interface ClientsOptions {
 const CRON_CLIENTS_MIN = 5
 /** Seconds over which the largest buffers are remembered. */
 const PEAK_WINDOW_MS = 8000
+/** A buffer that nobody has needed for this long, or twice as long, goes. */
+const POOL_AGE_MS = 1000
 
 export class Clients {
   readonly readerLimits: ReaderLimits
@@ -39,6 +41,8 @@ export class Clients {
   #pauseUntilMs = 0
   #isPauseTotal = false
   #peakSinceMs = 0
+  /** When buffers that nobody needed were last dropped. */
+  #agedMs = 0
   #inputPeak = 0
   #inputPeakBefore = 0
   #outputPeak = 0
@@ -137,6 +141,10 @@ export class Clients {
   cron(nowMs: number, hz: number): void {
     const due = Math.max(CRON_CLIENTS_MIN, Math.ceil(this.#byId.size / hz))
     if (nowMs - this.#peakSinceMs > PEAK_WINDOW_MS) this.#turnPeaks(nowMs)
+    if (nowMs - this.#agedMs >= POOL_AGE_MS) {
+      this.#agedMs = nowMs
+      HELD_BUFFERS.age()
+    }
     for (let i = 0; i < Math.min(due, this.#byId.size); i++) {
       let next = this.#cursor.next()
       if (next.done) {
@@ -193,7 +201,7 @@ export class Clients {
       return
     }
     if (this.enforceOutputLimit(client, nowMs)) return
-    this.#inputPeak = Math.max(this.#inputPeak, client.reader.heldCapacity)
+    this.#inputPeak = Math.max(this.#inputPeak, client.reader.heldBytes)
     this.#outputPeak = Math.max(this.#outputPeak, client.socket.heldBytes)
     if (idleMs > 2000) client.reader.shrink()
     this.memory.update(client)

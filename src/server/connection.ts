@@ -18,7 +18,7 @@ import { Flag, type Session } from '../command/command.ts'
 import type { Caller } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
 import type { Args } from '../resp/args.ts'
-import { BIG_BULK, QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
+import { QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
 import { type ReplyError, replyError } from '../resp/replies.ts'
 import type { BufferLimit, BufferLimits } from './config-forms.ts'
 import { SubscriptionKind, type Subscriptions } from './subscriptions.ts'
@@ -213,7 +213,7 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
   get totalBytes(): number {
     const own = BASE_BYTES + this.name.length + this.#transactionBytes() + this.#modeBytes()
     const held = this.postponed === null ? 0 : this.postponed.allocatedBytes
-    const input = this.#inputBytes() + held + this.blockedBytes + this.waitBytes
+    const input = this.reader.heldBytes + held + this.blockedBytes + this.waitBytes
     return own + input + this.heldOutputBytes + this.socket.heldBytes
   }
 
@@ -275,15 +275,6 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
     const countOf = (kind: SubscriptionKind) => this.subscriptions?.of(kind).size ?? 0
     const { Channel, Pattern, Shard } = SubscriptionKind
     return `sub=${countOf(Channel)} psub=${countOf(Pattern)} ssub=${countOf(Shard)}`
-  }
-
-  /**
-   * Bytes of the input buffer. The room kept for a large argument that was announced is address
-   * space, not memory, until bytes arrive.
-   */
-  #inputBytes(): number {
-    const { heldCapacity, queryFree } = this.reader
-    return queryFree >= BIG_BULK ? heldCapacity - queryFree : heldCapacity
   }
 
   /** Shown where a library has told of itself: Redis 7.0 does not know these fields. */
