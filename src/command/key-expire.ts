@@ -7,7 +7,7 @@
 import { latin1 } from '../base/bytes.ts'
 import type { Slice } from '../base/slice.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
-import { NULL } from '../memory/layout.ts'
+import { NULL, type Ptr } from '../memory/layout.ts'
 import { type Args, word } from '../resp/args.ts'
 import { replyError } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
@@ -128,11 +128,19 @@ function changeDeadline(
     return Outcome.None
   }
   const isOver = deadlineMs <= nowMs && !context.isReplayed
-  if (isOver) db.remove(record)
+  if (isOver) removeOverdue(context, record)
   // A log may say what no client can: then the key is overdue.
   else db.setDeadline(record, Math.max(deadlineMs, 1))
   noteChange(context, key, isOver ? DEL : EXPIRE)
   return isOver ? Outcome.Deleted : Outcome.Set
+}
+
+/** Removes a key whose deadline was over when it was set, as lazily as one that expires. */
+function removeOverdue({ db, keyspace }: Context, record: Ptr): void {
+  const { lazyFree } = keyspace
+  const wasLazy = lazyFree.enter(lazyFree.isExpiryLazy)
+  db.remove(record)
+  lazyFree.enter(wasLazy)
 }
 
 function allows(conditions: number, oldMs: number, newMs: number): boolean {

@@ -1,6 +1,6 @@
-// INFO memory. Order is Redis 7.0's; fields of what does not exist here (scripts, functions, cluster
-// links) are there with 0. What is Tidemark's own begins with `tidemark_`, but for the reserve of
-// snapshots: it has the names under which exporters know memory that is set aside.
+// INFO memory. Order is Redis 7.0's; fields of what does not exist here (scripts, functions,
+// cluster links) are there with 0. What is Tidemark's own begins with `tidemark_`, but for the
+// reserve of snapshots: it has the names under which exporters know memory that is set aside.
 
 import { type Field, humanBytes } from './info-fields.ts'
 import {

@@ -224,8 +224,8 @@ function adviseHugePages({ server }: Facts): string {
   if (!readIfAny(server.disk, path).includes('[always]')) return ''
   return (
     'Huge pages: the system backs memory in pieces of 2 MiB where it can, so the process may ' +
-    `have more than it uses. Nothing here forks, so it costs no more than that; 'madvise' in ${path} ` +
-    'ends it.'
+    'have more than it uses. Nothing here forks, so it costs no more than that; ' +
+    `'madvise' in ${path} ends it.`
   )
 }
 
