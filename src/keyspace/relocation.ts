@@ -50,7 +50,7 @@ export class Relocation implements Mover {
       if (arena.pages.condemned[head] === 0) break
       if ((words[bitmap + (i >>> 5)]! & (1 << (i & 31))) === 0) continue
       const record = first + i * cellGranules
-      if (!ownsSettled(arena, record)) continue
+      if (!mayHandOver(arena, record)) continue
       database.relocate(record)
       moved++
     }
@@ -89,12 +89,12 @@ export function relocated(collections: Collections, record: Ptr): Ptr {
   return made
 }
 
-/** Whether an open cut has read what the record owns, so that a new owner takes no reserve. */
-function ownsSettled(arena: Arena, record: Ptr): boolean {
+/** Whether what the record owns gets a new owner without taking reserve of an open cut. */
+function mayHandOver(arena: Arena, record: Ptr): boolean {
   const words = wordsOf(arena, record)
   const at = wordOf(record)
   const flags = flagsOf(words[at + 1]!)
-  const isSettled = (span: Ptr) => arena.pages.state[span >>> PTR_PAGE_SHIFT] === arena.doneState
-  if ((flags & RecordFlag.KeyOut) !== 0 && !isSettled(words[at + keyRefWord(flags)]!)) return false
-  return (flags & RecordFlag.ValueOut) === 0 || isSettled(words[at + valueRefWord(flags)]!)
+  const isWritable = (span: Ptr) => arena.isWritable(span >>> PTR_PAGE_SHIFT)
+  if ((flags & RecordFlag.KeyOut) !== 0 && !isWritable(words[at + keyRefWord(flags)]!)) return false
+  return (flags & RecordFlag.ValueOut) === 0 || isWritable(words[at + valueRefWord(flags)]!)
 }

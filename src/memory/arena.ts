@@ -60,6 +60,8 @@ import {
 export interface Guard {
   /** Makes the run of `page` writable: preserves it, or waits until the scanner has read it. */
   touch(page: number): void
+  /** Whether `touch` of the run's first page takes nothing: it is read, or preserved already. */
+  isWritable(page: number): boolean
   /** Takes over the freeing of a run that the cut still needs; false when it does not. */
   hold(page: number, pageCount: number): boolean
   /** Called before `pageCount` pages are allocated; waits when held pages pass the reserve. */
@@ -160,6 +162,11 @@ export class Arena {
   /** Must be called before any byte of the cell, node or span page at `ptr` changes. */
   touch(ptr: Ptr): void {
     if (this.#state[ptr >>> PTR_PAGE_SHIFT] !== this.doneState) this.#touchGuarded(ptr)
+  }
+
+  /** Whether `touch` of the run that begins at `page` takes nothing of an open cut's reserve. */
+  isWritable(page: number): boolean {
+    return this.#state[page] === this.doneState || (this.#guard?.isWritable(page) ?? false)
   }
 
   /** `touch` for every page of a span's range of bytes, counted from the span's data. */

@@ -9,7 +9,8 @@
 // So every cell moves once at most, into the fullest slabs, and what clients allocate meanwhile
 // fills the slabs that stay. Who knows what a cell means, and everything that points to it, moves it
 // (`Mover`). Nodes, spans and tables are whole pages: they need no compaction, only PageReturn.
-// While a cut is open only slabs that it has read are condemned; to move others would take reserve.
+// While a cut is open only slabs that it has read, or preserved for somebody else's sake, are
+// condemned: to move others would take reserve.
 // Owner: the engine.
 
 import { assert } from '../base/assert.ts'
@@ -49,8 +50,8 @@ export class Compaction {
   /** Cells that were moved, and slabs that were emptied by it, since the start. */
   movedCells = 0
   freedSlabs = 0
-  /** Slabs that could not be emptied since the start. */
-  missedSlabs = 0
+  /** Cells that stayed in slabs that were to be emptied, since the start. */
+  missedCells = 0
   readonly #arena: Arena
   readonly #mover: Mover
   readonly #plans = new Map<number, Plan>()
@@ -143,8 +144,8 @@ export class Compaction {
   }
 
   #evacuate(): void {
-    const { pages, doneState } = this.#arena
-    const { condemned, state } = pages
+    const { pages } = this.#arena
+    const { condemned } = pages
     while (this.#next < this.#queued) {
       const head = this.#queue[this.#next]!
       // Clients may have emptied it, and its pages may be something else by now.
@@ -153,11 +154,11 @@ export class Compaction {
         continue
       }
       // A cut that was opened since has not read it yet: it stays.
-      if (state[head] === doneState) this.movedCells += this.#mover.evacuate(head)
+      if (this.#arena.isWritable(head)) this.movedCells += this.#mover.evacuate(head)
       this.#next++
       if (condemned[head] === 0) this.freedSlabs++
       else {
-        this.missedSlabs++
+        this.missedCells += pages.live[head]!
         this.#arena.pardon(head)
       }
       break
@@ -167,11 +168,11 @@ export class Compaction {
 
   /** Whether a slab starts here that has cells to move, and may be moved from. */
   #isSparse(page: number): boolean {
-    const { pages, doneState } = this.#arena
-    if (pages.kind[page] !== PageKind.Record || pages.state[page] !== doneState) return false
+    const { pages } = this.#arena
+    if (pages.kind[page] !== PageKind.Record) return false
     const count = pages.live[page]!
     if (count === 0 || count >= CLASS_CELL_COUNT[pages.sizeClass[page]!]!) return false
-    return this.#mover.isMovable(pages.space[page]!)
+    return this.#arena.isWritable(page) && this.#mover.isMovable(pages.space[page]!)
   }
 
   #lookLimit(): number {

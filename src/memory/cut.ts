@@ -336,6 +336,12 @@ export class Cut implements Guard {
     }
   }
 
+  isWritable(page: number): boolean {
+    const found = Atomics.load(this.#arena.pages.state, page)
+    const done = this.#arena.doneState
+    return found === (done | StateBits.Preserved) || found === (done | StateBits.Read)
+  }
+
   hold(page: number, pageCount: number): boolean {
     this.#arena.pages.prev[page] = 0
     if (this.hasEnded || this.#isSettled(page)) return false

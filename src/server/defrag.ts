@@ -10,7 +10,7 @@
 //                      is one of memory, not of a sum of cells.
 //
 // A pass works in slices of SLICE_US; what is free afterwards goes back by PageReturn. While a cut
-// is open only pages that it has read are emptied, and nothing at all while it uses half of what it
+// is open only pages that it has settled are emptied, and nothing at all while it uses half of what it
 // may (`isTight`). Owner: the engine.
 
 import type { Clock, Timer } from '../base/clock.ts'
@@ -35,7 +35,8 @@ export interface DefragSources {
   readonly settings: DefragSettings
   /** Bytes that the data may take by `maxmemory`, beside what else is counted; Infinity: any. */
   readonly dataLimitBytes: () => number
-  /** Pages that are only kept for an open cut. */
+  /** Whether a cut is open, and the pages that are only kept for it. */
+  readonly hasCut: () => boolean
   readonly heldPages: () => number
   /** Whether nothing may be moved: while loading, or while a cut uses much of its bound. */
   readonly isHeldBack: () => boolean
@@ -68,9 +69,15 @@ export class Defrag {
   currentMs = 0
   readonly #sources: DefragSources
   #timer: Timer | null = null
+  /** Since when there is reason to run, unix ms, and when that was looked at last; 0: none. */
+  #reasonMs = 0
   #lookedMs = 0
+  #hitsBefore = 0
+  #missesBefore = 0
   /** Pages in use when a pass began. */
   #pagesBefore = 0
+  /** Whether the last pass freed hardly anything. */
+  #isVain = false
   /** Free bytes in used pages up to which no pass is worth it; 0: any is. */
   #vainBytes = 0
 
@@ -78,31 +85,47 @@ export class Defrag {
     this.#sources = sources
   }
 
-  /** Records moved, and slabs that could not be emptied, since the start. */
+  /** Records that were moved, and that were to be and stayed, since the start or the last reset. */
   get hits(): number {
-    return this.#sources.keyspace.compaction.movedCells
+    return this.#sources.keyspace.compaction.movedCells - this.#hitsBefore
   }
 
   get misses(): number {
-    return this.#sources.keyspace.compaction.missedSlabs
+    return this.#sources.keyspace.compaction.missedCells - this.#missesBefore
+  }
+
+  /** Begins to count anew, as CONFIG RESETSTAT does. */
+  resetStatistics(): void {
+    this.#hitsBefore += this.hits
+    this.#missesBefore += this.misses
+    this.totalMs = 0
   }
 
   /** Looks at how things are; some times a second. */
   cron(nowMs: number): void {
-    const sinceMs = this.#lookedMs === 0 ? 0 : nowMs - this.#lookedMs
-    this.#lookedMs = nowMs
+    this.#count(nowMs)
     this.assistPages = this.#limitPages(LIMIT_SHARE)
     const percent = this.#wantedPercent()
     if (percent === 0) {
-      this.currentMs = 0
+      this.#reasonMs = 0
       this.#end()
       return
     }
-    this.totalMs += sinceMs
-    this.currentMs += sinceMs
+    if (this.#reasonMs === 0) this.#reasonMs = nowMs
     // As in Redis a pass gets faster, not slower, while it runs.
     this.runningPercent = Math.max(this.runningPercent, percent)
     if (this.#timer === null) this.#slice()
+  }
+
+  /** Counts the time since the last look, if there was reason to run then. */
+  #count(nowMs: number): void {
+    if (this.#reasonMs === 0) {
+      this.currentMs = 0
+      return
+    }
+    this.totalMs += nowMs - Math.max(this.#reasonMs, this.#lookedMs)
+    this.currentMs = nowMs - this.#reasonMs
+    this.#lookedMs = nowMs
   }
 
   stop(): void {
@@ -117,7 +140,10 @@ export class Defrag {
     const limitPages = this.#limitPages(LIMIT_SHARE)
     const endUs = clock.monotonicUs() + ASSIST_US
     const isDue = () => pool.pagesUsed - heldPages() > limitPages
-    if (!isHeldBack()) while (isDue() && clock.monotonicUs() < endUs && this.#step(1));
+    let isVain = isHeldBack()
+    while (!isVain && isDue() && clock.monotonicUs() < endUs) {
+      isVain = !this.#step(1) && this.#isVain
+    }
     // What is left goes later: held pages by themselves, others when there is something to empty.
     this.assistPages = isDue() ? pool.pagesUsed + LOOK_PAGES : limitPages
   }
@@ -179,8 +205,10 @@ export class Defrag {
       compaction.stop()
     }
     const { pagesUsed } = arena.pool
-    const isVain = this.#pagesBefore - pagesUsed < pagesUsed * VAIN_SHARE
-    this.#vainBytes = isVain ? this.#freeBytes + pagesUsed * PAGE_BYTES * VAIN_GROWTH : 0
+    this.#isVain = this.#pagesBefore - pagesUsed < pagesUsed * VAIN_SHARE
+    // What an open cut has not read may be emptied soon.
+    const isDense = this.#isVain && !this.#sources.hasCut()
+    this.#vainBytes = isDense ? this.#freeBytes + pagesUsed * PAGE_BYTES * VAIN_GROWTH : 0
     this.#end()
     return false
   }

@@ -28,6 +28,7 @@ import type { Persistence } from '../persist/persistence.ts'
 import type { ReplyError } from '../resp/replies.ts'
 import { MISCONF } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
+import type { Aof } from './aof.ts'
 import { Blocking } from './blocking.ts'
 import { Clients } from './clients.ts'
 import { CommandWatch } from './command-watch.ts'
@@ -146,6 +147,7 @@ export class Server implements Gates {
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
   persistence: Persistence | null = null
+  aof: Aof | null = null
   /** The load at the start, while it runs. */
   loading: LoadProgress | null = null
   readonly mode = 'standalone'
@@ -301,14 +303,16 @@ export class Server implements Gates {
   }
 
   makeRoom(): boolean {
-    const outcome = this.eviction.perform()
+    const { dispatcher } = this
+    const outcome = this.eviction.perform(dispatcher.startUs)
     // The time that this took is not the command's.
-    this.dispatcher.begin()
+    dispatcher.begin()
     return outcome !== Outcome.Failed
   }
 
   diskError(): ReplyError | null {
-    return this.persistence?.isWriteRefused ? MISCONF : null
+    if (this.persistence?.isWriteRefused) return MISCONF
+    return this.aof?.refusal ?? null
   }
 
   allowsProtected(_entry: CommandEntry, caller: Caller): boolean {
@@ -324,6 +328,7 @@ function defragOf(server: Server): Defrag {
     clock,
     settings: config.values,
     dataLimitBytes: () => memory.dataLimitBytes,
+    hasCut: () => server.persistence?.openCut != null,
     heldPages: () => server.persistence?.openCut?.figures.heldPages ?? 0,
     isHeldBack: () => server.isLoading || server.migrations.isRunning || writeDelay.isTight,
   })
