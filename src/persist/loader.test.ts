@@ -290,3 +290,40 @@ test('collections without elements are passed over, counted, and the first are n
   assert.equal(names[0], 'empty.1')
   assert.equal(names[9], 'more:3')
 })
+
+test('a file that needs more than the arena can grow to is refused, early if it says so', () => {
+  const small = () => new Keyspace({ databaseCount: 1, pageCapacity: 16384 })
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    writer.aux('used-mem', 200 * 1024 * 1024)
+    put(writer, 'k', 'v')
+  })
+  const keyspace = small()
+  assert.throws(() => load(disk, keyspace), {
+    code: 'OUT_OF_MEMORY',
+    message: /dump\.rdb: 200 MiB in memory .*, expected at most 64 MiB that one server can hold/,
+  })
+  assert.equal(keyspace.databases[0]!.size, 0)
+
+  fileOf(disk, (writer) => {
+    const value = 'x'.repeat(1024 * 1024)
+    for (let i = 0; i < 80; i++) put(writer, `k${i}`, value)
+  })
+  assert.throws(() => load(disk, small()), {
+    code: 'OUT_OF_MEMORY',
+    message:
+      /dump\.rdb: about \d+ MiB of data by byte \d+ of \d+, expected at most 64 MiB that one/,
+  })
+})
+
+test('a few large values are found not to fit as early as many small ones', () => {
+  const disk = new FakeDisk()
+  fileOf(disk, (writer) => {
+    for (let i = 0; i < 20; i++) put(writer, `k${i}`, 'x'.repeat(1024 * 1024))
+  })
+  const keyspace = newKeyspace()
+  assert.throws(() => load(disk, keyspace, { memoryLimitBytes: 4 * 1024 * 1024 }), {
+    code: 'OUT_OF_MEMORY',
+  })
+  assert.ok(keyspace.databases[0]!.size < 8, `${keyspace.databases[0]!.size} keys`)
+})

@@ -14,7 +14,8 @@ import { NO_DEADLINE } from '../keyspace/database.ts'
 import { defaultEncodingLimits, type EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Type } from '../keyspace/record.ts'
-import { NULL, type Ptr } from '../memory/layout.ts'
+import { ARENA_FULL } from '../memory/arena.ts'
+import { NULL, PAGE_BYTES, type Ptr } from '../memory/layout.ts'
 import { shownName } from './damage.ts'
 import { BuiltCollection, builderOf } from './rdb/built-collection.ts'
 import { Kernels } from './rdb/kernels.ts'
@@ -29,6 +30,9 @@ const BUFFER_BYTES = 1024 * 1024
 const NAME_LENGTH_MAX = 64
 /** So many keys without elements are named, as in Redis. */
 const EMPTY_NAMED_MAX = 10
+/** Where a limit comes from. */
+const MACHINE_LIMIT = 'of memory that is left on this machine'
+const ARENA_LIMIT = 'that one server can hold'
 /** A database is prepared for at most as many keys as its bytes in the file can hold. */
 const KEY_BYTES_MIN = 3
 
@@ -108,12 +112,13 @@ export class RdbLoader implements RdbTarget {
     assert(bytes > 0, 'a step reads something')
     try {
       const hasMore = this.#reader.step(bytes)
+      this.#checkFits()
       if (hasMore) return true
       this.#flush()
     } catch (error) {
       this.#bulk.discard()
       this.#collection.discard()
-      throw error
+      throw error === ARENA_FULL ? this.#full() : error
     }
     this.close()
     return false
@@ -134,12 +139,9 @@ export class RdbLoader implements RdbTarget {
     // Redis takes up to twice the memory for the same keys: only what cannot fit is refused here.
     const least = this.usedBytesAtSave / 2
     const { memoryLimitBytes } = this.#options
-    if (memoryLimitBytes === 0 || least <= memoryLimitBytes) return
-    throw new StoreError(
-      ErrorCode.OutOfMemory,
-      `${this.path}: ${inMib(this.usedBytesAtSave)} MiB in memory when it was saved, expected at ` +
-        `most ${inMib(memoryLimitBytes)} MiB, which is left on this machine`,
-    )
+    if (memoryLimitBytes > 0 && least > memoryLimitBytes) throw this.#tooLarge(memoryLimitBytes)
+    const capacityBytes = capacityOf(this.#keyspace)
+    if (least > capacityBytes) throw this.#tooLarge(capacityBytes, ARENA_LIMIT)
   }
 
   onDatabase(id: number): void {
@@ -263,6 +265,7 @@ export class RdbLoader implements RdbTarget {
     }
     assert(record !== NULL, 'a loaded key has a record')
     this.keysLoaded++
+    // Also in the midst of a step, which may be long.
     if ((this.keysLoaded & 0xfff) === 0) this.#checkFits()
   }
 
@@ -296,16 +299,35 @@ export class RdbLoader implements RdbTarget {
   #checkFits(): void {
     const { memoryLimitBytes } = this.#options
     if (memoryLimitBytes === 0 || this.#keyspace.usedBytes <= memoryLimitBytes) return
+    throw this.#outgrown(`at most ${inMib(memoryLimitBytes)} MiB ${MACHINE_LIMIT}`)
+  }
+
+  /** The arena has no place for what the file holds. */
+  #full(): StoreError {
+    return this.#outgrown(`at most ${inMib(capacityOf(this.#keyspace))} MiB ${ARENA_LIMIT}`)
+  }
+
+  #outgrown(expected: string): StoreError {
     const part = Math.max(this.loadedBytes / this.totalBytes, 1e-6)
-    const limit = inMib(memoryLimitBytes)
     const needed = inMib(this.#keyspace.usedBytes / part)
-    throw new StoreError(
+    const place = `by byte ${this.loadedBytes} of ${this.totalBytes}`
+    const text = `${this.path}: about ${needed} MiB of data ${place}, expected ${expected}`
+    return new StoreError(ErrorCode.OutOfMemory, text)
+  }
+
+  /** The file itself tells that it cannot fit. */
+  #tooLarge(limitBytes: number, what = MACHINE_LIMIT): StoreError {
+    return new StoreError(
       ErrorCode.OutOfMemory,
-      `${this.path}: about ${needed} MiB of data by byte ${this.loadedBytes} of ` +
-        `${this.totalBytes}, expected at most ${limit} MiB ` +
-        'of memory that is left on this machine',
+      `${this.path}: ${inMib(this.usedBytesAtSave)} MiB in memory when it was saved, expected at ` +
+        `most ${inMib(limitBytes)} MiB ${what}`,
     )
   }
+}
+
+/** Bytes that the arena may grow to. */
+function capacityOf({ arena }: Keyspace): number {
+  return arena.pages.capacity * PAGE_BYTES
 }
 
 function inMib(bytes: number): number {

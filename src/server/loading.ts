@@ -3,7 +3,9 @@
 // which nothing of the file may be served.
 
 import { ErrorCode, StoreError } from '../base/errors.ts'
+import { AofLoader } from '../persist/aof/aof-loader.ts'
 import type { RdbLoader } from '../persist/loader.ts'
+import { LoadReport } from './load-report.ts'
 import type { LoadProgress, Server } from './server.ts'
 
 /** Longest slice. */
@@ -16,7 +18,8 @@ const US_PER_SECOND = 1_000_000
 export class Loading implements LoadProgress {
   readonly #server: Server
   readonly #done: (error: StoreError | null) => void
-  #loader: RdbLoader | null = null
+  #loader: RdbLoader | AofLoader | null = null
+  readonly #report: LoadReport
   #startUs: number
   readonly startSeconds: number
 
@@ -24,6 +27,7 @@ export class Loading implements LoadProgress {
     this.#server = server
     this.#done = done
     this.#startUs = server.clock.monotonicUs()
+    this.#report = new LoadReport(server.clock, server.log)
     this.startSeconds = Math.floor(server.clock.nowMs() / 1000)
   }
 
@@ -49,10 +53,11 @@ export class Loading implements LoadProgress {
 
   /** Opens the file and loads the first slice. */
   start(): void {
-    const { persistence, keyspace, clock } = this.#server
+    const { persistence, aof, keyspace, clock } = this.#server
     this.#startUs = clock.monotonicUs()
     try {
-      this.#loader = persistence === null ? null : persistence.openLoader({ mayOverwrite: false })
+      if (aof?.isWanted) this.#loader = aof.openLoader()
+      else this.#loader = persistence?.openLoader({ mayOverwrite: false }) ?? null
     } catch (error) {
       return this.#fail(error)
     }
@@ -62,7 +67,7 @@ export class Loading implements LoadProgress {
   }
 
   /** Loads for a while; another slice follows, after what `key-load-delay` asks for. */
-  #slice(loader: RdbLoader): void {
+  #slice(loader: RdbLoader | AofLoader): void {
     const { clock, config } = this.#server
     const { keyLoadDelay, loadingProcessEventsIntervalBytes } = config.values
     const stepBytes = Math.min(loadingProcessEventsIntervalBytes, STEP_BYTES)
@@ -72,6 +77,7 @@ export class Loading implements LoadProgress {
       while (loader.step(stepBytes)) {
         const delayUs = Math.max(keyLoadDelay, 0) * (loader.keysLoaded - keysBefore)
         if (clock.monotonicUs() + delayUs < limitUs) continue
+        this.#report.tell(this, loader.keysLoaded)
         clock.after(delayUs / US_PER_MS, () => this.#slice(loader))
         return
       }
@@ -79,12 +85,23 @@ export class Loading implements LoadProgress {
       loader.close()
       return this.#fail(error)
     }
-    this.#finish(loader)
+    try {
+      this.#finish(loader)
+    } catch (error) {
+      return this.#fail(error)
+    }
+    this.#done(null)
   }
 
-  #finish(loader: RdbLoader): void {
-    const { persistence, keyspace, clock, log } = this.#server
+  #finish(loader: RdbLoader | AofLoader): void {
+    const { persistence, aof, keyspace, clock, log } = this.#server
     keyspace.isExpiryOn = true
+    if (loader instanceof AofLoader) {
+      loader.close()
+      keyspace.dirty = 0
+      aof?.log.openAtStart(loader.baseBytes)
+      return
+    }
     persistence?.noteLoaded(loader)
     const seconds = (clock.monotonicUs() - this.#startUs) / US_PER_SECOND
     const { keysLoaded, keysExpired, keysEmpty } = loader
@@ -93,7 +110,6 @@ export class Loading implements LoadProgress {
       `Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}${empty}.`,
     )
     log.notice(`DB loaded from disk: ${seconds.toFixed(3)} seconds`)
-    this.#done(null)
   }
 
   #fail(error: unknown): void {
