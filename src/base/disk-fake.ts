@@ -127,7 +127,7 @@ export class FakeDisk implements Disk {
   onWrite: (path: string, length: number) => void = () => undefined
   /** The same for a file's `sync`. */
   onSync: (path: string) => void = () => undefined
-  /** What is begun waits for `settle`; else it is done at once. */
+  /** What is begun waits for `proceed`; else it is done at once. */
   isDeferred = false
   /** Longest read that is answered at once. */
   readMaxBytes = Number.POSITIVE_INFINITY
@@ -140,7 +140,7 @@ export class FakeDisk implements Disk {
   #powerCutAt = Number.POSITIVE_INFINITY
   #isOff = false
   #generation = 0
-  /** What was begun and waits for `settle`. */
+  /** What was begun and waits for `proceed`. */
   #pending: (() => void)[] = []
 
   /** Operations so far: points at which `cutPowerAt` can be set. */
@@ -197,7 +197,7 @@ export class FakeDisk implements Disk {
   }
 
   /** Does the first `count` of what was begun, and what is begun by that, if there is room left. */
-  settle(count = Number.POSITIVE_INFINITY): void {
+  proceed(count = Number.POSITIVE_INFINITY): void {
     for (let i = 0; i < count && this.#pending.length > 0; i++) this.#pending.shift()?.()
   }
 

@@ -20,6 +20,7 @@ import { zsetCommands } from '../command/zset.ts'
 import { persistCommands } from '../persist/commands.ts'
 import { dumpCommands } from '../persist/dump.ts'
 import type { Persistence } from '../persist/persistence.ts'
+import { aofCommands } from './aof-commands.ts'
 import { clientCommands } from './client-commands.ts'
 import { commandCommands } from './command-commands.ts'
 import { configCommands } from './config-commands.ts'
@@ -69,6 +70,7 @@ export const allCommands: readonly (readonly Command[])[] = [
     isExecuting: (context) => serverContext(context).client.isExecuting,
   }),
   snapshotCommands,
+  aofCommands,
 ]
 
 /** The names of all commands, without subcommands. */

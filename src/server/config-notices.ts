@@ -1,7 +1,6 @@
 // Why directives have no effect here, or are refused. One text per subsystem: when the subsystem
 // is there, its constant and the rows that name it go.
 
-export const NO_AOF = 'there is no append only file yet; RDB snapshots are the only persistence'
 export const NO_REPLICATION = 'there is no replication yet'
 export const NO_CLUSTER = 'there is no cluster mode yet'
 export const NO_TLS = 'there is no TLS yet; put a TLS proxy in front of the server'

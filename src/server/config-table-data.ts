@@ -10,7 +10,6 @@
 import { savePoints } from './config-forms.ts'
 import {
   DEFRAG_BY_SLABS,
-  NO_AOF,
   NO_JEMALLOC,
   NO_LIST_COMPRESSION,
   NO_REHASH,
@@ -243,51 +242,50 @@ export const snapshotRows = {
 export const aofRows = {
   appendonly: boolean({
     default: false, mutable: true, deniedLoading: true,
-    refuse: (value) => (value ? NO_AOF : null),
     doc: 'Log every write, so that nothing is lost between snapshots.',
   }),
   appendfilename: text({
-    default: 'appendonly.aof', check: checkAofName, notice: NO_AOF,
+    default: 'appendonly.aof', check: checkAofName,
     doc: 'Beginning of the names of the append only files.',
   }),
   appenddirname: text({
-    default: 'appendonlydir', check: checkAofDirectory, notice: NO_AOF,
+    default: 'appendonlydir', check: checkAofDirectory,
     doc: 'Directory of the append only files, in `dir`.',
   }),
   appendfsync: words({
-    values: ['everysec', 'always', 'no'], default: 'everysec', mutable: true, notice: NO_AOF,
+    values: ['everysec', 'always', 'no'], default: 'everysec', mutable: true,
     doc: 'When the append only file is brought to disk.',
   }),
   'no-appendfsync-on-rewrite': boolean({
-    default: false, mutable: true, notice: NO_AOF,
+    default: false, mutable: true,
     doc: 'Do not bring it to disk while a save or rewrite runs.',
   }),
   'auto-aof-rewrite-percentage': integer({
-    default: 100, min: 0, max: INT_MAX, mutable: true, notice: NO_AOF,
+    default: 100, min: 0, max: INT_MAX, mutable: true,
     doc: 'Growth in percent at which the append only file is rewritten; 0 never.',
   }),
   'auto-aof-rewrite-min-size': bytes({
-    default: 64 * MIB, min: 0, max: I64_MAX, mutable: true, notice: NO_AOF,
+    default: 64 * MIB, min: 0, max: I64_MAX, mutable: true,
     doc: 'Size below which it is not rewritten.',
   }),
   'aof-load-truncated': boolean({
-    default: true, mutable: true, notice: NO_AOF,
+    default: true, mutable: true,
     doc: 'Load a file whose last command is cut off.',
   }),
   'aof-use-rdb-preamble': boolean({
-    default: true, mutable: true, notice: NO_AOF,
+    default: true, mutable: true,
     doc: 'Write the base of the append only file as RDB.',
   }),
   'aof-timestamp-enabled': boolean({
-    default: false, mutable: true, notice: NO_AOF,
+    default: false, mutable: true,
     doc: 'Write times into the append only file, for restoring a moment.',
   }),
   'aof-rewrite-incremental-fsync': boolean({
-    default: true, mutable: true, notice: NO_AOF,
+    default: true, mutable: true,
     doc: 'Bring the rewritten file to disk in small portions.',
   }),
   'aof-disable-auto-gc': boolean({
-    default: false, mutable: true, notice: NO_AOF,
+    default: false, mutable: true,
     doc: 'Keep files that are no longer part of the append only file.',
   }),
 } as const

@@ -101,6 +101,7 @@ export class Cron {
     server.tracking.limitKeys()
     if (server.tracking.hasBroadcasts) server.tracking.broadcast()
     server.persistence?.cron()
+    server.aof?.cron()
     server.writeDelay.look()
     this.#wantSnapshots()
     if (nowMs - this.#garbageMs >= MS_PER_SECOND) {

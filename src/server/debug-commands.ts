@@ -19,6 +19,7 @@ import {
   replyError,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
+import { loadAof } from './aof-commands.ts'
 import { wrongUse } from './client-commands.ts'
 import { encodeText, parseBytes } from './config-text.ts'
 import { replyExample } from './debug-protocol.ts'
@@ -254,6 +255,13 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     help: [
       'QUICKLIST-PACKED-THRESHOLD <size>',
       '    Lists keep elements of this length and more apart (0: the default, which is the most).',
+    ],
+  },
+  loadaof: {
+    least: 2, most: 2, run: loadAof,
+    help: [
+      'LOADAOF',
+      '    Flush the AOF buffers on disk and reload the AOF in memory.',
     ],
   },
   reload: {

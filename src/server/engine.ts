@@ -14,6 +14,8 @@ import { CommandTable } from '../command/table.ts'
 import { damageLine } from '../persist/damage.ts'
 import { Persistence } from '../persist/persistence.ts'
 import type { SnapshotRunner } from '../persist/snapshot/snapshot-port.ts'
+import { Aof } from './aof.ts'
+import { AofGate } from './aof-gate.ts'
 import type { Clients } from './clients.ts'
 import { allCommands } from './commands.ts'
 import type { Connection, Host } from './connection.ts'
@@ -70,7 +72,8 @@ export class Engine implements Host {
     this.server = server
     this.clock = options.clock
     this.#clients = server.clients
-    const { transport, mailbox } = options
+    const { mailbox } = options
+    const transport = new AofGate(options.transport)
     const { config, log, disk } = server
     const closeSockets = () => this.#closeSockets(transport)
     this.shutdown = new Shutdown(server, { mailbox, closeSockets })
@@ -97,6 +100,7 @@ export class Engine implements Host {
       },
     })
     server.persistence = persistenceOf(server, options)
+    server.aof = aofOf(server, { gate: transport, turn: this.#turn, ...options })
     this.#loading = new Loading(server, (error) => this.#onLoaded(error))
     bindSettings(server)
   }
@@ -192,6 +196,19 @@ export class Engine implements Host {
   #fail(): void {
     this.server.send({ kind: 'exit', code: 1, isGraceful: false })
   }
+}
+
+/** What the append only file needs of the engine. */
+interface AofSurroundings {
+  readonly gate: AofGate
+  readonly turn: Turn
+  readonly processId: number
+}
+
+function aofOf(server: Server, { gate, turn, processId }: AofSurroundings): Aof | null {
+  const { persistence } = server
+  if (persistence === null) return null
+  return new Aof({ server, persistence, gate, processId, replayer: () => turn.replay })
 }
 
 function persistenceOf(server: Server, options: EngineOptions): Persistence | null {

@@ -35,9 +35,10 @@ export function persistenceFields(server: Server): Field[] {
     ['rdb_last_cow_size', persistence?.lastReservePeakBytes ?? 0],
     ['rdb_last_load_keys_expired', persistence?.expiredKeysAtLoad ?? 0],
     ['rdb_last_load_keys_loaded', persistence?.loadedKeys ?? 0],
-    ...aofFields(),
+    ...aofFields(server),
     ['module_fork_in_progress', 0],
     ['module_fork_last_cow_size', 0],
+    ...aofSizeFields(server),
     ...loadingFields(server),
     ['rdb_last_bgsave_error', oneLine(persistence?.lastError ?? '')],
     ['rdb_current_bgsave_type', save === null ? 'none' : 'forkless'],
@@ -119,19 +120,35 @@ function percentilesOf(figures: DelayFigures): string {
   )
 }
 
-/** There is no append only file. */
-function aofFields(): Field[] {
+/** The append only file. */
+function aofFields({ aof }: Server): Field[] {
+  const log = aof?.log ?? null
+  const isWriteOk = log === null || log.writer.failure === ''
   return [
-    ['aof_enabled', 0],
-    ['aof_rewrite_in_progress', 0],
-    ['aof_rewrite_scheduled', 0],
-    ['aof_last_rewrite_time_sec', -1],
-    ['aof_current_rewrite_time_sec', -1],
-    ['aof_last_bgrewrite_status', 'ok'],
-    ['aof_rewrites', 0],
-    ['aof_rewrites_consecutive_failures', 0],
-    ['aof_last_write_status', 'ok'],
-    ['aof_last_cow_size', 0],
+    ['aof_enabled', log === null || log.state === 'off' ? 0 : 1],
+    ['aof_rewrite_in_progress', log?.isRewriting ? 1 : 0],
+    ['aof_rewrite_scheduled', log?.isScheduled ? 1 : 0],
+    ['aof_last_rewrite_time_sec', log?.lastRewriteSeconds ?? -1],
+    ['aof_current_rewrite_time_sec', log?.rewriteSeconds ?? -1],
+    ['aof_last_bgrewrite_status', log === null || log.isLastRewriteOk ? 'ok' : 'err'],
+    ['aof_rewrites', log?.rewriteCount ?? 0],
+    ['aof_rewrites_consecutive_failures', log?.rewriteFailures ?? 0],
+    ['aof_last_write_status', isWriteOk ? 'ok' : 'err'],
+    ['aof_last_cow_size', log?.lastReservePeakBytes ?? 0],
+  ]
+}
+
+/** What is shown of the append only file only while there is one. */
+function aofSizeFields({ aof }: Server): Field[] {
+  if (aof === null || aof.log.state === 'off') return []
+  const { log } = aof
+  return [
+    ['aof_current_size', log.currentBytes],
+    ['aof_base_size', log.baseBytes],
+    ['aof_pending_rewrite', log.isScheduled ? 1 : 0],
+    ['aof_buffer_length', log.writer.bufferedBytes],
+    ['aof_pending_bio_fsync', log.writer.pendingSyncs],
+    ['aof_delayed_fsync', log.writer.delayedSyncs],
   ]
 }
 

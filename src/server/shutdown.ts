@@ -51,6 +51,13 @@ export class Shutdown {
     const isOrdered = options.isSaveForced || (hasSavePoints && !options.isSaveForbidden)
     // Half a dataset must not replace a whole one.
     const isSaveWanted = isOrdered && !isLoading
+    if (!this.#endLog(options)) {
+      this.#log.warning(
+        'Errors trying to shut down the server. Check the logs for more information.',
+      )
+      send({ kind: 'staying' })
+      return false
+    }
     persistence?.abort()
     if (persistence !== null && isSaveWanted && !this.#save(persistence, options)) {
       this.#log.warning(
@@ -71,6 +78,22 @@ export class Shutdown {
     this.#log.notice('Shutdown manually aborted.')
     this.#server.send({ kind: 'staying' })
     return true
+  }
+
+  /** Brings the log to disk; whether the server may end as far as that is concerned. */
+  #endLog({ isForced }: ShutdownOptions): boolean {
+    const { aof } = this.#server
+    if (aof === null || aof.log.state === 'off') return true
+    const { log } = aof
+    if (log.isRewriting && log.state === 'waiting') {
+      // Without its base the log is worth nothing.
+      this.#log.warning(`Writing initial AOF${isForced ? '. Exit anyway.' : ", can't exit."}`)
+      if (!isForced) return false
+    }
+    if (log.isRewriting) this.#log.warning('There is a child rewriting the AOF. Killing it!')
+    log.abandon()
+    this.#log.notice('Calling fsync() on the AOF file.')
+    return log.flush() || isForced
   }
 
   /** Whether the server may end now. */

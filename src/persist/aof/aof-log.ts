@@ -65,6 +65,7 @@ export interface AofSettings extends WriterSettings {
 /** What makes bases; `Persistence` is one. */
 export interface BaseMaker {
   readonly isSaving: boolean
+  readonly lastReservePeakBytes: number
   startRewrite(request: FileRequest): string | null
   rewriteNow(file: FileSinkOptions): string | null
   abortRewrite(): void
@@ -112,6 +113,8 @@ export class AofLog {
   isLastRewriteOk = true
   lastRewriteSeconds = -1
   rewriteCount = 0
+  /** Most of the reserve that the last rewrite has used. */
+  lastReservePeakBytes = 0
   /** Size at the last rewrite, or of the base at the start. */
   baseBytes = 0
   readonly #options: AofLogOptions
@@ -391,6 +394,7 @@ export class AofLog {
   #noteBase(rewrite: Rewrite): void {
     if (rewrite.isAbandoned) return
     rewrite.stage = 'committing'
+    this.lastReservePeakBytes = this.#options.bases.lastReservePeakBytes
     const { first, isTemporary, base } = rewrite
     const { directory } = this
     const change = (manifest: Manifest) => {

@@ -97,14 +97,14 @@ test('while a write is on its way, what comes gathers for the next', () => {
     bench.turn()
   }
   assert.equal(disk.pendingCount, 1)
-  disk.settle(1)
+  disk.proceed(1)
   assert.equal(writer.written, first)
   assert.equal(writer.settled, 0)
   // The sync of the first beside the write of the rest; then one sync for all of that.
   assert.equal(disk.pendingCount, 2)
-  disk.settle(1)
+  disk.proceed(1)
   assert.equal(writer.settled, first)
-  disk.settle()
+  disk.proceed()
   assert.equal(writer.settled, bench.text.length)
   assert.equal(bench.live, bench.text)
 })
@@ -202,7 +202,7 @@ test('a write that hangs for two seconds is counted, once', () => {
   bench.wait(3000)
   assert.equal(bench.writer.delayedSyncs, 1)
   assert.ok(bench.writer.waitingMs >= 4800)
-  bench.disk.settle()
+  bench.disk.proceed()
   assert.equal(bench.writer.waitingMs, 0)
 })
 
@@ -218,7 +218,7 @@ test('after a switch the old file gets its own, is synced and closed, in every o
       bench.append('new;')
       for (let i = 0; i < 20; i++) {
         bench.wait(500)
-        bench.disk.settle(1)
+        bench.disk.proceed(1)
       }
       assert.equal(Buffer.from(bench.disk.contents(A)!).toString(), 'old;old too;')
       assert.equal(Buffer.from(bench.disk.contents(B)!).toString(), 'new;')
@@ -241,7 +241,7 @@ test('flushNow writes also what hangs on its way, which then does no harm', () =
   assert.equal(writer.synced, bench.text.length)
   bench.append()
   bench.turn()
-  disk.settle()
+  disk.proceed()
   assert.equal(bench.live, bench.text)
 })
 
@@ -280,7 +280,7 @@ test('power is cut at each operation: what was settled with always is there', ()
       for (let i = 0; i < 20; i++) {
         bench.append()
         bench.turn()
-        disk.settle(random.below(3))
+        disk.proceed(random.below(3))
         settled = bench.writer.settled
       }
     } catch (error) {
