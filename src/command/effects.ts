@@ -18,7 +18,7 @@
 // Source: the behaviour of redis-server 7.0.
 
 import { assert } from '../base/assert.ts'
-import { EMPTY_BYTES, latin1 } from '../base/bytes.ts'
+import { EMPTY_BYTES, integerLength, latin1 } from '../base/bytes.ts'
 import type { Slice } from '../base/slice.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { Args } from '../resp/args.ts'
@@ -50,6 +50,9 @@ const KEPT_COUNT = 1024
 const DEL = latin1('DEL')
 const UNLINK = latin1('UNLINK')
 const HDEL = latin1('HDEL')
+const DOLLAR = 0x24
+const CR = 0x0d
+const LF = 0x0a
 
 export class Effects implements Unit {
   /** Whether anybody wants to know. */
@@ -134,9 +137,11 @@ export class Effects implements Unit {
     this.#forced = Target.None
     if (!isWanted) return
     const { bytes, count } = args
-    const name = this.#open(database, target)
-    name.array(count)
-    for (let i = 0; i < count; i++) name.bulk(bytes, args.start(i), args.length(i))
+    const writer = this.#open(database, target)
+    writer.array(count)
+    const start = wireStart(args)
+    if (start < 0) return writeArguments(writer, args, 0, count)
+    writer.raw(bytes, start, args.start(count - 1) + args.length(count - 1) + 2 - start)
   }
 
   /** Hands over the unit, if anything is in it. `isAtomic` is false for a batch of removals. */
@@ -192,6 +197,33 @@ export function keepDeletion({ effects, db }: Caller, key: Slice, isLazy: boolea
 interface Caller {
   readonly effects: Effects
   readonly db: Database
+}
+
+/**
+ * Where the arguments begin as they came by the wire, one bulk behind the other up to the last line
+ * end, so that they can be copied as they are; -1 if they do not lie like that: those of an inline
+ * command, of one that was queued, or with other bytes where line ends should be.
+ */
+function wireStart({ bytes, starts, lengths, count }: Args): number {
+  let limit = -1
+  for (let i = 0; i < count; i++) {
+    const length = lengths[i]!
+    const start = starts[i]!
+    const head = start - headerLength(length)
+    if (head < 0 || (i > 0 && head !== limit)) return -1
+    limit = start + length + 2
+    if (limit > bytes.length || bytes[head]! !== DOLLAR) return -1
+    // Readers of queries do not look at each line end.
+    if (bytes[start - 2]! !== CR || bytes[start - 1]! !== LF) return -1
+    if (bytes[limit - 2]! !== CR || bytes[limit - 1]! !== LF) return -1
+  }
+  return starts[0]! - headerLength(lengths[0]!)
+}
+
+/** Bytes of the line that stands before a bulk: `$`, the length, CR LF. */
+function headerLength(length: number): number {
+  if (length < 10) return 4
+  return length < 100 ? 5 : 3 + integerLength(length)
 }
 
 /** Writes the arguments from `from` to before `limit` into a command of `Effects.instead`. */

@@ -48,6 +48,28 @@ describe('units', () => {
     equal(sink.unitCount, 2)
   })
 
+  it('words are kept well-formed, however they came', () => {
+    const value = 'v'.repeat(12_345)
+    const wires = [
+      '*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb\r\n',
+      `*3\r\n$3\r\nSET\r\n$1\r\na\r\n$12345\r\n${value}\r\n`,
+      '*3\r\n$3\r\nSETxy$1\r\na\r\n$1\r\nb\r\n',
+      '*3\r\n$3\r\nSET\r\n$1\r\naxy$1\r\nb\r\n',
+      '*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nbxy',
+      '*3\r\n$3\r\nSET\r\n$1\rxa\r\n$1\r\nb\r\n',
+      'SET  a  "b"\r\n',
+      ' SET\ta b \r\n',
+    ]
+    for (const wire of wires) {
+      client.send(wire)
+      const stream = sink.take().filter((line) => line !== 'SELECT 0')
+      deepEqual(stream, [wire.includes(value) ? `SET a ${value}` : 'SET a b'], wire.slice(0, 60))
+    }
+    // In pieces, so that the words are put together elsewhere.
+    for (const byte of wires[0]!) client.send(byte)
+    deepEqual(sink.take(), ['SET a b'])
+  })
+
   it('a discarded transaction is none', () => {
     deepEqual(run('multi', 'set a 1', 'discard', 'multi', 'set a 1', 'bad', 'exec'), [])
   })
