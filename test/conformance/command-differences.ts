@@ -21,7 +21,6 @@ const MISSING_BY_SUBJECT: Readonly<Record<string, string>> = {
     'function|restore function|stats script script|debug script|exists script|flush ' +
     'script|help script|kill script|load',
   replication: 'failover psync replconf replicaof role slaveof sync',
-  'memory reports': 'memory|doctor memory|malloc-stats memory|purge memory|stats',
   'modules: native code for another server, never':
     'module module|help module|list module|load module|loadex module|unload',
 }
