@@ -161,9 +161,10 @@ export class Clients {
   outputLimitOf(client: Connection): BufferLimit {
     const { clientOutputBufferLimit, replBacklogSize } = this.#config.values
     const limit = clientOutputBufferLimit[client.className]
-    if (!client.isReplica || limit.hardBytes === 0) return limit
+    const { hardBytes } = limit
+    if (!client.isReplica || hardBytes === 0 || hardBytes >= replBacklogSize) return limit
     // What a partial resync may send at once must not end the replica that asked for it.
-    return { ...limit, hardBytes: Math.max(limit.hardBytes, replBacklogSize) }
+    return { ...limit, hardBytes: replBacklogSize }
   }
 
   /** Closes a client whose unread replies exceed its limit; true when it did. */
