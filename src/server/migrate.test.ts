@@ -2,10 +2,11 @@
 // meanwhile, and every way that a target can fail ends with Redis's answer in time. Method: two
 // engines on a connection in memory, or an engine and a target that misbehaves.
 
-import { equal, match, ok } from 'node:assert/strict'
+import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Socket, SocketHandler } from '../base/socket.ts'
 import { type PipeEnd, type TestClient, TestServer } from './test-server.ts'
+import { TestSink } from './test-sink.ts'
 
 const PORT = 7000
 const OK = '+OK\r\n'
@@ -97,6 +98,17 @@ test('of several keys those go that are there, and those are removed that arrive
   equal(ask('MGET', 'a', 'b', 'c'), '*3\r\n$1\r\n1\r\n$4\r\nbusy\r\n$1\r\n3\r\n')
   const error = '-ERR When using MIGRATE KEYS option, the key argument must be set to the empty '
   equal(migrate('k', '0', '1000', 'KEYS', 'a'), `${error}string\r\n`)
+})
+
+test('what has moved is repeated elsewhere as removed, when it is', () => {
+  const { source, client, migrate } = pair()
+  const sink = new TestSink()
+  source.engine.server.propagation.attach(sink)
+  client.call('MSET', 'a', '1', 'b', '2', 'c', '3')
+  equal(migrate('', '0', '1000', 'COPY', 'KEYS', 'a'), OK)
+  equal(migrate('', '0', '1000', 'REPLACE', 'KEYS', 'a', 'none', 'c'), OK)
+  client.call('INCR', 'b')
+  deepEqual(sink.take(), ['SELECT 0', 'MSET a 1 b 2 c 3', 'DEL a c', 'INCR b'])
 })
 
 test('a password is given, and a wrong one leaves all keys', () => {
