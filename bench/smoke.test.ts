@@ -48,6 +48,7 @@ const NAMES = [
   'snapshot-cut',
   'snapshot-large',
   'save-load',
+  'load',
   'types-cpu',
   'types-memory',
   'types-growth',
