@@ -29,6 +29,7 @@ import {
 } from './lib/result.ts'
 import { plainTable } from './lib/table.ts'
 import { VARIANTS } from './lib/variants.ts'
+import { load } from './load.ts'
 import { memory } from './memory.ts'
 import { renderDocs } from './render.ts'
 import { saveLoad } from './save-load.ts'
@@ -59,6 +60,7 @@ const BENCHES: readonly Bench[] = [
   snapshotCut,
   snapshotLarge,
   saveLoad,
+  load,
   typesCpu,
   typesMemory,
   typesGrowth,
