@@ -1,7 +1,7 @@
 // The geo family: GEOADD, GEODIST, GEOHASH, GEOPOS, and the rows of all commands on places. Front
 // door of geo-search.ts (GEOSEARCH, GEORADIUS), geo-shape.ts (what lies where), geohash.ts (places
-// as scores). A place is a member of a sorted set whose score is its geohash, and GEOADD is repeated
-// elsewhere as the ZADD that it is.
+// as scores). A place is a member of a sorted set whose score is its geohash, and GEOADD is
+// repeated elsewhere as the ZADD that it is.
 
 import { latin1 } from '../base/bytes.ts'
 import { scratchSlice } from '../base/slice.ts'

@@ -3,8 +3,9 @@
 //
 // A deadline that is not in the future deletes the field at once. In the conditions GT and LT a
 // field without deadline counts as one that lives for ever. Whoever repeats these commands is told
-// of the fields that they have changed, with the deadline in unix ms (HPEXPIREAT, HDEL). Source: the documentation of the
-// commands and of keyspace notifications; what Redis 7.0 cannot answer no test compares.
+// of the fields that they have changed, with the deadline in unix ms (HPEXPIREAT, HDEL).
+// Source: the documentation of the commands and of keyspace notifications; what Redis 7.0 cannot
+// answer no test compares.
 
 import { latin1 } from '../base/bytes.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'

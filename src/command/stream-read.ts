@@ -2,8 +2,8 @@
 //
 // XREADGROUP with the ID `>` delivers what the group has not seen and notes it as pending; with any
 // other ID it tells a consumer its own history, and never waits; whoever repeats it is told of the
-// entries that were delivered, not of a history that was read again. XREAD that waits puts what `$` and
-// `+` stood for into the arguments that are run again. Without COUNT a command that has waited
+// entries that were delivered, not of a history that was read again. XREAD that waits puts what `$`
+// and `+` stood for into the arguments that are run again. Without COUNT a command that has waited
 // takes 1000 entries at most, as in Redis.
 
 import { addI64 } from '../base/i64.ts'

@@ -46,7 +46,10 @@ export class FieldExpireCycle {
   /** Who sees the fields of this slice, and where they are. */
   #onField: FieldHook | null = null
   #database: Database | null = null
-  readonly #tell = (field: Slice) => this.#onField?.(this.#database!, this.#hash.record, field)
+  readonly #tell = (field: Slice) => {
+    assert(this.#database !== null, 'fields are those of a database')
+    this.#onField?.(this.#database, this.#hash.record, field)
+  }
   /** The database to begin with, so that a full budget does not starve the later ones. */
   #next = 0
   /** The large hash that is being gone through; 0: none. Where, and what was seen so far. */

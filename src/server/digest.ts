@@ -101,8 +101,8 @@ class DigestTarget implements RdbTarget, CollectionTarget {
 }
 
 /**
- * Of a part of a stream what a replica, or a loaded append-only file, has in common with its source:
- * not when a consumer was last seen, nor how many entries a group has read.
+ * Of a part of a stream what a replica, or a loaded append-only file, has in common with its
+ * source: not when a consumer was last seen, nor how many entries a group has read.
  */
 function commonHead(head: string): string {
   const [word = '', lastId = ''] = head.split(' ')

@@ -1,6 +1,6 @@
 // Goal: each change reaches each sink once, complete, for the right database, and wrapped as Redis
-// wraps it; and running the stream again gives the same data. Method: an engine with a fake clock, a
-// sink that keeps what it gets as text, literal streams; rows of a table for each rule.
+// wraps it. Method: an engine with a fake clock, a sink that keeps what it gets as text, literal
+// streams. Which words a command is repeated with: replay.test.ts.
 
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'

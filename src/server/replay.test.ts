@@ -1,8 +1,8 @@
 // Goal: commands that are not repeated with their own words are repeated with the right ones, and a
 // log is run as it is written: no key expires by itself, nothing waits, nothing is refused. Method:
 // a table of commands with the stream they give, on an engine with a clock of the test's; commands
-// run by `Replay`, also such as no client can send. What redis-server gives for the same commands is
-// compared in test/differential/propagation.test.ts.
+// run by `Replay`, also such as no client can send. What redis-server gives for the same commands
+// is compared in test/differential/propagation.test.ts.
 
 import { deepEqual, equal, match } from 'node:assert/strict'
 import { describe, it } from 'node:test'

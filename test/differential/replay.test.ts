@@ -1,7 +1,8 @@
 // Goal: who runs the stream of changes again, on an empty server, at another time, has the same
 // data. Method: random commands of all types on an engine, with time going on so that keys and
 // fields expire, actively or when somebody meets them; the stream run again by `Replay` on a second
-// engine, in half of the rounds some minutes later; then both digests, and what they tell of deadlines.
+// engine, in half of the rounds some minutes later; then both digests, and what they tell of
+// deadlines.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
