@@ -11,6 +11,7 @@ import { assert } from '../../base/assert.ts'
 import { type Disk, systemCode } from '../../base/disk.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
 import { FrameQueue, type SharedFrameQueue } from '../../base/frame-queue.ts'
+import { CommandSink } from './command-sink.ts'
 import { FileSink, type FileSinkOptions } from './file-sink.ts'
 
 /** A sink as it is asked for. */
@@ -56,10 +57,7 @@ export class SinkSet {
     this.#beforeCommit = host.beforeCommit
     this.#each((i) => {
       const plan = plans[i]!
-      this.#sinks[i] =
-        plan.kind === 'file'
-          ? new FileSink(host.disk, plan.file)
-          : new StreamSink(new FrameQueue(plan.queue), host.onStall)
+      this.#sinks[i] = sinkOf(plan, host)
     })
   }
 
@@ -103,6 +101,12 @@ export class SinkSet {
     }
     if (last !== null && this.outcomes.every((outcome) => outcome?.kind === 'failed')) throw last
   }
+}
+
+function sinkOf(plan: SinkPlan, host: SinkHost): Sink {
+  if (plan.kind === 'stream') return new StreamSink(new FrameQueue(plan.queue), host.onStall)
+  if (!plan.file.isCommands) return new FileSink(host.disk, plan.file)
+  return new CommandSink(host.disk, plan.file, host.beforeCommit)
 }
 
 class StreamSink implements Sink {
