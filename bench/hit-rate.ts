@@ -3,7 +3,7 @@
 // not have. The share of lookups that found their key tells how well the policy chooses.
 //
 // A limit is in bytes, and the servers need different ones for the same number of keys: each is
-// filled with that number, and its limit is what it uses then; after the first part of the load it
+// filled with that number, and its limit is what it uses then; during the first part of the load it
 // is corrected by the number of keys that it really holds. Lookups of that part are not counted.
 //
 // Loads: Zipf with exponents 0.8 and 0.99, and 0.99 broken by scans, four tenths of all requests,
@@ -19,11 +19,14 @@ const SAMPLES = [5, 10] as const
 const LOADS = ['Zipf 0.8', 'Zipf 0.99', 'Zipf 0.99 with scans'] as const
 const SEED = 1
 const VALUE_BYTES = 64
-const PACE = 25_000
+/** Slow enough that keys live for several ticks of the clocks, which count seconds. */
+const PACE = 5000
 /** Keys that are asked for, for each one that there is room for. */
 const KEYS_PER_PLACE = 5
-/** Keys are looked up in batches: a lead of less than this is chance. */
-const RATIO_LIMIT = 0.995
+/** How often the limit is corrected before hits are counted. */
+const CORRECTIONS = 4
+/** Both choose at random: a lead of less than this is chance. */
+const RATIO_LIMIT = 0.99
 
 type Policy = (typeof POLICIES)[number]
 type Load = (typeof LOADS)[number]
@@ -45,7 +48,7 @@ export const hitRate: Bench = {
   measures: CASES.flatMap((each) => [hitMeasure(each), sizeMeasure(each)]),
   async run(setup) {
     const places = setup.keys(10_000, 500)
-    const requests = setup.size(250_000, 5000)
+    const requests = setup.size(100_000, 2000)
     await setup.withServer('subject', (subject) =>
       setup.withServer('reference', async (reference) => {
         const servers = { subject, reference }
@@ -86,13 +89,15 @@ async function measureCase(setup: Setup, role: Role, each: Measured): Promise<vo
   await client.call(['CONFIG', 'SET', 'maxmemory', String(fullBytes)])
 
   const run = { keys: sequenceOf(each), requestsPerSecond: PACE, valueBytes: VALUE_BYTES }
-  await runCache(server.port, { ...run, requests: requests / 2 })
-  const held = Number(await client.call(['DBSIZE']))
-  const limit = Math.round(fullBytes + (places - held) * keyBytes)
-  await client.call(['CONFIG', 'SET', 'maxmemory', String(limit)])
+  let limit = fullBytes
+  for (let i = 0; i < CORRECTIONS; i++) {
+    await runCache(server.port, { ...run, requests: requests / CORRECTIONS / 2 })
+    limit += Math.round((places - (await sizeOf(server))) * keyBytes)
+    await client.call(['CONFIG', 'SET', 'maxmemory', String(limit)])
+  }
   const share = await runCache(server.port, { ...run, requests })
   setup.add(hitMeasure(each).name, role, share * 100)
-  setup.add(sizeMeasure(each).name, role, Number(await client.call(['DBSIZE'])))
+  setup.add(sizeMeasure(each).name, role, await sizeOf(server))
 }
 
 function sequenceOf({ load, places }: Measured): KeySequence {
@@ -100,6 +105,10 @@ function sequenceOf({ load, places }: Measured): KeySequence {
   const zipf = new Zipf(places * KEYS_PER_PLACE, exponent, new Random(SEED))
   if (load !== 'Zipf 0.99 with scans') return zipf
   return new Polluted(zipf, { period: places, scan: places * 0.4 })
+}
+
+async function sizeOf({ client }: RunningServer): Promise<number> {
+  return Number(await client.call(['DBSIZE']))
 }
 
 async function usedBytes({ client }: RunningServer): Promise<number> {

@@ -15,6 +15,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { defrag } from './defrag.ts'
+import { eviction } from './eviction.ts'
 import { hitRate } from './hit-rate.ts'
 import { idleClients } from './idle-clients.ts'
 import { type Bench, Setup, type SetupOptions } from './lib/bench.ts'
@@ -66,6 +67,7 @@ const BENCHES: readonly Bench[] = [
   typesGrowth,
   typesDelete,
   typesSaveLoad,
+  eviction,
   hitRate,
 ]
 

@@ -54,9 +54,12 @@ const NAMES = [
   'types-growth',
   'types-delete',
   'types-save-load',
+  'eviction',
+  'hit-rate',
 ] as const
+const NEED_REDIS_BENCHMARK: ReadonlySet<string> = new Set(['throughput', 'eviction'])
 for (const name of NAMES) {
-  const isMissing = name === 'throughput' && !hasProgram('redis-benchmark')
+  const isMissing = NEED_REDIS_BENCHMARK.has(name) && !hasProgram('redis-benchmark')
   const reason = skip || (isMissing ? 'redis-benchmark is not installed' : false)
   test(`${name} gives every measure a value`, { skip: reason, timeout: RUN_LIMIT_MS }, () => {
     const run = runBench([name, `--subject=${subject}`, `--reference=${reference}`])

@@ -4,9 +4,9 @@
 //   …-lru       the earlier last use           volatile-ttl   the nearer deadline
 //   …-lfu       the smaller counter of uses    …-random       (no score)
 //
-// A pick samples `maxmemory-samples` keys, or some more, of one database, chosen with the chance
-// that it has any given key: so all keys are sampled alike, however many databases there are. Then
-// it takes the best of the pool that has not been used since. Scores are made of points in time,
+// A pick samples `maxmemory-samples` keys (on average: they come by the bucket) of one database,
+// chosen with the chance that it has any given key: so all keys are sampled alike, however many
+// databases there are. Then it takes the best of the pool that has not been used since. Scores are made of points in time,
 // not of ages, so that candidates of different moments can be compared.
 // Source: Redis documentation, "Key eviction".
 
@@ -30,6 +30,9 @@ export class EvictionPicker {
   #ranking: Ranking = Ranking.None
   #isVolatile = false
   #sample = new Sample(1)
+  #scores = new Float64Array(0)
+  /** Keys that were sampled beyond those wanted, as they lay in the same bucket. */
+  #surplus = 0
   /** The database whose turn it is to lose a random key. */
   #turn = 0
   readonly #keyspace: Keyspace
@@ -52,6 +55,8 @@ export class EvictionPicker {
     this.#ranking = rankingOf(policy)
     this.#isVolatile = isVolatile(policy)
     this.#sample = new Sample(Math.min(samples, SAMPLES_MAX))
+    this.#scores = new Float64Array(this.#sample.records.length)
+    this.#surplus = 0
     this.#pool.clear()
   }
 
@@ -61,9 +66,7 @@ export class EvictionPicker {
     if (this.#ranking === Ranking.Random) return this.#pickAtRandom()
     // What is sampled now is alive: at the latest the second turn finds something.
     for (let turn = 0; turn < 2; turn++) {
-      const database = this.#chooseDatabase()
-      if (database === null) return false
-      this.#fill(database)
+      if (!this.#sampleSome()) return false
       if (this.#takeBest()) return true
     }
     return fail('a sampled key is a candidate')
@@ -94,6 +97,20 @@ export class EvictionPicker {
     return this.#isVolatile ? database.expiringCount : database.size
   }
 
+  /** Samples keys, unless earlier picks have sampled enough; false when there are none. */
+  #sampleSome(): boolean {
+    const { wanted } = this.#sample
+    if (this.#surplus >= wanted && this.#pool.count > 0) {
+      this.#surplus -= wanted
+      return true
+    }
+    const database = this.#chooseDatabase()
+    if (database === null) return false
+    this.#fill(database)
+    this.#surplus += Math.max(0, this.#sample.count - wanted)
+    return true
+  }
+
   /** A database, by the number of keys that may be evicted; null when there are none. */
   #chooseDatabase(): Database | null {
     const { databases, random } = this.#keyspace
@@ -111,27 +128,30 @@ export class EvictionPicker {
 
   /** Offers a sample of the database to the pool. */
   #fill(database: Database): void {
+    const sample = this.#sample
+    const scores = this.#scores
+    if (this.#isVolatile) this.#sampleDeadlines(database)
+    else database.dict.sample(this.#keyspace.random, sample)
+    const { records, count } = sample
+    // Apart from the rest, so that the processor can wait for all records at the same time: each is
+    // a miss of the cache, and together they would be most of the time of an eviction.
+    for (let i = 0; i < count; i++) scores[i] = this.#scoreOf(database, records[i]!)
+    for (let i = 0; i < count; i++) this.#offer(database, records[i]!, scores[i]!)
+  }
+
+  #sampleDeadlines({ deadlines }: Database): void {
     const { random } = this.#keyspace
     const sample = this.#sample
-    if (!this.#isVolatile) {
-      database.dict.sample(random, sample)
-      for (let i = 0; i < sample.count; i++) this.#offer(database, sample.records[i]!)
-      return
-    }
-    const { deadlines } = database
     const { count } = deadlines
-    if (count <= sample.wanted) {
-      for (let i = 0; i < count; i++) this.#offer(database, deadlines.at(i))
-      return
-    }
+    sample.count = Math.min(sample.wanted, count)
     // Neighbours in this list are of the same age: each is picked for itself.
-    for (let i = 0; i < sample.wanted; i++) {
-      this.#offer(database, deadlines.at(random.below(count)))
+    const isAll = count === sample.count
+    for (let i = 0; i < sample.count; i++) {
+      sample.records[i] = deadlines.at(isAll ? i : random.below(count))
     }
   }
 
-  #offer(database: Database, record: Ptr): void {
-    const score = this.#scoreOf(database, record)
+  #offer(database: Database, record: Ptr, score: number): void {
     if (!this.#pool.admits(score, record, database.id)) return
     const key = database.readKey(record, this.#key)
     const { hash } = database

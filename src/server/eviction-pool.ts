@@ -6,7 +6,10 @@
 // does is a live one, and if its score is the same it is as good a choice, even if a key that came
 // later has got the same cell. No key is copied for that.
 //
-// Invariant: scores rise with the index · no record is in it twice with the same database.
+// Of candidates with the same score, as keys used in the same second have, that goes first which
+// has been a candidate for longest: in that time it was not used.
+//
+// Invariant: scores rise in the order of `#order` · no record is in it twice with the same database.
 
 import { assert } from '../base/assert.ts'
 import type { Ptr } from '../memory/layout.ts'
@@ -26,6 +29,8 @@ export interface Candidate {
 
 export class EvictionPool {
   #count = 0
+  /** The columns' indexes in use by rising score, then those that are free. */
+  readonly #order = Uint8Array.from({ length: POOL_SIZE }, (_, i) => i)
   readonly #scores = new Float64Array(POOL_SIZE)
   readonly #records = new Uint32Array(POOL_SIZE)
   readonly #highs = new Uint32Array(POOL_SIZE)
@@ -42,37 +47,43 @@ export class EvictionPool {
 
   /** Whether a record with that score would be taken. */
   admits(score: number, record: Ptr, database: number): boolean {
-    if (this.#count === POOL_SIZE && score <= this.#scores[0]!) return false
+    const order = this.#order
+    if (this.#count === POOL_SIZE && score <= this.#scores[order[0]!]!) return false
     for (let i = 0; i < this.#count; i++) {
-      if (this.#records[i] === record && this.#databases[i] === database) return false
+      const at = order[i]!
+      if (this.#records[at] === record && this.#databases[at] === database) return false
     }
     return true
   }
 
   /** Takes a candidate that it admits; the worst one goes when there is no room. */
   add(candidate: Candidate): void {
+    const order = this.#order
     const { score } = candidate
-    let at = this.#count
-    while (at > 0 && score < this.#scores[at - 1]!) at--
-    if (this.#count === POOL_SIZE) {
-      assert(at > 0, 'what is added is better than the worst')
-      at--
-      this.#shift(1, 0, at)
+    const isFull = this.#count === POOL_SIZE
+    assert(!isFull || score > this.#scores[order[0]!]!, 'what is added is better than the worst')
+    const slot = isFull ? order[0]! : order[this.#count]!
+    let at = isFull ? 0 : this.#count
+    if (isFull) {
+      for (; at + 1 < POOL_SIZE && this.#scores[order[at + 1]!]! < score; at++) {
+        order[at] = order[at + 1]!
+      }
     } else {
-      this.#shift(at, at + 1, this.#count - at)
+      for (; at > 0 && score <= this.#scores[order[at - 1]!]!; at--) order[at] = order[at - 1]!
       this.#count++
     }
-    this.#scores[at] = score
-    this.#records[at] = candidate.record
-    this.#highs[at] = candidate.high
-    this.#lows[at] = candidate.low
-    this.#databases[at] = candidate.database
+    order[at] = slot
+    this.#scores[slot] = score
+    this.#records[slot] = candidate.record
+    this.#highs[slot] = candidate.high
+    this.#lows[slot] = candidate.low
+    this.#databases[slot] = candidate.database
   }
 
   /** Moves the best one into `out`; false when there is none. */
   take(out: Candidate): boolean {
     if (this.#count === 0) return false
-    const at = --this.#count
+    const at = this.#order[--this.#count]!
     out.score = this.#scores[at]!
     out.record = this.#records[at]!
     out.high = this.#highs[at]!
@@ -84,21 +95,8 @@ export class EvictionPool {
   /** Walks the invariant. */
   check(): void {
     for (let i = 1; i < this.#count; i++) {
-      assert(this.#scores[i - 1]! <= this.#scores[i]!, 'scores rise with the index')
+      const [low, high] = [this.#order[i - 1]!, this.#order[i]!]
+      assert(this.#scores[low]! <= this.#scores[high]!, 'scores rise in the order')
     }
   }
-
-  /** Moves `count` entries from one index to another. */
-  #shift(from: number, to: number, count: number): void {
-    if (count === 0) return
-    for (const column of this.#columns) column.copyWithin(to, from, from + count)
-  }
-
-  readonly #columns: readonly (Float64Array | Uint32Array)[] = [
-    this.#scores,
-    this.#records,
-    this.#highs,
-    this.#lows,
-    this.#databases,
-  ]
 }

@@ -93,11 +93,13 @@ export class Eviction {
     this.#picker.configure(values.maxmemoryPolicy, values.maxmemorySamples)
   }
 
-  /** Frees what is in use beyond the limit, as far as one command should wait for that. */
-  perform(): Outcome {
+  /**
+   * Frees what is in use beyond the limit, as far as a command should wait for that which came at
+   * `startUs`, monotonic.
+   */
+  perform(startUs: number): Outcome {
     const { memory, clock, latency } = this.#server
     if (!this.#mayEvict()) return Outcome.Done
-    const startUs = clock.monotonicUs()
     memory.refresh(startUs)
     const outcome = this.#free(startUs)
     this.#server.propagation.endRemovals()
@@ -183,7 +185,7 @@ export class Eviction {
     if (!memory.look()) return this.#noteWithin()
     keyspace.advance(clock.nowMs())
     this.#isInBackground = true
-    this.perform()
+    this.perform(clock.monotonicUs())
     this.#isInBackground = false
     if (tracking.hasBroadcasts) tracking.broadcast()
   }
