@@ -23,6 +23,7 @@ const REPLICAS_RANGE = replyError('ERR value is out of range, must be positive')
 const NOT_ON = replyError(
   'ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.',
 )
+const US_PER_MS = 1000
 const LOAD_FAILED = replyError('ERR Error trying to load the AOF files, check server logs.')
 
 /** BGREWRITEAOF: begins to rewrite the append only file beside the commands. O(1). */
@@ -123,6 +124,15 @@ export function loadAof(context: Context, _args: Args, reply: Reply): void {
   }
   keyspace.dirty = 0
   log.warning('Append Only File loaded by DEBUG LOADAOF')
+  reply.ok()
+}
+
+/** DEBUG AOF-FLUSH-SLEEP us: holds each write of the log back by that. */
+export function setFlushSleep(context: Context, args: Args, reply: Reply): void {
+  const us = integerArgument(args, 2, reply)
+  if (us === null) return
+  const { aof } = serverContext(context).server
+  if (aof !== null) aof.log.writer.flushDelayMs = Number(us) / US_PER_MS
   reply.ok()
 }
 

@@ -19,7 +19,7 @@ import {
   replyError,
 } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
-import { loadAof } from './aof-commands.ts'
+import { loadAof, setFlushSleep } from './aof-commands.ts'
 import { wrongUse } from './client-commands.ts'
 import { encodeText, parseBytes } from './config-text.ts'
 import { replyExample } from './debug-protocol.ts'
@@ -255,6 +255,13 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     help: [
       'QUICKLIST-PACKED-THRESHOLD <size>',
       '    Lists keep elements of this length and more apart (0: the default, which is the most).',
+    ],
+  },
+  'aof-flush-sleep': {
+    least: 3, most: 3, run: setFlushSleep,
+    help: [
+      'AOF-FLUSH-SLEEP <microsec>',
+      '    Server will sleep before flushing the AOF, this is used for testing.',
     ],
   },
   loadaof: {

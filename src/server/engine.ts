@@ -181,6 +181,11 @@ export class Engine implements Host {
     const { server } = this
     server.loading = null
     if (error !== null) {
+      if (isAofError(error)) {
+        // In Redis's words already, which operators and tests look for in the last line.
+        server.log.warning(error.message)
+        return this.#fail()
+      }
       const isDamage = error.code === ErrorCode.RdbCorrupt
       const message = isDamage ? damageLine(error.message) : error.message
       server.log.warning(`Fatal error loading the DB: ${message}. Exiting.`)
@@ -196,6 +201,14 @@ export class Engine implements Host {
   #fail(): void {
     this.server.send({ kind: 'exit', code: 1, isGraceful: false })
   }
+}
+
+function isAofError({ code }: StoreError): boolean {
+  return (
+    code === ErrorCode.AofCorrupt ||
+    code === ErrorCode.AofTruncated ||
+    code === ErrorCode.AofManifestCorrupt
+  )
 }
 
 /** What the append only file needs of the engine. */

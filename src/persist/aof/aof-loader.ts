@@ -230,8 +230,10 @@ export class AofLoader {
     if (error === null) return
     const name = args.count > 0 ? args.head(0, NAME_LENGTH_MAX) : ''
     if (error === unknown) {
-      log.warning(`Unknown command '${name}' reading the append only file ${this.#name}`)
-      throw this.#corrupt(`unknown command '${name}' at byte ${this.#reader.commandStart}`)
+      throw this.#corrupt(
+        `Unknown command '${name}' reading the append only file ${this.#name}`,
+        `byte ${this.#reader.commandStart}`,
+      )
     }
     if (this.#errorCount++ >= ERRORS_NAMED_MAX) return
     log.warning(
@@ -248,17 +250,13 @@ export class AofLoader {
     const rest = this.#reader.size - at
     replayer.abandon()
     if (!this.#isLast) {
-      log.warning('Fatal error: the truncated file is not the last file')
-      throw this.#truncated(`ends inside of a command that begins at byte ${at}`)
+      throw this.#truncated('Fatal error: the truncated file is not the last file')
     }
     if (!mayBeTruncated) {
-      log.warning(
-        `Unexpected end of file reading the append only file ${this.#name}. You can: 1) ` +
-          'Make a backup of your AOF file, then use ./tidemark check-aof --fix ' +
-          "<manifest>. 2) Alternatively you can set the 'aof-load-truncated' " +
-          'configuration option to yes and restart the server.',
+      throw this.#truncated(
+        `Unexpected end of file reading the append only file ${this.#name}. You can set ` +
+          "'aof-load-truncated' to yes and restart the server, or",
       )
-      throw this.#truncated(`ends inside of a command that begins at byte ${at}`)
     }
     log.warning(`!!! Warning: short read while loading the AOF file ${this.#name}!!!`)
     log.warning(`Truncating the AOF ${this.#name} at offset ${at}, ${rest} bytes are dropped`)
@@ -305,32 +303,33 @@ export class AofLoader {
   }
 
   #sizeOf({ name }: AofFile): number {
-    const { disk, log, directory } = this.#options
+    const { disk, directory } = this.#options
     const path = join(directory, name)
     const found = disk.stat(path)
     if (found !== null) return found.size
-    log.warning(`The AOF file ${name} doesn't exist`)
     throw new StoreError(
       ErrorCode.AofCorrupt,
-      `${path}: missing, expected as the manifest names it; bring it back from a backup, or ` +
-        'remove its line from the manifest if what it held may be lost',
+      `The AOF file ${name} doesn't exist: ${path} is missing, expected as the manifest names ` +
+        'it; bring it back from a backup, or remove its line from the manifest if what it held ' +
+        'may be lost',
     )
   }
 
   #damaged(): StoreError {
     const { reason, badOffset } = this.#reader
-    this.#options.log.warning(
-      `Bad file format reading the append only file ${this.#name}: ${REPAIR}`,
+    return this.#corrupt(
+      `Bad file format reading the append only file ${this.#name}`,
+      `byte ${badOffset}: ${reason}; whole up to byte ${this.#wholeEnd}`,
     )
-    return this.#corrupt(`byte ${badOffset}: ${reason}; whole up to byte ${this.#wholeEnd}`)
   }
 
-  #corrupt(what: string): StoreError {
-    return new StoreError(ErrorCode.AofCorrupt, `${this.path}: ${what}; ${REPAIR}`)
+  #corrupt(what: string, where: string): StoreError {
+    return new StoreError(ErrorCode.AofCorrupt, `${what}: ${REPAIR} (${this.path}, ${where})`)
   }
 
   #truncated(what: string): StoreError {
-    return new StoreError(ErrorCode.AofTruncated, `${this.path}: ${what}; ${REPAIR}`)
+    const where = `whole up to byte ${this.#wholeEnd} of ${this.#reader.size}`
+    return new StoreError(ErrorCode.AofTruncated, `${what} ${REPAIR} (${this.path}, ${where})`)
   }
 }
 

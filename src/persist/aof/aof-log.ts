@@ -312,7 +312,7 @@ export class AofLog {
       path: this.directory.pathOf(base.name),
       temporaryPath: this.directory.pathOf(temporary),
       syncsWhileWriting: settings.syncsWhileWriting,
-      isCommands: base.name.endsWith('.aof'),
+      ...(base.name.endsWith('.aof') && { commandHead: this.#commandHead }),
     }
   }
 
@@ -469,14 +469,27 @@ export class AofLog {
     this.#isInUnit = false
   }
 
+  /** What a base of commands begins with. */
+  get #commandHead(): string {
+    return this.#options.settings.hasTimestamps ? stampOf(this.#seconds) : ''
+  }
+
+  get #seconds(): number {
+    return Math.floor(this.#options.clock.nowMs() / MS_PER_SECOND)
+  }
+
   /** A line with the time, at most one a second. */
   #stamp(): void {
-    const seconds = Math.floor(this.#options.clock.nowMs() / MS_PER_SECOND)
+    const seconds = this.#seconds
     if (seconds === this.#stampedSeconds) return
     this.#stampedSeconds = seconds
-    const line = Buffer.from(`#TS:${seconds}\r\n`, 'latin1')
+    const line = Buffer.from(stampOf(seconds), 'latin1')
     this.writer.append(line, 0, line.length)
   }
+}
+
+function stampOf(seconds: number): string {
+  return `#TS:${seconds}\r\n`
 }
 
 function closeUnused(file: PlacedFile | null): void {

@@ -95,6 +95,8 @@ export class AofWriter {
   failure = ''
   /** A sync has failed: what the files hold is not to be relied on until all is written anew. */
   isSuspect = false
+  /** DEBUG AOF-FLUSH-SLEEP: milliseconds that each write is held back. */
+  flushDelayMs = 0
   readonly #options: AofWriterOptions
   readonly #parts: Part[] = []
   readonly #chunks: Chunk[] = []
@@ -199,6 +201,14 @@ export class AofWriter {
     this.#isDelayCounted = false
     this.#writeBeganMs = clock.nowMs()
     const number = ++this.#writeNumber
+    if (this.flushDelayMs === 0) return this.#write(chunk, number)
+    clock.after(this.flushDelayMs, () => {
+      if (number === this.#writeNumber) this.#write(chunk, number)
+    })
+  }
+
+  #write(chunk: Chunk, number: number): void {
+    const { clock } = this.#options
     const beganUs = clock.monotonicUs()
     const wasSyncing = this.#isSyncing
     // What is appended meanwhile belongs to the next chunk.

@@ -18,11 +18,13 @@ export class CommandSink {
   readonly #rdb: DiskFile
   readonly #commands: FileSink
   readonly #checkpoint: () => void
+  readonly #head: Uint8Array
 
   /** Creates both files. `checkpoint` throws to end the conversion. Throws StoreError. */
   constructor(disk: Disk, options: FileSinkOptions, checkpoint: () => void) {
     this.#disk = disk
     this.#checkpoint = checkpoint
+    this.#head = Buffer.from(options.commandHead ?? '', 'latin1')
     this.#rdb = disk.create(`${options.temporaryPath}.rdb`)
     try {
       this.#commands = new FileSink(disk, options)
@@ -41,6 +43,7 @@ export class CommandSink {
     this.#rdb.close()
     const source = this.#disk.openRead(this.#rdb.path)
     try {
+      if (this.#head.length > 0) this.#commands.write(this.#head, 0, this.#head.length)
       const commands = new CommandFile(this.#commands.write)
       const kernels = new Kernels(RdbInput.regionBytes(BUFFER_BYTES))
       const reader = new RdbReader(kernels, BUFFER_BYTES)

@@ -16,8 +16,8 @@ export interface FileSinkOptions {
   readonly temporaryPath: string
   /** `rdb-save-incremental-fsync`. */
   readonly syncsWhileWriting: boolean
-  /** The file is to hold commands that make the data, not RDB. */
-  readonly isCommands?: boolean
+  /** The file is to hold commands that make the data, not RDB, behind this text. */
+  readonly commandHead?: string
 }
 
 export class FileSink {

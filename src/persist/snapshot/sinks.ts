@@ -105,7 +105,7 @@ export class SinkSet {
 
 function sinkOf(plan: SinkPlan, host: SinkHost): Sink {
   if (plan.kind === 'stream') return new StreamSink(new FrameQueue(plan.queue), host.onStall)
-  if (!plan.file.isCommands) return new FileSink(host.disk, plan.file)
+  if (plan.file.commandHead === undefined) return new FileSink(host.disk, plan.file)
   return new CommandSink(host.disk, plan.file, host.beforeCommit)
 }
 
