@@ -84,6 +84,8 @@ export class Arena {
   readonly u8: readonly Uint8Array[]
   readonly u32: readonly Uint32Array[]
   readonly segments: readonly (SegmentBuffer | null)[]
+  /** How memory goes back to the system; null: by whole buffers only. */
+  readonly releaseBytes: ReleasePages | null
   /** The page state that lets writes pass; changes when a cut opens. */
   doneState = 0
   /** Counts the cuts of this arena; 0 before the first. */
@@ -110,6 +112,7 @@ export class Arena {
    */
   constructor(pageCapacity: number, release: ReleasePages | null = null) {
     this.pages = new PageTable(pageCapacity)
+    this.releaseBytes = release
     this.#elementPages = new Uint32Array(pageCapacity)
     this.#state = this.pages.state
     const segments = new Segments(release)

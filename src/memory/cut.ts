@@ -13,7 +13,8 @@
 // engine sleeps until the scanner has emptied some tens of slots (waking for each one costs more
 // than the page); when that takes long, it names the page it wants (`Urgent`). It never fails.
 //
-// The reserve's slots are used last in, first out, so that only the peak of their use is resident.
+// The reserve's slots are used last in, first out, so that only the peak of their use is resident,
+// and that until the cut has closed: then its memory goes back to the system (`freeHeld`).
 // Invariant: slots on the stack + in the freed ring + in use = slots of the cut.
 // Owner: the engine.
 
@@ -31,6 +32,7 @@ import {
 } from './cut-control.ts'
 import { PAGE_BYTES, PAGE_SEGMENT_MASK, PAGE_SEGMENT_SHIFT, PageKind } from './layout.ts'
 import { PageChecker } from './page-checker.ts'
+import { ALIGNING_BYTES } from './segments.ts'
 
 /** Looks at a page that the scanner is copying before the engine sleeps between two looks. */
 const SPIN_LIMIT = 200
@@ -50,6 +52,8 @@ const SPILL_SHARE = 0.25
 /** Held runs looked at for each allocation, and in each call of `reclaim`. */
 const RECLAIM_FEW = 8
 const RECLAIM_MANY = 4096
+/** Reserve slots given back to the system in one step. */
+const RELEASE_SLOTS = 256
 const NO_PAGE = 0xffffffff
 
 /** Counters of the cut that is open or was last. */
@@ -104,6 +108,8 @@ export class Cut implements Guard {
   #heldFirst = NO_PAGE
   #heldLast = NO_PAGE
   #heldRuns = 0
+  /** Slots that may be in memory: those below this one. */
+  #slotsResident = 0
   #pagesAtCut = 0
   #charged = 0
   #checker: PageChecker | null = null
@@ -185,7 +191,7 @@ export class Cut implements Guard {
   open(options: { readonly isChecking: boolean; readonly boundPages?: number }): void {
     assert(this.#arena.guard === null, 'one cut at a time')
     Object.assign(this.figures, emptyFigures())
-    this.freeHeld(Number.POSITIVE_INFINITY)
+    this.#reclaim(this.#heldRuns)
     const { boundPages = this.#reservePages } = options
     this.#boundPages = Math.max(BOUND_MIN, Math.min(boundPages, this.#reservePages))
     this.#slotCount = this.#boundPages + overdraftOf(this.#boundPages)
@@ -265,7 +271,7 @@ export class Cut implements Guard {
     state.fill(done, 0, this.#arena.pool.pageLimit)
     this.#arena.setGuard(null)
     this.#control[Control.Phase] = Phase.Idle
-    this.freeHeld(RECLAIM_MANY)
+    this.#reclaim(RECLAIM_MANY)
   }
 
   /** Runs that are held: of the open cut, or left over from the last one. */
@@ -279,11 +285,27 @@ export class Cut implements Guard {
     this.#control[Control.Forced] = this.#forcedPages
   }
 
-  /** Frees up to `limit` runs that a closed cut has left behind; how many are left. */
-  freeHeld(limit: number): number {
+  /**
+   * Frees up to `limit` runs that a closed cut has left behind, then some memory of its reserve;
+   * true while there is more.
+   */
+  freeHeld(limit: number): boolean {
     assert(!this.isOpen, 'a closed cut needs no page')
-    this.#reclaim(Math.min(limit, this.#heldRuns))
-    return this.#heldRuns
+    if (this.#heldRuns > 0) this.#reclaim(Math.min(limit, this.#heldRuns))
+    else if (this.#slotsResident > 0) this.#releaseSlots()
+    return this.#heldRuns > 0 || this.#slotsResident > 0
+  }
+
+  /** Gives the memory of the highest slots that were used back to the system; about 0.05 ms. */
+  #releaseSlots(): void {
+    const release = this.#arena.releaseBytes
+    const first = Math.max(0, this.#slotsResident - RELEASE_SLOTS)
+    // Pages of the system begin so far into the buffer; the rest of a slot stays.
+    const start = ALIGNING_BYTES + first * PAGE_BYTES
+    const end = Math.min(start + RELEASE_SLOTS * PAGE_BYTES, this.#reserve.length)
+    const whole = Math.floor((end - start) / PAGE_BYTES) * PAGE_BYTES
+    const isDone = whole <= 0 || release?.(this.#reserve.subarray(start, start + whole))
+    this.#slotsResident = isDone === true ? first : 0
   }
 
   #reclaim(limit: number): void {
@@ -416,6 +438,7 @@ export class Cut implements Guard {
       const start = ((head + i) & PAGE_SEGMENT_MASK) * PAGE_BYTES
       copySlice(this.#page.set(bytes, start, PAGE_BYTES), this.#reserve, free * PAGE_BYTES)
       slot[head + i] = free
+      if (free >= this.#slotsResident) this.#slotsResident = free + 1
     }
     const taken = (this.#control[Control.SlotsTaken]! + pageCount) | 0
     Atomics.store(this.#control, Control.SlotsTaken, taken)

@@ -18,7 +18,7 @@ export interface SegmentBuffer {
  * bytes for itself; without this every dict bucket would lie in two cache lines (1.3 × the time of
  * a lookup among 3 M keys), and no page of ours in one of the system's.
  */
-const ALIGNING_BYTES = PAGE_BYTES - 16
+export const ALIGNING_BYTES = PAGE_BYTES - 16
 const NO_BYTES = new Uint8Array(0)
 const NO_WORDS = new Uint32Array(0)
 

@@ -120,7 +120,7 @@ for (const hasCuts of [false, true]) {
     let most = 0
     // Each phase writes values of other sizes than the one before; random keys go for them.
     for (const bytes of [40, 300, 90, 1200, 20, 6000, 150]) {
-      for (let i = 0; i < (3 * LIMIT) / (bytes + 60); i++) {
+      for (let i = 0; i < (2 * LIMIT) / (bytes + 60); i++) {
         client.call('SET', `key:${bytes}:${i}`, 'v'.repeat(random.below(bytes) + bytes / 2))
         if (i % 50 === 0) server.clock.advance(1)
         if (hasCuts && i % 2000 === 0) client.call('BGSAVE')

@@ -325,11 +325,10 @@ export class Snapshots {
     }
   }
 
-  /** Frees some of the runs that the last cut has left behind; whether there are more. */
+  /** Frees some of the memory that the last cut has left behind; whether there is more. */
   freeHeld(limit: number): boolean {
     const cut = this.#cut
-    if (cut === null || cut.isOpen || cut.heldRuns === 0) return false
-    return cut.freeHeld(limit) > 0
+    return cut !== null && !cut.isOpen && cut.freeHeld(limit)
   }
 
   /** After a command: encodes what it preserved, if the engine scans and it is worth it. */

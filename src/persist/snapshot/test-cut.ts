@@ -38,7 +38,6 @@ const seen = {
   spilledBytes: 0,
   toEngine: 0,
   toThread: 0,
-  moved: 0,
 }
 
 /** Asserts, behind all seeds of a file, that each part of the engine had its turn in them. */
@@ -98,6 +97,8 @@ export function finishSave(bench: SavingBench, scanner: ScannerName, change: () 
     method = now
   }
   equal(persistence.lastError, '')
+  // The next save finds nothing of this one.
+  while (persistence.snapshots.freeHeld(1000));
   seen.preservedPages += persistence.cutFigures?.preservedPages ?? 0
   seen.heldPages += persistence.cutFigures?.heldPagesPeak ?? 0
   seen.spilledBytes += persistence.lastEnd?.spilledBytes ?? 0
