@@ -108,6 +108,8 @@ export class Replay implements CommandReplayer {
       return null
     }
     const context = this.#context
+    // DEBUG LOADAOF is somebody's command.
+    const caller = context.lastClient
     const nowMs = clock.nowMs()
     context.enter(client, nowMs)
     keyspace.advance(nowMs)
@@ -119,6 +121,7 @@ export class Replay implements CommandReplayer {
     dispatcher.replay(entry, args, this.#reply)
     context.isReplayed = false
     keyspace.isExpiryOn = !this.#server.isLoading
+    if (caller !== null && caller !== client) context.enter(caller, nowMs)
     return this.#end(errorsBefore)
   }
 

@@ -413,6 +413,11 @@ export class ServerContext implements Context {
     return this.client
   }
 
+  /** The same; null before the first one. */
+  get lastClient(): Connection | null {
+    return this.#client
+  }
+
   /** Makes `client` the one that is served. */
   enter(client: Connection, nowMs: number): void {
     this.#client = client
