@@ -501,7 +501,9 @@ export class RecordStore {
     const keyLength = (flags & RecordFlag.KeyOut) !== 0 ? 0 : key.length
     const bytes = HEADER_BYTES[flags]! + keyLength + (isValueOut ? 0 : length)
     const made = this.#arena.allocateCell(this.#arena.spaceOf(record), bytes)
-    const span = isValueOut ? this.#grownSpan(made, length) : NULL
+    // What was empty is new, and may stay as it is.
+    const room = inlineValueLength(shape) === 0 ? length : withSlack(length)
+    const span = isValueOut ? this.#grownSpan(made, room) : NULL
     const target = wordsOf(this.#arena, made)
     const to = wordOf(made)
     target[to] = ((words[at]! & ~0xf0) | (encoding << 4)) >>> 0
@@ -527,9 +529,9 @@ export class RecordStore {
   }
 
   /** A span with slack for the value of a record being made; frees that when there is no room. */
-  #grownSpan(record: Ptr, length: number): Ptr {
+  #grownSpan(record: Ptr, bytes: number): Ptr {
     try {
-      return this.#arena.allocateSpan(record, withSlack(length))
+      return this.#arena.allocateSpan(record, bytes)
     } catch (error) {
       this.#arena.freeCell(record)
       throw error
