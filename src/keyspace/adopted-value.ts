@@ -12,7 +12,7 @@ import { ListTuning } from './list/list-entry.ts'
 import { packedBytesMax, packedEntriesMax } from './list/list-limits.ts'
 import * as intset from './packed/intset.ts'
 import * as listpack from './packed/listpack.ts'
-import { SURVEY, survey, WIDEST_LENGTH } from './packed/listpack-survey.ts'
+import { SURVEY, type SurveyedRange, surveyRange, WIDEST_LENGTH } from './packed/listpack-survey.ts'
 import { Encoding } from './record.ts'
 import { PACKING as SET_PACKING } from './set/set-draft.ts'
 import { isAscending } from './zset/packed-zset.ts'
@@ -50,12 +50,9 @@ export function nameOfIntset(
 }
 
 /** The name of a listpack that is to be a set. */
-export function nameOfSet(
-  { bytes, start, length }: ByteRange,
-  limits: EncodingLimits,
-): AdoptedName {
+export function nameOfSet(value: SurveyedRange, limits: EncodingLimits): AdoptedName {
   const { listpackBytesMax, listpackEntriesMax } = SET_PACKING
-  if (length > listpackBytesMax || !survey(bytes, start, 1)) return UNSUITED
+  if (value.length > listpackBytesMax || !surveyRange(value, 1)) return UNSUITED
   const { keys, integers } = SURVEY
   if (keys > listpackEntriesMax) return UNSUITED
   // Numbers alone are an intset.
@@ -64,29 +61,23 @@ export function nameOfSet(
 }
 
 /** The name of a listpack of fields and values that is to be a hash. */
-export function nameOfHash(
-  { bytes, start, length }: ByteRange,
-  limits: EncodingLimits,
-): AdoptedName {
-  if (!survey(bytes, start, 2)) return UNSUITED
+export function nameOfHash(value: SurveyedRange, limits: EncodingLimits): AdoptedName {
+  if (!surveyRange(value, 2)) return UNSUITED
   const { keys, longestKey, longestValue } = SURVEY
   const { hashValueMax, hashEntriesMax } = limits
   const isShort = longestKey <= hashValueMax && longestValue <= hashValueMax
   if (!isShort && hashValueMax < WIDEST_LENGTH) return UNSUITED
   const name = isShort && keys <= hashEntriesMax ? Encoding.Listpack : Encoding.Hashtable
-  return isPackable(name, keys, length) ? name : UNSUITED
+  return isPackable(name, keys, value.length) ? name : UNSUITED
 }
 
 /** The name of a listpack of members and scores that is to be a sorted set. */
-export function nameOfZset(
-  { bytes, start, length }: ByteRange,
-  limits: EncodingLimits,
-): AdoptedName {
-  if (length > ZSET_PACKING.bytesMax || !survey(bytes, start, 2)) return UNSUITED
+export function nameOfZset(value: SurveyedRange, limits: EncodingLimits): AdoptedName {
+  if (value.length > ZSET_PACKING.bytesMax || !surveyRange(value, 2)) return UNSUITED
   const { keys, longestKey } = SURVEY
   const { zsetEntriesMax, zsetValueMax } = limits
   if (keys > packedCountMax(limits)) return UNSUITED
-  if (!isAscending(bytes, start)) return UNSUITED
+  if (!isAscending(value.bytes, value.start)) return UNSUITED
   const isShort = longestKey <= zsetValueMax
   if (!isShort && zsetValueMax < WIDEST_LENGTH) return UNSUITED
   return isShort && keys <= zsetEntriesMax ? Encoding.Listpack : Encoding.Skiplist

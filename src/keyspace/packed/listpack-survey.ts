@@ -9,6 +9,7 @@
 // Results stand in `SURVEY` until the next walk. Owner: the engine.
 
 import { assert } from '../../base/assert.ts'
+import type { ByteRange } from '../../base/slice.ts'
 import { Int64 } from './int64.ts'
 import * as listpack from './listpack.ts'
 import { scratchEntry } from './packed.ts'
@@ -29,18 +30,28 @@ const STRING_32_BITS = 4096
 const WIDE_LENGTHS = [6, 8, 11, 20] as const
 export const WIDEST_LENGTH = 20
 
-/** What the last survey has found. */
-export const SURVEY = {
+/** What a survey has found. */
+export interface Survey {
   /** Keys, and those that are numbers. */
-  keys: 0,
-  integers: 0,
+  keys: number
+  integers: number
   /**
    * Longest texts, in bytes, of keys and of what lies between them. Numbers count as the longest
    * that are as wide: up to WIDEST_LENGTH the text may be shorter than that.
    */
-  longestKey: 0,
-  longestValue: 0,
+  longestKey: number
+  longestValue: number
 }
+
+/** A listpack whose survey may be known: whoever checked it has walked through it already. */
+export interface SurveyedRange extends ByteRange {
+  /** With the stride of that survey; 0: it is not known. */
+  readonly surveyStride?: number
+  readonly survey?: Readonly<Survey>
+}
+
+/** What the last survey has found. */
+export const SURVEY: Survey = { keys: 0, integers: 0, longestKey: 0, longestValue: 0 }
 
 /** By an entry's place: where one with such a fingerprint stands, and more of the fingerprint. */
 const TABLE = new Uint32Array(SLOTS_MAX)
@@ -74,6 +85,17 @@ export function survey(bytes: Uint8Array, start: number, stride: number): boolea
       at = listpack.placeBehind(bytes, at)
     }
   }
+  return true
+}
+
+/** `survey` of a listpack whose survey may be known. */
+export function surveyRange(range: SurveyedRange, stride: number): boolean {
+  const known = range.surveyStride === stride ? range.survey : undefined
+  if (known === undefined) return survey(range.bytes, range.start, stride)
+  SURVEY.keys = known.keys
+  SURVEY.integers = known.integers
+  SURVEY.longestKey = known.longestKey
+  SURVEY.longestValue = known.longestValue
   return true
 }
 

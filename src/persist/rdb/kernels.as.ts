@@ -5,7 +5,8 @@
 //
 //   0        1 KiB            33 KiB           97 KiB      128 KiB
 //   +--------+----------------+----------------+-----------+------------------------
-//   | unused | CRC tables     | LZF hash table | unused    | regions (kernels.ts)
+//   | survey | CRC tables     | LZF hash table | survey's  | regions (kernels.ts)
+//   |        |                |                | table     |
 //   +--------+----------------+----------------+-----------+------------------------
 //
 // CRC-64 is the Jones polynomial, reflected, start 0, no final xor: "123456789" gives
@@ -25,6 +26,16 @@
 const CRC_TABLES: u32 = 1024
 const LZF_TABLE: u32 = CRC_TABLES + 16 * 256 * 8
 const LZF_SLOTS: u32 = 1 << 14
+/** Behind the table of LZF: where keys of a listpack stand, by their hashes. */
+const SURVEY_TABLE: u32 = LZF_TABLE + 4 * (1 << 14)
+const SURVEY_SLOTS_MIN: u32 = 16
+const SURVEY_SLOTS_MAX: u32 = 2048
+const SURVEY_KEYS_MAX: u32 = 1024
+const SURVEY_BYTES_MAX: u32 = 8192
+/** What `surveyListpack` returns. */
+const DAMAGED: u32 = 0
+const SURVEYED: u32 = 1
+const UNCLEAR: u32 = 2
 const WINDOW: u32 = 8192
 const COPY_MAX: u32 = 264
 const LITERALS_MAX: u32 = 32
@@ -225,6 +236,145 @@ export function lzfSourceStop(): u32 {
 
 export function lzfTargetStop(): u32 {
   return targetStop
+}
+
+/**
+ * Checks a listpack and, with a stride of 1 or 2, surveys it as listpack-survey.ts does, in one
+ * walk. SURVEYED: it is whole, and words 0 to 4 hold its keys, those that are numbers, the longest
+ * texts of keys and of values, and its entries. DAMAGED: it is not whole. UNCLEAR: it has something
+ * that is rare (a string of more than 63 bytes, a key twice, a number spelled as nobody would), and
+ * may be damaged; the long way tells. With a stride of 0 there are only entries.
+ */
+export function surveyListpack(start: u32, length: u32, stride: u32): u32 {
+  if (length < 7 || load<u32>(start) != length) return DAMAGED
+  const limit = start + length - 1
+  if (load<u8>(limit) != 0xff) return DAMAGED
+  const known: u32 = load<u16>(start + 4)
+  let mask: u32 = 0
+  if (stride != 0) {
+    if (length > SURVEY_BYTES_MAX || known > SURVEY_KEYS_MAX * stride) return UNCLEAR
+    let slots = SURVEY_SLOTS_MIN
+    while (slots < (2 * known) / stride && slots < SURVEY_SLOTS_MAX) slots <<= 1
+    memory.fill(SURVEY_TABLE, 0, slots << 2)
+    mask = slots - 1
+  }
+  let keys: u32 = 0
+  let integers: u32 = 0
+  let longestKey: u32 = 0
+  let longestValue: u32 = 0
+  let entries: u32 = 0
+  let isKey = true
+  let at = start + 6
+  while (at < limit) {
+    const head: u32 = load<u8>(at)
+    const isString = head >= 0x80 && head < 0xc0
+    let body: u32
+    let text: u32
+    if (isString) {
+      text = head & 0x3f
+      body = 1 + text
+    } else if (head < 0x80) {
+      text = 3
+      body = 1
+    } else if (head < 0xe0) {
+      text = 5
+      body = 2
+    } else if (head >= 0xf1 && head <= 0xf4) {
+      text = head == 0xf1 ? 6 : head == 0xf2 ? 8 : head == 0xf3 ? 11 : 20
+      body = head == 0xf4 ? 9 : head - 0xf1 + 3
+    } else return UNCLEAR
+    if (at + body >= limit || load<u8>(at + body) != body) return DAMAGED
+    entries++
+    if (stride != 0) {
+      if (isKey) {
+        // More than the head counts: the table has no room for them.
+        if (entries > known) return DAMAGED
+        if (isString ? isNumber(at + 1, text) : !isCanonical(at, head)) return UNCLEAR
+        if (!addKey(start, at, body, mask)) return UNCLEAR
+        if (!isString) integers++
+        keys++
+        longestKey = max(longestKey, text)
+      } else longestValue = max(longestValue, text)
+      isKey = stride == 1 || !isKey
+    }
+    at += body + 1
+  }
+  if (known != 0xffff && known != entries) return DAMAGED
+  if (!isKey) return UNCLEAR
+  store<u32>(0, keys)
+  store<u32>(4, integers)
+  store<u32>(8, longestKey)
+  store<u32>(12, longestValue)
+  store<u32>(16, entries)
+  return SURVEYED
+}
+
+/** Whether a text is digits only, with or without a minus: it should not be a string. */
+function isNumber(start: u32, length: u32): bool {
+  let at = start
+  const limit = start + length
+  if (length > 1 && load<u8>(at) == 0x2d) at++
+  if (at == limit) return false
+  for (; at < limit; at++) {
+    const byte = load<u8>(at)
+    if (byte < 0x30 || byte > 0x39) return false
+  }
+  return true
+}
+
+/** Whether a number is in the shortest of its forms, so that equal ones have equal bytes. */
+function isCanonical(at: u32, head: u32): bool {
+  if (head < 0x80) return true
+  if (head < 0xe0) {
+    const value = <i32>((((head & 0x1f) << 8) | load<u8>(at + 1)) << 19) >> 19
+    return value < 0 || value > 127
+  }
+  if (head == 0xf1) {
+    const value = <i32>load<i16>(at + 1)
+    return value < -4096 || value > 4095
+  }
+  if (head == 0xf2) {
+    const value = <i32>(load<u32>(at + 1) << 8) >> 8
+    return value < -32768 || value > 32767
+  }
+  if (head == 0xf3) {
+    const value = load<i32>(at + 1)
+    return value < -8388608 || value > 8388607
+  }
+  const value = load<i64>(at + 1)
+  return value < -2147483648 || value > 2147483647
+}
+
+/** Puts the key with this body into the table; false: it is there. */
+function addKey(start: u32, at: u32, body: u32, mask: u32): bool {
+  let hash: u32 = body
+  let left = body
+  let from = at
+  for (; left >= 4; left -= 4, from += 4) {
+    hash = (hash ^ load<u32>(from)) * 0x9e3779b1
+    hash ^= hash >> 15
+  }
+  for (; left > 0; left--, from++) hash = (hash ^ load<u8>(from)) * 0x01000193
+  hash = (hash ^ (hash >> 15)) * 0x85ebca6b
+  hash ^= hash >> 13
+  const print = hash & 0xffff0000
+  let slot = hash & mask
+  for (;;) {
+    const found = load<u32>(SURVEY_TABLE + (slot << 2))
+    if (found == 0) break
+    if ((found & 0xffff0000) == print && isEqual(at, start + (found & 0xffff), body)) return false
+    slot = (slot + 1) & mask
+  }
+  store<u32>(SURVEY_TABLE + (slot << 2), print | (at - start))
+  return true
+}
+
+/** Whether two keys have the same bytes; the head tells the length. */
+function isEqual(a: u32, b: u32, length: u32): bool {
+  for (let i: u32 = 0; i < length; i++) {
+    if (load<u8>(a + i) != load<u8>(b + i)) return false
+  }
+  return true
 }
 
 @inline

@@ -39,7 +39,12 @@ interface Exports {
   lzfDecompressStep(source: number, limit: number, target: number, targetLimit: number): number
   lzfSourceStop(): number
   lzfTargetStop(): number
+  surveyListpack(start: number, length: number, stride: number): number
 }
+
+/** What a survey came to: what it says of the listpack. */
+export const ListpackState = { Damaged: 0, Surveyed: 1, Unclear: 2 } as const
+export type ListpackState = (typeof ListpackState)[keyof typeof ListpackState]
 
 /** What is used of WebAssembly; the compiler has its types only together with a browser's. */
 declare const WebAssembly: {
@@ -56,6 +61,8 @@ let compiled: object | null = null
 export class Kernels {
   /** The linear memory: regions from `allocate` are ranges of it. */
   readonly memory: Uint8Array<ArrayBuffer>
+  /** Keys, those that are numbers, the longest key and value, and entries: of the last survey. */
+  readonly surveyed: Uint32Array
   readonly #exports: Exports
   #heapTop = HEAP_START
   #regions = 0
@@ -72,6 +79,7 @@ export class Kernels {
     const instance = new WebAssembly.Instance(compiled, { env: { memory } })
     this.#exports = instance.exports as Exports
     this.memory = new Uint8Array(memory.buffer)
+    this.surveyed = new Uint32Array(memory.buffer, 0, 5)
     this.#exports.initialise()
     this.#scratch = this.allocate(SCRATCH_BYTES)
   }
@@ -140,6 +148,15 @@ export class Kernels {
     lzfDecompressBegin(target)
     const bad = lzfDecompressStep(source, source + length, target, limit)
     return bad === 0 && lzfSourceStop() === source + length && lzfTargetStop() === limit
+  }
+
+  /**
+   * Checks a listpack in `memory` and fills `surveyed`, for which each `stride`-th entry is a key;
+   * with 0 only entries are counted. Unclear: it may be whole or damaged, and was not surveyed.
+   */
+  surveyListpack(start: number, length: number, stride: 0 | 1 | 2): ListpackState {
+    this.#assertRange(start, length)
+    return this.#exports.surveyListpack(start, length, stride) as ListpackState
   }
 
   #assertRange(start: number, length: number): void {

@@ -10,7 +10,9 @@
 // before any of its elements is given. A node without elements counts for nothing, as in Redis.
 
 import { EMPTY_BYTES } from '../../base/bytes.ts'
+import type { Survey } from '../../keyspace/packed/listpack-survey.ts'
 import type { PackedEntry } from '../../keyspace/packed/packed.ts'
+import { ListpackState } from './kernels.ts'
 import { PACKED_KIND_NAMES, PackedKind, PackedWalker } from './packed-walker.ts'
 import type { RdbInput } from './rdb-input.ts'
 import type { PackedValue } from './rdb-target.ts'
@@ -36,6 +38,9 @@ class PackedBytes implements PackedValue {
   bytes: Uint8Array = EMPTY_BYTES
   start = 0
   length = 0
+  /** 0: there is no survey. */
+  surveyStride: 0 | 1 | 2 = 0
+  readonly survey: Survey = { keys: 0, integers: 0, longestKey: 0, longestValue: 0 }
 
   get isIntset(): boolean {
     return this.kind === PackedKind.Intset
@@ -55,10 +60,15 @@ export class PackedReader {
   #input: RdbInput | null = null
   #form: QuicklistForm = QuicklistForm.Ziplists
   #what = ''
+  #stride: 0 | 1 | 2 = 0
 
-  /** Reads a string that is a packed value of this kind, and goes before its first element. */
-  openValue(input: RdbInput, kind: PackedKind, what: string): void {
+  /**
+   * Reads a string that is a packed value of this kind, and goes before its first element. A
+   * listpack each `stride`-th element of which is a key is surveyed as it is checked, if it can be.
+   */
+  openValue(input: RdbInput, kind: PackedKind, what: string, stride: 0 | 1 | 2 = 0): void {
     this.#what = what
+    this.#stride = stride
     this.nodesLeft = 0
     this.#input = null
     this.#open(input, kind)
@@ -69,6 +79,7 @@ export class PackedReader {
     this.forget()
     this.#what = what
     this.#form = form
+    this.#stride = 0
     this.nodesLeft = input.length(`${what} node count`)
     this.#input = input
   }
@@ -129,15 +140,31 @@ export class PackedReader {
     const position = input.position
     const node = this.#node
     node.kind = kind
+    node.surveyStride = 0
     input.string(node, this.#what)
     // Only large elements are nodes of their own.
     if (kind === PackedKind.Plain && node.length === 0) {
       throw input.corrupt(this.#what, position, 'an empty element as a node', 'a large one')
     }
+    if (kind === PackedKind.Listpack && this.#survey(input)) return
     if (this.#walker.open(kind, node.bytes, node.start, node.length)) return
     const name = PACKED_KIND_NAMES[kind]
     const expected = `a whole ${name}: ${this.#subject(name)} integrity check failed`
     throw input.corrupt(this.#what, position, `a damaged ${name}`, expected)
+  }
+
+  /** Checks a listpack the quick way; false: it is damaged, or the long way must tell. */
+  #survey(input: RdbInput): boolean {
+    const node = this.#node
+    if (input.survey(node, this.#stride) !== ListpackState.Surveyed) return false
+    const { surveyed } = input
+    node.surveyStride = this.#stride
+    node.survey.keys = surveyed[0]!
+    node.survey.integers = surveyed[1]!
+    node.survey.longestKey = surveyed[2]!
+    node.survey.longestValue = surveyed[3]!
+    this.#walker.openListpack(node.bytes, node.start, node.length, surveyed[4]!)
+    return true
   }
 
   /** What Redis calls a damaged value: nodes, zipmaps and intsets by their form alone. */

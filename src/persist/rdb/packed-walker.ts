@@ -40,13 +40,17 @@ export class PackedWalker {
     this.forget()
     const count = countElements(kind, bytes, start, length)
     if (count === DAMAGED) return false
-    this.count = count
     this.#kind = kind
-    this.#bytes = bytes
-    this.#start = start
     this.#length = length
-    this.rewind()
+    this.#begin(bytes, start, count)
     return true
+  }
+
+  /** `open` of a listpack that has been checked, and has `count` elements. */
+  openListpack(bytes: Uint8Array, start: number, length: number, count: number): void {
+    this.#kind = PackedKind.Listpack
+    this.#length = length
+    this.#begin(bytes, start, count)
   }
 
   /** Goes before the first element again. */
@@ -87,6 +91,13 @@ export class PackedWalker {
     this.count = 0
     this.#done = 0
     this.#bytes = EMPTY_BYTES
+  }
+
+  #begin(bytes: Uint8Array, start: number, count: number): void {
+    this.count = count
+    this.#bytes = bytes
+    this.#start = start
+    this.rewind()
   }
 }
 

@@ -14,7 +14,7 @@
 import { assert } from '../../base/assert.ts'
 import type { DiskFile } from '../../base/disk.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
-import { type Inflater, type Kernels, LZF_RATIO_MAX } from './kernels.ts'
+import { type Inflater, type Kernels, ListpackState, LZF_RATIO_MAX } from './kernels.ts'
 import { LengthMark, StringEncoding } from './rdb-format.ts'
 
 /** What is read of a file. */
@@ -191,6 +191,20 @@ export class RdbInput {
     slot.bytes = this.memory
     slot.start = this.#at
     this.#at += length
+  }
+
+  /**
+   * Checks the listpack that a slot holds, and surveys it (`Kernels.surveyListpack`). Unclear where
+   * it does not lie in kernel memory.
+   */
+  survey({ bytes, start, length }: RdbString, stride: 0 | 1 | 2): ListpackState {
+    if (bytes !== this.memory) return ListpackState.Unclear
+    return this.#kernels.surveyListpack(start, length, stride)
+  }
+
+  /** What `survey` has found, as `Kernels.surveyed`. */
+  get surveyed(): Uint32Array {
+    return this.#kernels.surveyed
   }
 
   /** Whether `count` bytes more can be read while all that was read last stays where it is. */

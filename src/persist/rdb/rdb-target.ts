@@ -5,6 +5,7 @@
 // Invariant: bytes of an entry are borrowed, valid until the call that handed them over returns.
 
 import type { ByteRange } from '../../base/slice.ts'
+import type { SurveyedRange } from '../../keyspace/packed/listpack-survey.ts'
 import type { Type } from '../../keyspace/record.ts'
 import { RdbString } from './rdb-input.ts'
 import type { StreamTarget } from './stream-target.ts'
@@ -22,7 +23,7 @@ export class RdbEntry {
 }
 
 /** A packed value, with elements. Its bytes are borrowed for the call. */
-export interface PackedValue extends ByteRange {
+export interface PackedValue extends SurveyedRange {
   readonly isIntset: boolean
 }
 

@@ -262,7 +262,7 @@ export function readHashListpack(input: RdbInput, entry: RdbEntry, target: RdbTa
 
 function readPacked(input: RdbInput, entry: RdbEntry, target: RdbTarget, kind: PackedKind): void {
   const { position } = input
-  READER.openValue(input, kind, 'hash')
+  READER.openValue(input, kind, 'hash', 2)
   const { count } = READER
   if (count % 2 !== 0) {
     throw input.corrupt('hash', position, `${count} elements`, 'fields with values')

@@ -106,7 +106,7 @@ export function readSetListpack(input: RdbInput, entry: RdbEntry, target: RdbTar
 }
 
 function readPacked(input: RdbInput, entry: RdbEntry, target: RdbTarget, kind: PackedKind): void {
-  READER.openValue(input, kind, 'set')
+  READER.openValue(input, kind, 'set', 1)
   if (READER.count === 0) target.onEmpty?.(entry)
   const isTaken = READER.count > 0 && target.onPacked?.(entry, Type.Set, READER.value)
   if (READER.count > 0 && !isTaken) {

@@ -159,7 +159,7 @@ function readPacked(
   { target, kind }: { readonly target: RdbTarget; readonly kind: PackedKind },
 ): void {
   const position = input.position
-  PACKED.openValue(input, kind, 'sorted set')
+  PACKED.openValue(input, kind, 'sorted set', 2)
   const { count } = PACKED
   if (count % 2 !== 0) {
     throw input.corrupt('sorted set', position, `${count} elements`, 'members with scores')
