@@ -330,6 +330,7 @@ export class FakeDisk implements Disk {
         file.write(job.bytes, 0, job.bytes.length)
         file.sync()
         file.close()
+        this.syncDirectory(dirname(job.path))
         this.rename(job.temporaryPath, job.path)
         return this.syncDirectory(dirname(job.path))
       }

@@ -42,7 +42,10 @@ export interface PlacedFile {
 
 /** Something done to whole files. */
 export type DiskJob =
-  /** Replaces a file or creates it; a crash leaves the old or the new content, durable by `done`. */
+  /**
+   * Replaces a file or creates it; a crash leaves the old or the new content, durable by `done`.
+   * What was created in its directory before is durable first: the new content may name it.
+   */
   | {
       readonly kind: 'replace'
       readonly path: string
@@ -151,8 +154,14 @@ export function runJob(job: DiskJob, done: DiskDone): void {
 function replace(job: Extract<DiskJob, { kind: 'replace' }>, done: DiskDone): void {
   const { path, temporaryPath, bytes } = job
   fs.writeFile(temporaryPath, bytes, { flush: true }, (cause) => {
-    if (cause === null) return rename(temporaryPath, path, done)
-    fs.rm(temporaryPath, { force: true }, () => done(diskError('write', temporaryPath, cause)))
+    if (cause !== null) {
+      const error = diskError('write', temporaryPath, cause)
+      return fs.rm(temporaryPath, { force: true }, () => done(error))
+    }
+    syncDirectory(dirname(path), (error) => {
+      if (error === null) rename(temporaryPath, path, done)
+      else done(error)
+    })
   })
 }
 

@@ -179,7 +179,7 @@ export class Engine implements Host {
 
   #onLoaded(error: StoreError | null): void {
     const { server } = this
-    server.loading = null
+    // After an error clients are told LOADING until the process is gone.
     if (error !== null) {
       if (isAofError(error)) {
         // In Redis's words already, which operators and tests look for in the last line.
@@ -194,6 +194,7 @@ export class Engine implements Host {
       }
       return this.#fail()
     }
+    server.loading = null
     server.log.notice('Ready to accept connections')
     server.send({ kind: 'ready' })
   }

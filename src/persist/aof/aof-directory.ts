@@ -72,7 +72,9 @@ export class AofDirectory {
     const { disk, settings } = this.#options
     const { directory } = settings
     try {
-      if (!disk.exists(directory)) disk.makeDirectory(directory)
+      if (disk.exists(directory)) return
+      disk.makeDirectory(directory)
+      disk.syncDirectory(settings.parentDirectory)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       const reason = systemReason(error)
@@ -106,9 +108,10 @@ export class AofDirectory {
     )
   }
 
-  /** Brings a manifest to disk before it returns. Throws StoreError. */
+  /** Brings a manifest, and the files it names, to disk before it returns. Throws StoreError. */
   persistNow(manifest: Manifest): void {
     const { disk, settings } = this.#options
+    disk.syncDirectory(settings.directory)
     const path = this.pathOf(manifestName(settings.fileName))
     replaceFile(disk, path, formatManifest(manifest), this.#temporaryPath)
     this.manifest = manifest

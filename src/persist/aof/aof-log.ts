@@ -217,6 +217,8 @@ export class AofLog {
   /** CONFIG SET appendonly no. Brings what was logged to disk first; blocks for that. */
   disable(): void {
     assert(this.state !== 'off', 'it is on')
+    const { log, processId } = this.#options
+    if (this.#rewrite !== null) log.notice(`Killing running AOF rewrite child: ${processId}`)
     this.#abandonRewrite()
     this.isScheduled = false
     if (this.writer.isOpen) {
