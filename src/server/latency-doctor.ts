@@ -33,7 +33,7 @@ const RULES: readonly Rule[] = [
   { events: ['command'], advise: adviseSlowCommands },
   { events: ['fast-command'], advise: adviseProcessor },
   { events: ['expire-cycle', 'expire-del'], advise: adviseExpiry },
-  { events: ['eviction-cycle', 'eviction-del'], advise: adviseEviction },
+  { events: ['eviction-'], advise: adviseEviction },
   { events: ['snapshot-cut'], advise: adviseCut },
   { events: ['snapshot-wait'], advise: adviseWaits },
   { events: ['snapshot-write-delay'], advise: adviseWriteDelay },

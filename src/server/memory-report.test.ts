@@ -6,12 +6,12 @@ import { describe, it } from 'node:test'
 import { PAGE_BYTES } from '../memory/layout.ts'
 import { CLASS_CELL_BYTES, CLASS_RUN_PAGES } from '../memory/size-class.ts'
 import { describeArena, surveyArena } from './memory-report.ts'
-import { TestServer } from './test-server.ts'
+import { TestServer, type TestServerOptions } from './test-server.ts'
 
 const LONG = 'x'.repeat(20_000)
 
-function filledServer(): TestServer {
-  const server = new TestServer()
+function filledServer(options: TestServerOptions = {}): TestServer {
+  const server = new TestServer(options)
   const client = server.connect()
   for (let i = 0; i < 500; i++) {
     client.call('SET', `small:${i}`, `value ${i}`)
@@ -59,6 +59,20 @@ describe('the survey of the arena', () => {
     const after = surveyArena(arena)
     assert.equal(after.spans.runs, 0)
     assert.equal(after.segments * 64, arena.mappedBytes / 1024 / 1024)
+  })
+
+  it('counts runs that are held for a cut as used, until they are free', () => {
+    const server = filledServer({ hasPersistence: true })
+    const client = server.connect()
+    client.call('BGSAVE')
+    const { arena } = server.engine.server.keyspace
+    assert.notEqual(arena.guard, null, 'a cut is open')
+    const spansBefore = surveyArena(arena).spans.runs
+    for (let i = 1; i < 20; i += 2) client.call('DEL', `large:${i}`)
+    client.call('DEL', 'set', 'zset')
+    const { spans, free } = surveyArena(arena)
+    assert.equal(spans.runs, spansBefore)
+    assert.equal(free.pages + 1 + arena.pool.pagesUsed, arena.pool.pagesMapped)
   })
 
   it('is a text with a row for each size class in use', () => {
