@@ -6,6 +6,7 @@
 //   expire-cycle            one slice of active expiry
 //   expire-del              removing one key because its deadline passed
 //   eviction-cycle, -del    freeing memory for a command; removing one key for that
+//   eviction-lazyfree       a step of freeing values that are gone already, for the same reason
 //   snapshot-cut            freezing the keyspace at the start of a save; here nothing forks
 //   snapshot-wait           inside of a command, waiting until the scanner had taken a page
 //   snapshot-write-delay    holding a writing command back before it began, because of a save
