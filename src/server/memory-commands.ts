@@ -65,11 +65,11 @@ function amounts(figures: MemoryFigures): Stat[] {
     ['peak.allocated', figures.peakBytes],
     ['total.allocated', figures.usedBytes],
     ['startup.allocated', figures.startupBytes],
-    ['replication.backlog', 0],
+    ['replication.backlog', figures.backlogBytes],
     ['clients.slaves', figures.replicaBytes],
     ['clients.normal', figures.clientBytes],
     ['cluster.links', 0],
-    ['aof.buffer', 0],
+    ['aof.buffer', figures.aofBufferBytes],
     ['lua.caches', 0],
     ['functions.caches', 0],
   ]

@@ -21,6 +21,8 @@ const SOUND: MemoryFigures = {
   keyCount: 1_000_000,
   clientBytes: 100_000,
   replicaBytes: 0,
+  backlogBytes: 0,
+  aofBufferBytes: 0,
   savingBytes: 0,
   allocatedBytes: GIB,
   activeBytes: GIB + 50 * MIB,

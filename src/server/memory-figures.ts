@@ -36,6 +36,9 @@ export interface MemoryFigures {
   readonly clientBytes: number
   /** Buffers of replicas. */
   readonly replicaBytes: number
+  /** The recent replication stream; written commands that are not yet with the disk. */
+  readonly backlogBytes: number
+  readonly aofBufferBytes: number
   /** Pages that an open cut has copied aside. */
   readonly savingBytes: number
   readonly allocatedBytes: number
@@ -69,6 +72,9 @@ export function memoryFigures(server: Server): MemoryFigures {
     keyCount: keyspace.size,
     clientBytes: clients.memory.clientBytes,
     replicaBytes: clients.memory.replicaBytes,
+    // There is no replication and no append only file yet.
+    backlogBytes: 0,
+    aofBufferBytes: 0,
     savingBytes: server.savingBytes,
     allocatedBytes: arena.usedBytes,
     activeBytes,
