@@ -8,7 +8,7 @@
 import { assert } from '../base/assert.ts'
 import type { Random } from '../base/random.ts'
 import { NULL, type Ptr } from '../memory/layout.ts'
-import { BUCKET_WORDS, BUCKETS, SLOTS } from './dict-bucket.ts'
+import { SLOTS } from './dict-bucket.ts'
 
 /** Records picked at random, valid until the next change of the keyspace. */
 export class Sample {
@@ -23,16 +23,17 @@ export class Sample {
     this.records = new Uint32Array(wanted + SLOTS - 1)
   }
 
-  /** Takes all entries of a segment's buckets from `first` on, around its end, until it has enough. */
-  take(words: Uint32Array, base: number, first: number): boolean {
-    for (let i = 0; i < BUCKETS && this.count < this.wanted; i++) {
-      const at = base + ((first + i) % BUCKETS) * BUCKET_WORDS
-      for (let slot = 0; slot < SLOTS; slot++) {
-        const record = words[at + slot]!
-        if (record !== NULL) this.records[this.count++] = record
-      }
+  /** Whether there are fewer records than wanted. */
+  get lacks(): boolean {
+    return this.count < this.wanted
+  }
+
+  /** Takes all entries of the bucket at `words[at]`. */
+  take(words: Uint32Array, at: number): void {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const record = words[at + slot]!
+      if (record !== NULL) this.records[this.count++] = record
     }
-    return this.count >= this.wanted
   }
 }
 

@@ -62,8 +62,8 @@ import { readKey } from './record-access.ts'
 const DEPTH_MAX = 24
 /** Empty buckets that `random` tries; more are not met unless a few keys lie in many segments. */
 const RANDOM_TURNS = 1000
-/** Segments that `sample` looks into; one is enough unless it is all but empty. */
-const SAMPLE_TURNS = 16
+/** Buckets that `sample` tries; a few are enough unless the dict is all but empty. */
+const SAMPLE_TURNS = 256
 /** Buddies merge when together they fill less than this. */
 const MERGE_COUNT = CAPACITY * 0.4
 /** Buckets one SCAN step visits at most, for each key asked for. */
@@ -228,14 +228,19 @@ export class Dict {
     return this.#first()
   }
 
-  /** Fills `sample` with the records of neighbouring buckets, picked at random. */
+  /** Fills `sample` with the records of buckets picked at random; with one at least. */
   sample(random: Random, sample: Sample): void {
     sample.count = 0
-    for (let turn = 0; turn < SAMPLE_TURNS && sample.count < this.#count; turn++) {
+    if (this.#count === 0) return
+    const isAll = this.#count <= sample.wanted && this.#segments === 1
+    for (let turn = 0; turn < SAMPLE_TURNS && sample.lacks; turn++) {
       const table = this.#segmentOf(random.u32())
-      const base = (table & PTR_SEGMENT_MASK) << 1
-      if (sample.take(this.#wordsAt(table), base, random.below(BUCKETS))) return
+      const bucket = isAll ? turn % BUCKETS : random.below(BUCKETS)
+      const at = ((table & PTR_SEGMENT_MASK) << 1) + bucket * BUCKET_WORDS
+      sample.take(this.#wordsAt(table), at)
+      if (isAll && bucket === BUCKETS - 1) return
     }
+    if (sample.count === 0) sample.records[sample.count++] = this.#first()
   }
 
   /** Whether the record is in the dict under that hash. It may be gone from the arena. O(1). */
