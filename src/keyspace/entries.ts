@@ -15,7 +15,7 @@ import { Dict } from './dict.ts'
 import { Expiring } from './expiring.ts'
 import { type Encoding, type ExpiringFlag, flagsOf, RecordFlag, type Type } from './record.ts'
 import { wordOf, wordsOf } from './record-access.ts'
-import { relocated } from './relocation.ts'
+import { relocated } from './record-move.ts'
 
 /** What a record is made with, besides key and value. */
 export interface MakeOptions {
@@ -118,7 +118,7 @@ export class Entries {
     return next
   }
 
-  /** Moves a record to another cell; see relocation.ts. */
+  /** Moves a record to another cell; see record-move.ts. */
   relocate(record: Ptr): Ptr {
     return this.moved(record, relocated(this.#commons.collections, record))
   }

@@ -3,7 +3,6 @@
 // table of collections. Between two commands nobody else holds the place of one.
 // Owner: the engine.
 
-import { assert } from '../base/assert.ts'
 import type { Arena } from '../memory/arena.ts'
 import type { Mover } from '../memory/compaction.ts'
 import {
@@ -15,9 +14,8 @@ import {
   ptrOfPage,
 } from '../memory/layout.ts'
 import { CLASS_CELL_BYTES, CLASS_CELL_COUNT, SLAB_HEADER_BYTES } from '../memory/size-class.ts'
-import type { Collections } from './collections.ts'
 import type { Database } from './database.ts'
-import { flagsOf, keyRefWord, RecordFlag, rootWord, valueRefWord } from './record.ts'
+import { flagsOf, keyRefWord, RecordFlag, valueRefWord } from './record.ts'
 import { wordOf, wordsOf } from './record-access.ts'
 
 /** Moves the records of the present databases. */
@@ -61,32 +59,6 @@ export class Relocation implements Mover {
     for (const database of this.#databases) if (database.space === space) return database
     return null
   }
-}
-
-/**
- * Copies a record as it lies into another cell of its class, hands what it owns over, and frees the
- * old cell. The caller puts the new place wherever the old one stands. ARENA_FULL: nothing changed.
- */
-export function relocated(collections: Collections, record: Ptr): Ptr {
-  const { arena } = collections
-  const bytes = arena.cellBytes(record)
-  const space = arena.spaceOf(record)
-  const made = arena.allocateCell(space, bytes)
-  assert(made !== record, 'a live cell is not given out')
-  const source = wordsOf(arena, record)
-  const target = wordsOf(arena, made)
-  const from = wordOf(record)
-  const to = wordOf(made)
-  if (source === target) target.copyWithin(to, from, from + bytes / 4)
-  else for (let i = 0; i < bytes / 4; i++) target[to + i] = source[from + i]!
-  const flags = flagsOf(target[to + 1]!)
-  if ((flags & RecordFlag.KeyOut) !== 0) arena.setOwner(target[to + keyRefWord(flags)]!, made)
-  if ((flags & RecordFlag.ValueOut) !== 0) arena.setOwner(target[to + valueRefWord(flags)]!, made)
-  if ((flags & RecordFlag.Root) !== 0) {
-    collections.place(target[to + rootWord(flags)]!, made, space)
-  }
-  arena.freeCell(record)
-  return made
 }
 
 /** Whether what the record owns gets a new owner without taking reserve of an open cut. */

@@ -6,9 +6,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Random } from '../base/random.ts'
-import { Slice } from '../base/slice.ts'
-import { type Answer, Harness } from '../command/harness.ts'
+import { Random } from '../../src/base/random.ts'
+import { Slice } from '../../src/base/slice.ts'
+import { type Answer, Harness } from '../../src/command/harness.ts'
+import { contentsOf } from '../../src/keyspace/test-contents.ts'
 import {
   type CutBench,
   NOW_MS,
@@ -16,8 +17,7 @@ import {
   SCANNERS,
   TestCut,
   type TestCutOptions,
-} from '../persist/snapshot/test-cut.ts'
-import { contentsOf } from './test-contents.ts'
+} from '../../src/persist/snapshot/test-cut.ts'
 
 const SEED = Number(process.env.SEED ?? 1)
 const ROUNDS = Number(process.env.ROUNDS ?? 4)
