@@ -77,7 +77,8 @@ export function nameOfZset(value: SurveyedRange, limits: EncodingLimits): Adopte
   const { keys, longestKey } = SURVEY
   const { zsetEntriesMax, zsetValueMax } = limits
   if (keys > packedCountMax(limits)) return UNSUITED
-  if (!isAscending(value.bytes, value.start)) return UNSUITED
+  const isKnown = value.hasAscendingValues === true
+  if (!isKnown && !isAscending(value.bytes, value.start)) return UNSUITED
   const isShort = longestKey <= zsetValueMax
   if (!isShort && zsetValueMax < WIDEST_LENGTH) return UNSUITED
   return isShort && keys <= zsetEntriesMax ? Encoding.Listpack : Encoding.Skiplist

@@ -48,6 +48,8 @@ export interface SurveyedRange extends ByteRange {
   /** With the stride of that survey; 0: it is not known. */
   readonly surveyStride?: number
   readonly survey?: Readonly<Survey>
+  /** True: the values are whole numbers, each above the one before it. Else it is not known. */
+  readonly hasAscendingValues?: boolean
 }
 
 /** What the last survey has found. */

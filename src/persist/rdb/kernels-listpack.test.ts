@@ -8,6 +8,7 @@ import { Random } from '../../base/random.ts'
 import * as listpack from '../../keyspace/packed/listpack.ts'
 import { SURVEY, survey } from '../../keyspace/packed/listpack-survey.ts'
 import { hex, listpackOf } from '../../keyspace/packed/test-packed.ts'
+import { isAscending } from '../../keyspace/zset/packed-zset.ts'
 import { Kernels, ListpackState } from './kernels.ts'
 
 const SEED = Number(process.env['SEED'] ?? 4711)
@@ -25,7 +26,8 @@ function compare(bytes: Uint8Array, stride: 0 | 1 | 2, name: string): ListpackSt
   if (state === ListpackState.Damaged) assert.equal(isWhole, false, name)
   if (state !== ListpackState.Surveyed) return state
   assert.equal(isWhole, true, name)
-  const [keys, integers, longestKey, longestValue, entries] = kernels.surveyed
+  const [keys, integers, longestKey, longestValue, entries, isAscendingSeen] = kernels.surveyed
+  if (isAscendingSeen === 1) assert.equal(isAscending(bytes, 0), true, name)
   assert.equal(entries, listpack.count(bytes, 0), name)
   if (stride === 0) return state
   assert.equal(survey(bytes, 0, stride), true, name)
@@ -86,6 +88,25 @@ test('verdicts of single listpacks', () => {
   ]
   for (const [name, bytes, stride, expected] of rows) {
     assert.equal(compare(bytes, stride, name), expected, name)
+  }
+})
+
+test('scores that ascend are seen where they are whole, exact and different', () => {
+  const rows: [scores: string[], isSeen: boolean][] = [
+    [['1'], true],
+    [['-5', '-4', '0', '127', '128', '4095', '4096', '40000', '9000000', '9007199254740991'], true],
+    [['-9007199254740991', '-3000000000', '-70000', '-1'], true],
+    [['1', '1'], false],
+    [['2', '1'], false],
+    [['1', '1.5'], false],
+    [['9007199254740992'], false],
+    [['-9007199254740992'], false],
+    [[], true],
+  ]
+  for (const [scores, isSeen] of rows) {
+    const bytes = listpackOf(scores.flatMap((score, i) => [`m${i}`, score]))
+    assert.equal(compare(bytes, 2, scores.join()), ListpackState.Surveyed)
+    assert.equal(kernels.surveyed[5] === 1, isSeen, scores.join())
   }
 })
 

@@ -32,6 +32,8 @@ const SURVEY_SLOTS_MIN: u32 = 16
 const SURVEY_SLOTS_MAX: u32 = 2048
 const SURVEY_KEYS_MAX: u32 = 1024
 const SURVEY_BYTES_MAX: u32 = 8192
+/** Whole numbers nearer to 0 are exact as scores. */
+const EXACT_MAX: i64 = 1 << 53
 /** What `surveyListpack` returns. */
 const DAMAGED: u32 = 0
 const SURVEYED: u32 = 1
@@ -241,7 +243,8 @@ export function lzfTargetStop(): u32 {
 /**
  * Checks a listpack and, with a stride of 1 or 2, surveys it as listpack-survey.ts does, in one
  * walk. SURVEYED: it is whole, and words 0 to 4 hold its keys, those that are numbers, the longest
- * texts of keys and of values, and its entries. DAMAGED: it is not whole. UNCLEAR: it has something
+ * texts of keys and of values, and its entries; word 5 is 1 when all values are whole numbers, each
+ * above the one before it: scores in their order, whatever the members. DAMAGED: it is not whole. UNCLEAR: it has something
  * that is rare (a string of more than 63 bytes, a key twice, a number spelled as nobody would), and
  * may be damaged; the long way tells. With a stride of 0 there are only entries.
  */
@@ -264,6 +267,8 @@ export function surveyListpack(start: u32, length: u32, stride: u32): u32 {
   let longestValue: u32 = 0
   let entries: u32 = 0
   let isKey = true
+  let isAscending = stride == 2
+  let before: i64 = -EXACT_MAX
   let at = start + 6
   while (at < limit) {
     const head: u32 = load<u8>(at)
@@ -294,7 +299,14 @@ export function surveyListpack(start: u32, length: u32, stride: u32): u32 {
         if (!isString) integers++
         keys++
         longestKey = max(longestKey, text)
-      } else longestValue = max(longestValue, text)
+      } else {
+        longestValue = max(longestValue, text)
+        if (isAscending) {
+          const value = isString ? before : numberAt(at, head)
+          isAscending = value > before && value < EXACT_MAX
+          before = value
+        }
+      }
       isKey = stride == 1 || !isKey
     }
     at += body + 1
@@ -306,6 +318,7 @@ export function surveyListpack(start: u32, length: u32, stride: u32): u32 {
   store<u32>(8, longestKey)
   store<u32>(12, longestValue)
   store<u32>(16, entries)
+  store<u32>(20, isAscending ? 1 : 0)
   return SURVEYED
 }
 
@@ -322,26 +335,24 @@ function isNumber(start: u32, length: u32): bool {
   return true
 }
 
+/** The number that is the entry at `at`. */
+function numberAt(at: u32, head: u32): i64 {
+  if (head < 0x80) return head
+  if (head < 0xe0) return <i32>((((head & 0x1f) << 8) | load<u8>(at + 1)) << 19) >> 19
+  if (head == 0xf1) return load<i16>(at + 1)
+  if (head == 0xf2) return <i32>(load<u32>(at + 1) << 8) >> 8
+  if (head == 0xf3) return load<i32>(at + 1)
+  return load<i64>(at + 1)
+}
+
 /** Whether a number is in the shortest of its forms, so that equal ones have equal bytes. */
 function isCanonical(at: u32, head: u32): bool {
+  const value = numberAt(at, head)
   if (head < 0x80) return true
-  if (head < 0xe0) {
-    const value = <i32>((((head & 0x1f) << 8) | load<u8>(at + 1)) << 19) >> 19
-    return value < 0 || value > 127
-  }
-  if (head == 0xf1) {
-    const value = <i32>load<i16>(at + 1)
-    return value < -4096 || value > 4095
-  }
-  if (head == 0xf2) {
-    const value = <i32>(load<u32>(at + 1) << 8) >> 8
-    return value < -32768 || value > 32767
-  }
-  if (head == 0xf3) {
-    const value = load<i32>(at + 1)
-    return value < -8388608 || value > 8388607
-  }
-  const value = load<i64>(at + 1)
+  if (head < 0xe0) return value < 0 || value > 127
+  if (head == 0xf1) return value < -4096 || value > 4095
+  if (head == 0xf2) return value < -32768 || value > 32767
+  if (head == 0xf3) return value < -8388608 || value > 8388607
   return value < -2147483648 || value > 2147483647
 }
 

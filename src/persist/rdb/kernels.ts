@@ -61,7 +61,10 @@ let compiled: object | null = null
 export class Kernels {
   /** The linear memory: regions from `allocate` are ranges of it. */
   readonly memory: Uint8Array<ArrayBuffer>
-  /** Keys, those that are numbers, the longest key and value, and entries: of the last survey. */
+  /**
+   * Of the last survey: keys, those that are numbers, the longest key and value, entries, and
+   * whether all values are whole numbers that ascend.
+   */
   readonly surveyed: Uint32Array
   readonly #exports: Exports
   #heapTop = HEAP_START
@@ -79,7 +82,7 @@ export class Kernels {
     const instance = new WebAssembly.Instance(compiled, { env: { memory } })
     this.#exports = instance.exports as Exports
     this.memory = new Uint8Array(memory.buffer)
-    this.surveyed = new Uint32Array(memory.buffer, 0, 5)
+    this.surveyed = new Uint32Array(memory.buffer, 0, 6)
     this.#exports.initialise()
     this.#scratch = this.allocate(SCRATCH_BYTES)
   }

@@ -40,6 +40,7 @@ class PackedBytes implements PackedValue {
   length = 0
   /** 0: there is no survey. */
   surveyStride: 0 | 1 | 2 = 0
+  hasAscendingValues = false
   readonly survey: Survey = { keys: 0, integers: 0, longestKey: 0, longestValue: 0 }
 
   get isIntset(): boolean {
@@ -141,6 +142,7 @@ export class PackedReader {
     const node = this.#node
     node.kind = kind
     node.surveyStride = 0
+    node.hasAscendingValues = false
     input.string(node, this.#what)
     // Only large elements are nodes of their own.
     if (kind === PackedKind.Plain && node.length === 0) {
@@ -163,6 +165,7 @@ export class PackedReader {
     node.survey.integers = surveyed[1]!
     node.survey.longestKey = surveyed[2]!
     node.survey.longestValue = surveyed[3]!
+    node.hasAscendingValues = surveyed[5] === 1
     this.#walker.openListpack(node.bytes, node.start, node.length, surveyed[4]!)
     return true
   }
