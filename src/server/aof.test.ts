@@ -170,6 +170,26 @@ test('a full disk: writes are refused, reads go on, and it is over by itself', (
   assert.equal(lengthOfList(open(disk, 'everysec')), 3)
 })
 
+test('a disk that hangs makes writers wait, not readers, and is over by itself', () => {
+  const disk = new FakeDisk()
+  const server = open(disk, 'everysec')
+  const client = server.connect()
+  disk.isDeferred = true
+  assert.equal(client.call('RPUSH', 'list', '0'), ':1\r\n')
+  pass(server, 1900)
+  assert.equal(client.call('RPUSH', 'list', '1'), ':2\r\n')
+  pass(server, 300)
+  assert.equal(client.call('RPUSH', 'list', '2'), '')
+  assert.equal(server.connect().call('LLEN', 'list'), ':2\r\n')
+  assert.equal(fields(server).get('aof_delayed_fsync'), '1')
+  disk.isDeferred = false
+  disk.proceed()
+  pass(server, 10)
+  assert.equal(client.take(), ':3\r\n')
+  stop(server)
+  assert.equal(lengthOfList(open(disk, 'everysec')), 3)
+})
+
 test('the log is rewritten when it has grown, and less often when that fails', () => {
   const disk = new FakeDisk()
   const more = { 'auto-aof-rewrite-min-size': '1000', 'auto-aof-rewrite-percentage': '100' }

@@ -24,6 +24,10 @@ export interface AofOptions {
 
 const US_PER_MS = 1000
 const LOAD_STEP_BYTES = 1024 * 1024
+/** Redis's rule of two seconds: so long the disk may be busy before writers wait for it. */
+const STALL_MS = 2000
+/** Most that gathers while the disk is busy, before the next run of the cron sees it. */
+const BUFFER_BYTES_MAX = 64 * 1024 * 1024
 const TURN_ON_FAILED = 'Unable to turn on AOF. Check server logs.'
 
 export class Aof {
@@ -35,6 +39,11 @@ export class Aof {
   readonly #replayer: () => AofReplayer
   readonly #settings: LiveAofSettings
   #isAttached = false
+  /**
+   * The disk has taken nothing for a while: writers wait, so that no more than the documented
+   * window is at risk, and the buffer is bounded; readers go on.
+   */
+  isStalled = false
   /** The error that writes are refused with, and why. */
   #error: ReplyError | null = null
   #errorReason = ''
@@ -119,6 +128,7 @@ export class Aof {
   /** What recurs. */
   cron(): void {
     this.log.cron()
+    this.#lookForStall()
     // The policy may have changed, or a save that held syncs may be over.
     this.#gate.release()
   }
@@ -160,6 +170,25 @@ export class Aof {
     this.#server.propagation.detach(this.#sink)
   }
 
+  #lookForStall(): void {
+    const { log, clock, parts } = this.#server
+    const { waitingMs, bufferedBytes, failure } = this.log.writer
+    // A disk that refuses is another matter: then writers are told.
+    const isHanging = waitingMs > STALL_MS || bufferedBytes > BUFFER_BYTES_MAX
+    const isStalled = isHanging && failure === '' && this.log.state !== 'off'
+    if (isStalled === this.isStalled) return
+    this.isStalled = isStalled
+    if (isStalled) {
+      log.warning(
+        `The disk has not taken ${bufferedBytes} bytes of the AOF for ${waitingMs} ms: writers wait`,
+      )
+      return
+    }
+    log.warning('The disk takes writes to the AOF again')
+    // Never in the middle of what moved the log on.
+    clock.after(0, () => parts.resume())
+  }
+
   readonly #sink = {
     target: Target.Log,
     write: (bytes: Uint8Array, start: number, length: number) => {
@@ -169,6 +198,7 @@ export class Aof {
   }
 
   #noteProgress(): void {
+    if (this.isStalled) this.#lookForStall()
     this.#gate.release()
     for (const look of this.#watchers) look()
   }

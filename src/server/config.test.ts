@@ -325,7 +325,6 @@ test('while a dataset is loaded, only what does not touch it may be set', () => 
 test('what does not exist yet is refused where ignoring it would do harm', () => {
   const config = newConfig()
   for (const [name, value] of [
-    ['appendonly', 'yes'],
     ['tls-port', '6380'],
     ['min-replicas-to-write', '1'],
   ] as const) {

@@ -72,9 +72,9 @@ export function memoryFigures(server: Server): MemoryFigures {
     keyCount: keyspace.size,
     clientBytes: clients.memory.clientBytes,
     replicaBytes: clients.memory.replicaBytes,
-    // There is no replication and no append only file yet.
+    // There is no replication yet.
     backlogBytes: 0,
-    aofBufferBytes: 0,
+    aofBufferBytes: server.aof?.log.writer.heldBytes ?? 0,
     savingBytes: server.savingBytes,
     allocatedBytes: arena.usedBytes,
     activeBytes,

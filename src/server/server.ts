@@ -17,7 +17,7 @@ import type { Disk } from '../base/disk.ts'
 import type { Log } from '../base/log.ts'
 import { randomHex } from '../base/random.ts'
 import { scratchSlice } from '../base/slice.ts'
-import type { Blocker, CommandLimits, Context } from '../command/command.ts'
+import { type Blocker, type CommandLimits, type Context, Flag } from '../command/command.ts'
 import type { Caller, Dispatcher, Gates } from '../command/dispatch.ts'
 import { Effects } from '../command/effects.ts'
 import type { CommandEntry } from '../command/table.ts'
@@ -295,7 +295,8 @@ export class Server implements Gates {
   }
 
   get pausedFlags(): number {
-    return this.migrations.isRunning ? -1 : this.clients.pausedFlags
+    if (this.migrations.isRunning) return -1
+    return this.clients.pausedFlags | (this.aof?.isStalled ? Flag.Write : 0)
   }
 
   isOverMemory(): boolean {
