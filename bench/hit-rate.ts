@@ -1,6 +1,6 @@
-// hit-rate: how good are the keys that stay? Both servers are caches of the same number of keys, are
-// asked for the same keys in the same order at the same pace, and get each key stored that they did
-// not have. The share of lookups that found their key tells how well the policy chooses.
+// hit-rate: how good are the keys that stay? Both servers are caches of the same number of keys,
+// are asked for the same keys in the same order at the same pace, and get each key stored that they
+// did not have. The share of lookups that found their key tells how well the policy chooses.
 //
 // A limit is in bytes, and the servers need different ones for the same number of keys: each is
 // filled with that number, and its limit is what it uses then; during the first part of the load it

@@ -6,8 +6,8 @@
 //
 // A pick samples `maxmemory-samples` keys (on average: they come by the bucket) of one database,
 // chosen with the chance that it has any given key: so all keys are sampled alike, however many
-// databases there are. Then it takes the best of the pool that has not been used since. Scores are made of points in time,
-// not of ages, so that candidates of different moments can be compared.
+// databases there are. Then it takes the best of the pool that has not been used since. Scores are
+// made of points in time, not of ages, so that candidates of different moments can be compared.
 // Source: Redis documentation, "Key eviction".
 
 import { assert, fail } from '../base/assert.ts'

@@ -9,7 +9,8 @@
 // Of candidates with the same score, as keys used in the same second have, that goes first which
 // has been a candidate for longest: in that time it was not used.
 //
-// Invariant: scores rise in the order of `#order` · no record is in it twice with the same database.
+// Invariants: scores rise in the order of `#order` · no record is in it twice with the same
+// database.
 
 import { assert } from '../base/assert.ts'
 import type { Ptr } from '../memory/layout.ts'

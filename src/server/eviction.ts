@@ -15,21 +15,43 @@
 // who are held back above half of it (write-delay.ts), wait until there is memory for them
 // (`isStarved`). They are not refused, and memory does not grow beyond the limit meanwhile.
 //
-// Sources: Redis documentation, "Key eviction"; the behaviour of redis-server 7.0. Owner: the engine.
+// Sources: Redis documentation, "Key eviction"; the behaviour of redis-server 7.0.
+// Owner: the engine.
 
-import type { Timer } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { type Slice, scratchSlice } from '../base/slice.ts'
 import { EVICTED } from '../command/key-event.ts'
 import type { Database } from '../keyspace/database.ts'
+import type { Keyspace } from '../keyspace/keyspace.ts'
+import type { Config } from './config.ts'
 import { EvictionPicker } from './eviction-picker.ts'
-import type { Server } from './server.ts'
-import type { OpenCut } from './write-delay.ts'
+import type { KeyFollowers } from './key-followers.ts'
+import type { LatencyMonitor } from './latency-monitor.ts'
+import type { MemoryLimit } from './memory-limit.ts'
+import type { Tracking } from './tracking.ts'
+import type { DelaySource, OpenCut } from './write-delay.ts'
 
 export const Outcome = { Done: 0, Running: 1, Failed: 2 } as const
 export type Outcome = (typeof Outcome)[keyof typeof Outcome]
 
 /** Sees a key that is evicted, just before it goes. Must not change the keyspace. */
 export type EvictHook = (database: Database, key: Slice) => void
+
+/** What of the server eviction works with. */
+export interface EvictionHost {
+  readonly keyspace: Keyspace
+  readonly memory: MemoryLimit
+  readonly config: Config
+  readonly clock: Clock
+  readonly latency: LatencyMonitor
+  readonly followers: KeyFollowers
+  readonly tracking: Tracking
+  readonly writeDelay: { readonly source: DelaySource }
+  readonly propagation: { endRemovals(): void }
+  readonly isLoading: boolean
+  /** Commands with any of these flags are paused; 0: none are. */
+  readonly pausedFlags: number
+}
 
 const US_PER_MS = 1000
 /** Tenacity: µs for each step of the linear part, its end, and the growth of each step after it. */
@@ -47,7 +69,7 @@ export class Eviction {
   /** Where evicted keys are told to the append only file and to replicas. */
   onEvict: EvictHook | null = null
   evictedKeys = 0
-  readonly #server: Server
+  readonly #server: EvictionHost
   readonly #picker: EvictionPicker
   readonly #key = scratchSlice()
   #timer: Timer | null = null
@@ -59,7 +81,7 @@ export class Eviction {
   #exceededSinceUs = 0
   #exceededUs = 0
 
-  constructor(server: Server) {
+  constructor(server: EvictionHost) {
     this.#server = server
     this.#picker = new EvictionPicker(server.keyspace)
   }
