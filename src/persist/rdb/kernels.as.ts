@@ -242,11 +242,13 @@ export function lzfTargetStop(): u32 {
 
 /**
  * Checks a listpack and, with a stride of 1 or 2, surveys it as listpack-survey.ts does, in one
- * walk. SURVEYED: it is whole, and words 0 to 4 hold its keys, those that are numbers, the longest
- * texts of keys and of values, and its entries; word 5 is 1 when all values are whole numbers, each
- * above the one before it: scores in their order, whatever the members. DAMAGED: it is not whole. UNCLEAR: it has something
- * that is rare (a string of more than 63 bytes, a key twice, a number spelled as nobody would), and
- * may be damaged; the long way tells. With a stride of 0 there are only entries.
+ * walk; with 0 only entries are counted.
+ *
+ * SURVEYED: it is whole, and words 0 to 4 hold its keys, those that are numbers, the longest texts
+ * of keys and of values, and its entries; word 5 is 1 when all values are whole numbers, each above
+ * the one before it: scores in their order, whatever the members. DAMAGED: it is not whole.
+ * UNCLEAR: it has something that is rare (a string of more than 63 bytes, a key twice, a number
+ * spelled as nobody would), and may be damaged; the long way tells.
  */
 export function surveyListpack(start: u32, length: u32, stride: u32): u32 {
   if (length < 7 || load<u32>(start) != length) return DAMAGED
