@@ -258,10 +258,7 @@ export function surveyListpack(start: u32, length: u32, stride: u32): u32 {
   let mask: u32 = 0
   if (stride != 0) {
     if (length > SURVEY_BYTES_MAX || known > SURVEY_KEYS_MAX * stride) return UNCLEAR
-    let slots = SURVEY_SLOTS_MIN
-    while (slots < (2 * known) / stride && slots < SURVEY_SLOTS_MAX) slots <<= 1
-    memory.fill(SURVEY_TABLE, 0, slots << 2)
-    mask = slots - 1
+    mask = clearTable(known / stride) - 1
   }
   let keys: u32 = 0
   let integers: u32 = 0
@@ -322,6 +319,14 @@ export function surveyListpack(start: u32, length: u32, stride: u32): u32 {
   store<u32>(16, entries)
   store<u32>(20, isAscending ? 1 : 0)
   return SURVEYED
+}
+
+/** Makes an empty table for so many keys; returns how many slots it has. */
+function clearTable(keys: u32): u32 {
+  let slots = SURVEY_SLOTS_MIN
+  while (slots < 2 * keys && slots < SURVEY_SLOTS_MAX) slots <<= 1
+  memory.fill(SURVEY_TABLE, 0, slots << 2)
+  return slots
 }
 
 /** Whether a text is digits only, with or without a minus: it should not be a string. */
