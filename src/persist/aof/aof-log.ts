@@ -190,7 +190,7 @@ export class AofLog {
     this.writer.open(placed)
     this.state = 'on'
     this.#closedBytes = directory.sizeOf(manifest) - this.writer.fileBytes
-    this.baseBytes = baseBytes
+    this.baseBytes = baseBytes === 0 ? this.#closedBytes : baseBytes
     begin()
     directory.deleteHistory()
   }

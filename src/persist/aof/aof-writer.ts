@@ -72,7 +72,6 @@ interface Chunk {
   readonly part: Part
   /** Position in the log of its first byte. */
   readonly start: number
-  readonly bornMs: number
 }
 
 const CHUNK_BYTES = 64 * 1024
@@ -82,6 +81,8 @@ const RETRY_MS = 1000
 const SYNC_INTERVAL_MS = 1000
 /** A write that waits so long for the one before it is counted: Redis's rule of two seconds. */
 const DELAY_MS = 2000
+/** Of the time between two runs of the cron, so much counts as waiting. */
+const LOOK_MS_MAX = 200
 /** One line in the log about a disk that refuses, each so often. */
 const REPORT_INTERVAL_MS = 30_000
 
@@ -109,7 +110,8 @@ export class AofWriter {
   #retryDueMs = 0
   #syncDueMs = 0
   #reportDueMs = 0
-  #writeBeganMs = 0
+  #hangingMs = 0
+  #lookedMs = 0
   #isDelayCounted = false
   #hasSyncFailed = false
   #hasWriteFailed = false
@@ -152,10 +154,12 @@ export class AofWriter {
     return this.#isSyncing ? 1 : 0
   }
 
-  /** Milliseconds that the oldest byte has waited to be written. */
+  /**
+   * Milliseconds that the write on its way has taken; 0 without one. Time in which the engine did
+   * not run does not count: the answer may have been there.
+   */
   get waitingMs(): number {
-    const oldest = this.#chunks[0]
-    return oldest === undefined ? 0 : this.#options.clock.nowMs() - oldest.bornMs
+    return this.#isWriting ? this.#hangingMs : 0
   }
 
   /** The size that the present file has or will have. */
@@ -199,7 +203,8 @@ export class AofWriter {
     if (this.#hasWriteFailed && clock.nowMs() < this.#retryDueMs) return
     this.#isWriting = true
     this.#isDelayCounted = false
-    this.#writeBeganMs = clock.nowMs()
+    this.#hangingMs = 0
+    this.#lookedMs = clock.nowMs()
     const number = ++this.#writeNumber
     if (this.flushDelayMs === 0) return this.#write(chunk, number)
     clock.after(this.flushDelayMs, () => {
@@ -295,8 +300,7 @@ export class AofWriter {
       spare !== null && spare.length >= length
         ? spare
         : new Uint8Array(Math.max(CHUNK_BYTES, length))
-    const bornMs = this.#options.clock.nowMs()
-    const chunk: Chunk = { bytes, length: 0, part, start: this.appended, bornMs }
+    const chunk: Chunk = { bytes, length: 0, part, start: this.appended }
     this.#chunks.push(chunk)
     return chunk
   }
@@ -461,8 +465,11 @@ export class AofWriter {
 
   /** Counts writes that wait for one that hangs. */
   #noteDelay(): void {
-    if (!this.#isWriting || this.#isDelayCounted) return
-    if (this.#options.clock.nowMs() - this.#writeBeganMs < DELAY_MS) return
+    if (!this.#isWriting) return
+    const nowMs = this.#options.clock.nowMs()
+    this.#hangingMs += Math.min(nowMs - this.#lookedMs, LOOK_MS_MAX)
+    this.#lookedMs = nowMs
+    if (this.#isDelayCounted || this.#hangingMs < DELAY_MS) return
     this.#isDelayCounted = true
     this.delayedSyncs++
     this.#options.log.notice(
