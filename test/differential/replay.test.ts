@@ -102,12 +102,15 @@ test('the stream of changes, run again, gives the same data', () => {
     const source = new TestServer({ startMs: START_MS, seed })
     const sink = new TestSink()
     source.engine.server.propagation.attach(sink)
-    runScript(source, makeScript(random, COMMANDS, isRepeatable), random)
+    const script = makeScript(random, COMMANDS, isRepeatable)
+    runScript(source, script, random)
     const commands = sink.takeArgs()
     total += commands.length
     // At once, and when all that can expire has.
     const laterMs = round % 2 === 0 ? 0 : LATER_MS
     const target = new TestServer({ startMs: source.clock.nowMs() + laterMs, seed: seed + 1 })
+    // The bytes of sketches depend on these.
+    target.connect().call('CONFIG', 'SET', ...Object.entries(script.config).flat())
     runAgain(target, commands, seed)
     target.engine.server.keyspace.check()
     source.clock.advance(laterMs)
