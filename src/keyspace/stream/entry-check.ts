@@ -2,7 +2,14 @@
 // node-listpack.ts draws, so that whoever reads it need not look again.
 
 import type { ByteRange } from '../../base/slice.ts'
-import { entryBytes, HEADER_BYTES, LAST, readEntry, validate } from '../packed/listpack.ts'
+import {
+  entryBytes,
+  HEADER_BYTES,
+  LAST,
+  placeBehind,
+  readEntry,
+  validate,
+} from '../packed/listpack.ts'
 import { scratchEntry } from '../packed/packed.ts'
 import { EntryCursor, EntryFlag } from './entry-leaf.ts'
 import { ENTRY_EXTRAS } from './node-listpack.ts'
@@ -77,6 +84,7 @@ class Reader {
 
   /** Passes an integer of any size. */
   integer(): void {
+    if (this.#passSmall() >= 0) return
     if (this.isAtEnd) {
       this.isDamaged = true
       return
@@ -88,6 +96,8 @@ class Reader {
 
   /** A number that counts something; 0 when it does not. */
   count(): number {
+    const small = this.#passSmall()
+    if (small >= 0) return small
     this.integer()
     const { low, high } = NUMBER.int64
     if (this.isDamaged || high !== 0 || low < 0 || low > COUNT_MAX) {
@@ -100,7 +110,15 @@ class Reader {
   skip(elements: number): void {
     for (let i = 0; i < elements && !this.isDamaged; i++) {
       if (this.isAtEnd) this.isDamaged = true
-      else this.#at += entryBytes(this.#bytes, this.#at)
+      else this.#at = placeBehind(this.#bytes, this.#at)
     }
+  }
+
+  /** Passes a number below 128, which most are, and returns it; -1: there is none, or damage. */
+  #passSmall(): number {
+    const head = this.#bytes[this.#at]!
+    if (head >= 0x80 || this.isDamaged) return -1
+    this.#at += 2
+    return head
   }
 }
