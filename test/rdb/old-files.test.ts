@@ -33,8 +33,7 @@ const FILES: Readonly<Record<string, Expected>> = {
     set: 'set hashtable ["1"] ["100000"] ["2"] ["3"] ["6000000000"] ["a"] ["b"] ["c"]',
     set_zipped_1: 'set intset ["1"] ["2"] ["3"] ["4"]',
     set_zipped_2: 'set intset ["100000"] ["200000"] ["300000"] ["400000"]',
-    set_zipped_3:
-      'set intset ["1000000000"] ["2000000000"] ["3000000000"] ["4000000000"] ["5000000000"] ["6000000000"]',
+    set_zipped_3: `set intset ${[1, 2, 3, 4, 5, 6].map((i) => `["${i}000000000"]`).join(' ')}`,
     string: 'string embstr "Hello World"',
     zset:
       'zset listpack ["a","1","b","2","c","3","aa","10","bb","20","cc","30","aaa","100",' +
