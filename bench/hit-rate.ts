@@ -3,8 +3,9 @@
 // did not have. The share of lookups that found their key tells how well the policy chooses.
 //
 // A limit is in bytes, and the servers need different ones for the same number of keys: each is
-// filled with that number, and its limit is what it uses then; during the first part of the load it
-// is corrected by the number of keys that it really holds. Lookups of that part are not counted.
+// filled with the most wanted ones, and its limit is what it uses then; during the first part of the
+// load that is corrected by the number of keys that it really holds. Lookups of that part are not
+// counted.
 //
 // Loads: Zipf with exponents 0.8 and 0.99, and 0.99 broken by scans, four tenths of all requests,
 // over keys that come once; lookups of these are not counted.
@@ -85,7 +86,6 @@ async function measureCase(setup: Setup, role: Role, each: Measured): Promise<vo
   for (let i = 0; i < places; i++) await client.call(['SET', nameOf(i), value])
   const fullBytes = await usedBytes(server)
   const keyBytes = (fullBytes - emptyBytes) / places
-  await client.call(['FLUSHALL'])
   await client.call(['CONFIG', 'SET', 'maxmemory', String(fullBytes)])
 
   const run = { keys: sequenceOf(each), requestsPerSecond: PACE, valueBytes: VALUE_BYTES }
