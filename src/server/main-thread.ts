@@ -279,6 +279,8 @@ class MainThread {
 
   #exit(code: number, isGraceful: boolean): void {
     if (this.#pidFile !== '') {
+      // The last line of a start that failed is the reason, as in Redis.
+      if (isGraceful) this.#log.notice('Removing the pid file.')
       removePidFile(this.#pidFile, { disk: this.#disk, log: this.#log })
     }
     if (isGraceful) this.#log.warning('Tidemark is now ready to exit, bye bye...')

@@ -126,8 +126,6 @@ test('the pid file holds the process id and goes; what cannot be written is logg
   assert.equal(existsSync(path), false)
   writePidFile(join(folder, 'missing', 'redis.pid'), { disk, log })
   assert.deepEqual(log.lines, [
-    '* Removing the pid file.',
-    '* Removing the pid file.',
     `# Failed to write PID file ${join(folder, 'missing', 'redis.pid')}: No such file or directory`,
   ])
 })

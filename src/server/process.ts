@@ -95,7 +95,6 @@ export function writePidFile(path: string, { disk, log }: { disk: Disk; log: Log
 
 /** Removes the pid file; one that is gone, or whose directory is, does not matter. */
 export function removePidFile(path: string, { disk, log }: { disk: Disk; log: Log }): void {
-  log.notice('Removing the pid file.')
   try {
     if (disk.exists(dirname(path))) disk.unlink(path)
   } catch (error) {
