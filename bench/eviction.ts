@@ -1,5 +1,5 @@
 // eviction: what does a SET cost when memory is at its limit, so that each new key has another one
-// evicted? Both servers are filled with keys, their limit is set to half of what they use then, and
+// evicted? Both servers are filled with keys, their limit leaves room for half of these, and
 // redis-benchmark writes keys of a range ten times as large, most of which are new.
 //
 // CPU per operation is compared, as in `throughput`, and operations per second are beside it. That
@@ -34,7 +34,7 @@ export const eviction: Bench = {
   measures: CASES.flatMap((each) => [cpuMeasure(each), rateMeasure(each), evictedMeasure(each)]),
   async run(setup) {
     if (!hasRedisBenchmark()) throw new Error('eviction: redis-benchmark is not installed')
-    const keys = setup.keys(500_000, 5000)
+    const keys = setup.keys(500_000, 50_000)
     for (const valueBytes of VALUE_SIZES) {
       await setup.withServer('subject', (subject) =>
         setup.withServer('reference', async (reference) => {
@@ -50,10 +50,11 @@ export const eviction: Bench = {
   },
 }
 
-/** Fills a server, and sets its limit to half of what it uses then. */
+/** Fills a server, and sets its limit so that half of the keys have room. */
 async function fillToLimit(server: RunningServer, keys: number, valueBytes: number): Promise<void> {
+  const empty = await field(server, 'memory', 'used_memory')
   await fill(server, { keys, valueBytes, valueKind: 'random' })
-  const limit = Math.floor((await field(server, 'memory', 'used_memory')) / 2)
+  const limit = Math.floor((empty + (await field(server, 'memory', 'used_memory'))) / 2)
   await server.client.call(['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-random'])
   await server.client.call(['CONFIG', 'SET', 'maxmemory', String(limit)])
 }
