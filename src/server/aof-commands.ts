@@ -7,7 +7,7 @@ import { type Command, type Context, Flag } from '../command/command.ts'
 import type { Args } from '../resp/args.ts'
 import { replyError } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
-import type { Aof } from './aof.ts'
+import type { AofView } from './aof-view.ts'
 import { serverContext } from './server.ts'
 
 const STARTED = 'Background append only file rewriting started'
@@ -79,7 +79,7 @@ interface Waiting {
   readonly done: (isLate: boolean) => void
 }
 
-function wait(aof: Aof, { limitMs, isMet, isGone, done }: Waiting): void {
+function wait(aof: AofView, { limitMs, isMet, isGone, done }: Waiting): void {
   const { clock } = aof
   const end = (isLate: boolean) => {
     aof.unwatch(look)

@@ -11,6 +11,7 @@ import type { Persistence } from '../persist/persistence.ts'
 import { type ReplyError, replyError } from '../resp/replies.ts'
 import type { AofGate } from './aof-gate.ts'
 import { LiveAofSettings } from './aof-settings.ts'
+import type { AofView } from './aof-view.ts'
 import { UNKNOWN_COMMAND } from './replay.ts'
 import type { Server } from './server.ts'
 
@@ -30,7 +31,7 @@ const STALL_MS = 2000
 const BUFFER_BYTES_MAX = 64 * 1024 * 1024
 const TURN_ON_FAILED = 'Unable to turn on AOF. Check server logs.'
 
-export class Aof {
+export class Aof implements AofView {
   readonly log: AofLog
   readonly clock: Clock
   readonly #server: Server
@@ -39,10 +40,6 @@ export class Aof {
   readonly #replayer: () => AofReplayer
   readonly #settings: LiveAofSettings
   #isAttached = false
-  /**
-   * The disk has taken nothing for a while: writers wait, so that no more than the documented
-   * window is at risk, and the buffer is bounded; readers go on.
-   */
   isStalled = false
   /** The error that writes are refused with, and why. */
   #error: ReplyError | null = null
@@ -180,7 +177,8 @@ export class Aof {
     this.isStalled = isStalled
     if (isStalled) {
       log.warning(
-        `The disk has not taken ${bufferedBytes} bytes of the AOF for ${waitingMs} ms: writers wait`,
+        `The disk has not taken ${bufferedBytes} bytes of the AOF for ${waitingMs} ms: ` +
+          'writers wait',
       )
       return
     }

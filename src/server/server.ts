@@ -28,7 +28,7 @@ import type { Persistence } from '../persist/persistence.ts'
 import type { ReplyError } from '../resp/replies.ts'
 import { MISCONF } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
-import type { Aof } from './aof.ts'
+import type { AofView } from './aof-view.ts'
 import { Blocking } from './blocking.ts'
 import { Clients } from './clients.ts'
 import { CommandWatch } from './command-watch.ts'
@@ -147,7 +147,7 @@ export class Server implements Gates {
   /** `used_memory` of the empty server. */
   readonly startupBytes: number
   persistence: Persistence | null = null
-  aof: Aof | null = null
+  aof: AofView | null = null
   /** The load at the start, while it runs. */
   loading: LoadProgress | null = null
   readonly mode = 'standalone'

@@ -1,11 +1,6 @@
 // The append only file as the engine sees it: what is logged, where it goes, when it is rewritten.
 // Front door of `persist/aof/`.
 //
-//   manifest.ts       which files there are      aof-directory.ts  where they lie
-//   aof-writer.ts     bytes to disk              aof-loader.ts     files into the keyspace
-//   aof-reader.ts     files to commands          rewrite-limit.ts  how soon after failures
-//   command-file.ts   a base of commands, for `aof-use-rdb-preamble no`
-//
 //   Off ──enable──► Waiting ──first rewrite──► On         Waiting and On ──disable──► Off
 //
 //   Off      nothing is logged; a rewrite writes a base alone
@@ -13,15 +8,8 @@
 //            not whole yet, and lies in a temporary file that no manifest names
 //   On       what is logged goes to the last increment of the manifest
 //
-// A rewrite, which forks nothing:
-//
-//   Preparing ──► Queued ──cut──► Scanning ──base is durable──► Committing ──► none
-//
-//   Preparing   an empty increment is made and a manifest with it is brought to disk
-//   Queued      a save has come in between; the cut waits for its end
-//   Scanning    from the cut on the log goes to that increment; the cut becomes the base
-//   Committing  a manifest with base and increment alone is brought to disk; then the rest is
-//               deleted
+// A rewrite, which forks nothing (its stages are drawn at `Rewrite`): an empty increment is named
+// by the manifest; from the cut on the log goes there, and the cut becomes the base.
 //
 // Whenever the power fails, the manifest on disk names files that together hold all that was
 // acknowledged: the new increment is named before anything goes there, the old files are until the
@@ -87,7 +75,16 @@ export interface AofLogOptions {
   readonly onDelay: AofWriterOptions['onDelay']
 }
 
-/** A rewrite under way. */
+/**
+ * A rewrite under way.
+ *
+ *   preparing ──► queued ──cut──► scanning ──base is durable──► committing ──► none
+ *
+ *   preparing   an empty increment is made and a manifest with it is brought to disk
+ *   queued      a save has come in between; the cut waits for its end
+ *   scanning    from the cut on the log goes to that increment; the cut becomes the base
+ *   committing  a manifest with base and increment alone is brought to disk; the rest is deleted
+ */
 interface Rewrite {
   stage: 'preparing' | 'queued' | 'scanning' | 'committing'
   /** The increment that the log goes to from the cut on; null where nothing is logged. */
