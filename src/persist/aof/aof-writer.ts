@@ -25,6 +25,7 @@ import { systemReason } from '../../base/disk-error.ts'
 import type { PlacedFile } from '../../base/disk-jobs.ts'
 import { StoreError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { copySlice, Slice } from '../../base/slice.ts'
 
 export type SyncPolicy = 'always' | 'everysec' | 'no'
 
@@ -102,6 +103,7 @@ export class AofWriter {
   readonly #parts: Part[] = []
   readonly #chunks: Chunk[] = []
   #spare: Uint8Array | null = new Uint8Array(CHUNK_BYTES)
+  readonly #range = new Slice()
   #isWriting = false
   #isSyncing = false
   /** Tells answers of the pool that are out of date from those that count. */
@@ -188,8 +190,7 @@ export class AofWriter {
   append(bytes: Uint8Array, start: number, length: number): void {
     assert(length > 0, 'a unit has bytes')
     const chunk = this.#chunkFor(length)
-    const range = bytes.length === length ? bytes : bytes.subarray(start, start + length)
-    chunk.bytes.set(range, chunk.length)
+    copySlice(this.#range.set(bytes, start, length), chunk.bytes, chunk.length)
     chunk.length += length
     this.appended += length
     this.#turn ??= this.#options.clock.soon(this.#onTurnEnd)
