@@ -43,6 +43,7 @@ const STEPS: readonly Step[] = [
   { name: 'fuzz', folders: ['test/fuzz'], concurrency: 2 },
   { name: 'crash', folders: ['test/crash'] },
   { name: 'suite', folders: ['test/suite'] },
+  { name: 'soak', folders: ['test/soak'] },
   { name: 'other', folders: ['test'] },
   { name: 'bench', folders: ['bench'] },
 ]
