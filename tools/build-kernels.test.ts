@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { buildKernels } from './build-kernels.ts'
+import { buildKernels, KERNEL_MODULES, resultOf } from './build-kernels.ts'
 
-const RESULT = new URL('../src/persist/rdb/kernels.wasm.ts', import.meta.url)
-
-test('kernels.wasm.ts is what kernels.as.ts compiles to', async () => {
-  const committed = readFileSync(RESULT, 'utf8')
-  assert.equal(await buildKernels(), committed, 'run: node tools/build-kernels.ts')
-})
+for (const module of KERNEL_MODULES) {
+  test(`${module.name}.wasm.ts is what ${module.name}.as.ts compiles to`, async () => {
+    const committed = readFileSync(resultOf(module), 'utf8')
+    assert.equal(await buildKernels(module), committed, 'run: node tools/build-kernels.ts')
+  })
+}

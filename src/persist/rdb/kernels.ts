@@ -66,6 +66,8 @@ export class Kernels {
    * whether all values are whole numbers that ascend.
    */
   readonly surveyed: Uint32Array
+  /** What `memory` is a view of, for other modules that work in it. */
+  readonly linear: object
   readonly #exports: Exports
   #heapTop = HEAP_START
   #regions = 0
@@ -81,6 +83,7 @@ export class Kernels {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     const instance = new WebAssembly.Instance(compiled, { env: { memory } })
     this.#exports = instance.exports as Exports
+    this.linear = memory
     this.memory = new Uint8Array(memory.buffer)
     this.surveyed = new Uint32Array(memory.buffer, 0, 6)
     this.#exports.initialise()
