@@ -163,10 +163,10 @@ export class AofDirectory {
   }
 
   /** Removes what is no longer needed, and its names from the manifest. */
-  deleteHistory(): void {
+  deleteHistory(done: () => void): void {
     const { log, settings } = this.#options
     const { history } = this.manifest
-    if (history.length === 0 || settings.keepsHistory) return
+    if (history.length === 0 || settings.keepsHistory) return done()
     for (const { name } of history) {
       log.notice(`Removing the history file ${name} in the background`)
       this.unlink(name)
@@ -177,6 +177,7 @@ export class AofDirectory {
     })
     this.persist(forget, (error) => {
       if (error !== null) log.warning(`Can't write the AOF manifest: ${error.message}`)
+      done()
     })
   }
 

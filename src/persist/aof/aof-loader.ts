@@ -309,9 +309,9 @@ export class AofLoader {
     if (found !== null) return found.size
     throw new StoreError(
       ErrorCode.AofCorrupt,
-      `The AOF file ${name} doesn't exist: ${path} is missing, expected as the manifest names ` +
-        'it; bring it back from a backup, or remove its line from the manifest if what it held ' +
-        'may be lost',
+      `Unable to obtain the AOF file ${name} length. stat: No such file or directory: ${path} is ` +
+        'missing, expected as the manifest names it; bring it back from a backup, or remove its ' +
+        'line from the manifest if what it held may be lost',
     )
   }
 

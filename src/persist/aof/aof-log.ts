@@ -189,7 +189,7 @@ export class AofLog {
     this.#closedBytes = directory.sizeOf(manifest) - this.writer.fileBytes
     this.baseBytes = baseBytes === 0 ? this.#closedBytes : baseBytes
     begin()
-    directory.deleteHistory()
+    directory.deleteHistory(() => {})
   }
 
   /** CONFIG SET appendonly yes: an error text for the log when no rewrite could be begun. */
@@ -403,7 +403,7 @@ export class AofLog {
     const commit = () => {
       directory.persist(change, (error) => {
         if (rewrite.isAbandoned) return
-        if (error === null) this.#finish(rewrite)
+        if (error === null) this.directory.deleteHistory(() => this.#finish(rewrite))
         else this.#fail(rewrite, error.message)
       })
     }
@@ -416,6 +416,7 @@ export class AofLog {
   }
 
   #finish(rewrite: Rewrite): void {
+    if (rewrite.isAbandoned) return
     const { log, clock } = this.#options
     this.#rewrite = null
     this.#limit.failures = 0
@@ -430,7 +431,6 @@ export class AofLog {
       this.state = 'on'
     }
     log.notice('Background AOF rewrite finished successfully')
-    this.directory.deleteHistory()
   }
 
   #fail(rewrite: Rewrite, reason: string): void {
