@@ -1,5 +1,8 @@
-// The append only file as the rest of the server sees it. aof.ts is what stands behind; it needs the
-// server itself, so that the server cannot import it.
+// The append only file as the rest of the server sees it. aof.ts is what stands behind; it needs
+// the server itself, so that the server cannot import it.
+// Owner: the engine.
+
+import it.
 // Owner: the engine.
 
 import type { Clock } from '../base/clock.ts'
