@@ -62,6 +62,7 @@ export class RdbReader {
   #state: State = State.Idle
   #version = 0
   #keys = 0
+  #checksum = 0n
   #size = 0
   #endPosition = 0
   /** Type byte of the key whose value is being read; NO_TYPE between two. */
@@ -77,6 +78,16 @@ export class RdbReader {
   /** Byte of the file that is read next; after the end, the first byte behind it. */
   get position(): number {
     return this.#state === State.Done ? this.#endPosition : this.#input.position
+  }
+
+  /** Of the stream's header. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** After the end: the checksum of all that was read before the one in the stream. */
+  get checksum(): bigint {
+    return this.#checksum
   }
 
   /** Bytes of the whole file. */
@@ -111,6 +122,7 @@ export class RdbReader {
     this.#options = { ...DEFAULTS, ...options }
     this.#target = target
     this.#keys = 0
+    this.#checksum = 0n
     this.#type = NO_TYPE
     this.#isVerified = false
     this.#clearEntry()
@@ -276,6 +288,7 @@ export class RdbReader {
     const input = this.#input
     if (this.#version >= CHECKSUM_VERSION) {
       const found = input.checksum()
+      this.#checksum = found
       const position = input.position
       const expected = input.uint64('checksum')
       // A zero stands for "not computed" (rdbchecksum no).
