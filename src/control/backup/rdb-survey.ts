@@ -7,7 +7,7 @@
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import { RingWriter, type RingMemory, ringMemory } from './byte-ring.ts'
+import { type RingMemory, RingWriter, ringMemory } from './byte-ring.ts'
 import type { DatabaseCounts } from './manifest.ts'
 
 /** What passed. */

@@ -80,11 +80,6 @@ export class RdbReader {
     return this.#state === State.Done ? this.#endPosition : this.#input.position
   }
 
-  /** Of the stream's header. */
-  get version(): number {
-    return this.#version
-  }
-
   /** After the end: the checksum of all that was read before the one in the stream. */
   get checksum(): bigint {
     return this.#checksum
