@@ -1,5 +1,8 @@
 // The append only file as the rest of the server sees it. aof.ts is what stands behind; it needs
-// the server itself, so that the server cannot import type { Clock } from '../base/clock.ts'
+// the server itself, which therefore does not import it.
+// Owner: the engine.
+
+import type { Clock } from '../base/clock.ts'
 import type { AofLoader } from '../persist/aof/aof-loader.ts'
 import type { AofLog } from '../persist/aof/aof-log.ts'
 import type { ReplyError } from '../resp/replies.ts'
