@@ -3,6 +3,7 @@
 #
 #   packages  npm packages by package-lock.json, among them the pinned Node 24
 #   peers     the Debian programs that tests compare with: redis-server, redis-cli, tclsh, …
+#             and Ceph's S3 gateway (60 MB to fetch)
 #
 # A second run finds everything there and takes a moment. A peer that cannot be had is an error in
 # CI (CI is set) and a warning elsewhere: the tests that need it then report themselves as skipped.
@@ -39,7 +40,8 @@ install_packages() {
 # Debian packages whose program is not there.
 missing_peers() {
   for pair in redis-server:redis-server redis-cli:redis-tools redis-sentinel:redis-sentinel \
-    tclsh:tcl ps:procps python3:python3; do
+    tclsh:tcl ps:procps python3:python3 curl:curl \
+    ceph:ceph-common ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || printf '%s ' "${pair#*:}"
   done
 }

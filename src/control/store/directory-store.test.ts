@@ -1,9 +1,11 @@
 // Goal: a directory keeps what every store promises, and says clearly what the file system refuses.
-// Method: the contract; a full file system (/dev/full and a tmpfs where one can be mounted),
-// missing rights, foreign files; a process that is killed while it writes.
+// Method: the contract; a full file system (a tmpfs, where one can be mounted), missing rights,
+// foreign files; a process that is killed while it writes.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -84,6 +86,38 @@ test('what the file system refuses is said in words', () => {
     assert.equal(fault.message, message)
   }
   assert.throws(() => directoryFault(new TypeError('a bug'), 'x'), TypeError)
+})
+
+test('a disk that is full is survived, and nothing is left on it', async (context) => {
+  const root = join(folder, 'small')
+  mkdirSync(root)
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', root])
+  if (mounted.status !== 0) return context.skip('no right to mount a file system')
+  try {
+    const store = new DirectoryStore(root)
+    await store.put('before', new Uint8Array(100_000))
+    const writer = await store.create('large')
+    const fault = await faultOf(writer.write(new Uint8Array(4 << 20)), 'full')
+    assert.match(fault.message, /cannot write large: no space left on device \(ENOSPC\)/)
+    await writer.abort()
+    assert.deepEqual(await names(store, ''), ['before'])
+    assert.deepEqual(await pendingOf(store, ''), [])
+    assert.ok(((await store.freeBytes()) ?? 0) > 1_500_000)
+    await store.put('after', new Uint8Array(100_000))
+  } finally {
+    spawnSync('umount', [root])
+  }
+})
+
+test('missing rights are said', async (context) => {
+  if (process.getuid?.() === 0) return context.skip('root may do anything')
+  const root = join(folder, 'locked')
+  mkdirSync(root)
+  chmodSync(root, 0o500)
+  const store = new DirectoryStore(root)
+  const fault = await faultOf(store.probe(), 'denied')
+  assert.match(fault.message, /cannot be written to: permission denied/)
+  await faultOf(store.put('x', new Uint8Array(1)), 'denied')
 })
 
 test('a place that is no directory is refused by the probe', async () => {
