@@ -69,6 +69,30 @@ describe('eviction', () => {
     })
   }
 
+  it('frees what a large value takes from many small keys, however little time it has', () => {
+    const config = { 'maxmemory-policy': 'allkeys-random', 'maxmemory-eviction-tenacity': '0' }
+    const server = new TestServer({ config })
+    const client = server.connect()
+    fill(client, 3000)
+    limitTo(client, 0)
+    const { memory } = server.engine.server
+    for (let i = 0; i < 20; i++) {
+      client.call('SET', `large:${i}`, 'v'.repeat(100 * KIB))
+      const over = countedBytes(server) - memory.limitBytes
+      assert.ok(over < 400 * KIB, `${over} bytes too much after ${i} values`)
+    }
+  })
+
+  it('takes its time when the limit is lowered: a command waits for what it adds only', () => {
+    const config = { 'maxmemory-policy': 'allkeys-random', 'maxmemory-eviction-tenacity': '0' }
+    const server = new TestServer({ config })
+    const client = server.connect()
+    fill(client, 3000)
+    limitTo(client, -2000 * KIB)
+    client.call('SET', 'key:0', 'v')
+    assert.ok(server.engine.server.eviction.evictedKeys < 20)
+  })
+
   it('of volatile policies leaves keys without a deadline alone, and refuses then', () => {
     for (const policy of POLICIES.slice(3)) {
       const server = new TestServer({ config: { 'maxmemory-policy': policy } })

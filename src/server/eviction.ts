@@ -10,6 +10,11 @@
 // 15 % more for each, at 100 as long as it takes. Memory of large values that are gone already is
 // freed first; with `lazyfree-lazy-eviction` the timer does that, and no command waits for it.
 //
+// That time is for what is too much already (a limit that was lowered). What commands add to it
+// they have to free: a megabyte in place of ten thousand small keys takes 20 ms, and memory would
+// grow far beyond the limit otherwise (npm run soak). So a run lasts until no more is in use than
+// at the end of the last one, or OVER_SHARE of the limit beyond it.
+//
 // While a cut is open, removing a key may copy the page it lies in. A run then takes at most an
 // eighth of what is left below 0.9 of the cut's bound, so that eviction never fills it: writers,
 // who are held back above half of it (write-delay.ts), wait until there is memory for them
@@ -59,6 +64,10 @@ const LINEAR_STEP_US = 50
 const LINEAR_STEPS = 10
 const STEP_GROWTH = 1.15
 const TENACITY_MAX = 100
+/** What may be in use beyond the limit between two runs, and how long one may last to get there. */
+const OVER_SHARE = 1 / 64
+const OVER_BYTES_MIN = 256 * 1024
+const RUN_US_MAX = 50_000
 /** From one run of the timer to the next. */
 const CONTINUE_MS = 1
 /** Share of a cut's bound beyond which nothing is evicted, and of what is below it, for one run. */
@@ -77,6 +86,9 @@ export class Eviction {
   /** The timer runs, not a command. */
   #isInBackground = false
   #isStarved = false
+  /** The limit at the last run, and what was in use beyond it then; Infinity: not comparable. */
+  #limitBytes = Infinity
+  #overBytes = Infinity
   /** Since when too much is in use, monotonic; 0: it is not. And the time of earlier such spans. */
   #exceededSinceUs = 0
   #exceededUs = 0
@@ -121,9 +133,16 @@ export class Eviction {
    */
   perform(startUs: number): Outcome {
     const { memory, clock, latency } = this.#server
-    if (!this.#mayEvict()) return Outcome.Done
+    if (!this.#mayEvict()) {
+      this.#overBytes = Infinity
+      return Outcome.Done
+    }
     memory.refresh(startUs)
+    if (memory.limitBytes !== this.#limitBytes) this.#overBytes = Infinity
+    this.#limitBytes = memory.limitBytes
     const outcome = this.#free(startUs)
+    const mayCompare = outcome !== Outcome.Failed && !this.#isStarved
+    this.#overBytes = mayCompare ? Math.min(this.#overBytes, memory.overBytes) : Infinity
     this.#server.propagation.endRemovals()
     if (latency.isOn) latency.add('eviction-cycle', (clock.monotonicUs() - startUs) / US_PER_MS)
     if (outcome === Outcome.Done) this.#noteWithin()
@@ -163,14 +182,23 @@ export class Eviction {
         return Outcome.Running
       }
       if (keyspace.lazyFreePending > 0) {
-        if (isLazy) return Outcome.Running
+        if (isLazy && !this.#mustGoOn(startUs)) return Outcome.Running
         this.#reclaim()
       } else if (this.#picker.pick()) this.#evict()
       else return Outcome.Failed
       // The time is looked at only if one key was not enough.
-      if (memory.isOver && clock.monotonicUs() >= limitUs) return Outcome.Running
+      if (!memory.isOver || clock.monotonicUs() < limitUs) continue
+      if (!this.#mustGoOn(startUs)) return Outcome.Running
     }
     return Outcome.Done
+  }
+
+  /** Whether a command has to free more, since more is in use than before, though time is up. */
+  #mustGoOn(startUs: number): boolean {
+    const { memory, clock } = this.#server
+    if (this.#isInBackground || clock.monotonicUs() - startUs >= RUN_US_MAX) return false
+    const over = Math.max(this.#overBytes, OVER_BYTES_MIN, memory.limitBytes * OVER_SHARE)
+    return memory.overBytes > over
   }
 
   /** Removes the key that was picked. */

@@ -44,8 +44,13 @@ export class MemoryLimit {
   /** Whether more is in use than the limit allows, with clients as at the last `look`. O(1). */
   get isOver(): boolean {
     if (this.limitBytes === Infinity) return false
+    return this.overBytes > 0
+  }
+
+  /** How much more is in use than the limit allows, with clients as at the last `look`. O(1). */
+  get overBytes(): number {
     const { arena } = this.#sources.keyspace
-    return arena.usedBytes + this.#sideBytes + this.#clientBytes > this.limitBytes
+    return arena.usedBytes + this.#sideBytes + this.#clientBytes - this.limitBytes
   }
 
   /** Whether more is in use than the limit allows. O(1). */
