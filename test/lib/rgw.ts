@@ -1,5 +1,5 @@
-// Ceph's S3 gateway on loopback for tests (`rgw-up.sh` beside this file does the work), a store that
-// is strict: it checks signatures and Content-MD5, and knows conditional writes.
+// The S3 gateway of Ceph on loopback for tests (`rgw-up.sh` beside this file does it): a store that
+// is strict. It checks signatures and Content-MD5, and knows conditional writes.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

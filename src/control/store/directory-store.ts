@@ -67,12 +67,15 @@ export class DirectoryStore implements ObjectStore {
   }
 
   async freeBytes(): Promise<number | null> {
-    try {
-      await makeDirectories(this.#root)
-      const { bavail, bsize } = await fs.statfs(this.#root)
-      return bavail * bsize
-    } catch (error) {
-      throw directoryFault(error, `${this.url}: cannot tell its free space`)
+    // What is not made yet will lie where the nearest directory above it does.
+    for (let path = this.#root; ; path = dirname(path)) {
+      try {
+        const { bavail, bsize } = await fs.statfs(path)
+        return bavail * bsize
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT' && path !== dirname(path)) continue
+        throw directoryFault(error, `${this.url}: cannot tell its free space`)
+      }
     }
   }
 

@@ -94,7 +94,7 @@ export function isTransient(error: unknown, attempt: number): boolean {
     return error.kind === 'damaged' && attempt <= DAMAGED_ATTEMPTS_MAX
   const { name, code, status } = shapeOf(error)
   // The SDK has learned the store's time from this answer and signs the next request by it.
-  if (name === 'RequestTimeTooSkewed') return attempt === 1
+  if (name === 'RequestTimeTooSkewed') return attempt <= 2
   // The answer to a HEAD has no body and so no code: the same may be behind it, or a moment's
   // trouble.
   if (isNameless(name) && (status === 403 || status === 400)) return attempt === 1
@@ -128,7 +128,7 @@ export function s3Fault(error: unknown, doing: string): StoreFault {
 
   const known = KINDS.get(name) ?? KINDS_BY_STATUS.get(status)
   const [kind, words] = known ?? (['unavailable', firstLine(shape.message)] as const)
-  const facts = [isNameless(name) ? '' : name, status === 0 ? '' : `HTTP ${status}`]
+  const facts = [isNameless(name) ? code : name, status === 0 ? '' : `HTTP ${status}`]
   if (bucketRegion !== '' && kind === 'invalid') facts.push(`region ${bucketRegion}`)
   if (requestId !== '' && kind === 'unavailable') facts.push(`request ${requestId}`)
   const details = facts.filter((fact) => fact !== '').join(', ')
@@ -158,7 +158,7 @@ function shapeOf(error: unknown): S3ErrorShape {
 
 /** Whether the SDK has not found a code in the answer. */
 function isNameless(name: string): boolean {
-  return name === 'Unknown' || name === 'UnknownError' || /^\d*$/.test(name)
+  return /^(Unknown|UnknownError|Error|\d*)$/.test(name)
 }
 
 function textOf(value: unknown): string {

@@ -103,18 +103,21 @@ export class S3Store implements ObjectStore {
     checkName(name)
     const { createOnly = false, signal } = options
     const mark = randomBytes(16).toString('hex')
+    const checkOurs = async () => {
+      const head = await this.#head(name, signal)
+      if (head === null) return false
+      if (head.Metadata?.[MARK] !== mark) throw this.#exists(name)
+      this.#checkEtag(head, bytes, name)
+      return true
+    }
     const send = async () => {
-      if (createOnly && this.#heedsConditions !== true) {
-        const head = await this.#head(name, signal)
-        if (head?.Metadata?.[MARK] === mark) return
-        if (head !== null) throw this.#exists(name)
-      }
+      if (createOnly && this.#heedsConditions !== true && (await checkOurs())) return
       try {
         await this.#put(name, bytes, { mark, createOnly, signal })
       } catch (error) {
         if (!createOnly || statusOf(error) !== 412) throw error
         this.#heedsConditions = true
-        if ((await this.#head(name, signal))?.Metadata?.[MARK] !== mark) throw this.#exists(name)
+        if (!(await checkOurs())) throw error
       }
     }
     await this.#calls.call(`write ${name}`, send, signal)
@@ -313,26 +316,30 @@ export class S3Store implements ObjectStore {
       signal,
     }: { mark: string; createOnly: boolean; signal?: AbortSignal | undefined },
   ): Promise<void> {
-    const md5 = createHash('md5').update(bytes).digest()
     const isConditional = createOnly && this.#heedsConditions !== false
     const command = new PutObjectCommand({
       ...this.#object(name),
       Body: bytes,
       ContentLength: bytes.length,
-      ContentMD5: md5.toString('base64'),
+      ContentMD5: md5Of(bytes).toString('base64'),
       ContentType: 'application/octet-stream',
       Metadata: { [MARK]: mark },
       ...(isConditional ? { IfNoneMatch: '*' } : {}),
     })
     try {
       const reply = await this.#calls.client.send(command, signal ? { abortSignal: signal } : {})
-      const doing = `${this.url}: cannot write ${name}`
-      if (!this.#place.hasOpaqueEtags) checkEtag(reply, md5.toString('hex'), doing)
+      this.#checkEtag(reply, bytes, name)
     } catch (error) {
       if (!isConditional || statusOf(error) !== 501) throw error
       this.#heedsConditions = false
       await this.#put(name, bytes, { mark, createOnly, signal })
     }
+  }
+
+  /** Throws `damaged` when the store's answer says that it holds something else. */
+  #checkEtag(reply: Pick<HeadObjectCommandOutput, 'ETag'>, bytes: Uint8Array, name: string): void {
+    if (this.#place.hasOpaqueEtags) return
+    checkEtag(reply, md5Of(bytes).toString('hex'), `${this.url}: cannot write ${name}`)
   }
 
   /** Whether a conditional PUT over an object is refused. */
@@ -394,6 +401,10 @@ export class S3Store implements ObjectStore {
     const text = `${name} came with ${found} bytes, expected ${expected}`
     return new StoreFault('damaged', `${this.url}: ${text}`)
   }
+}
+
+function md5Of(bytes: Uint8Array): Buffer {
+  return createHash('md5').update(bytes).digest()
 }
 
 /** `bytes 0-9/100` → 100. */

@@ -309,9 +309,11 @@ export function looksLikeMd5(etag: string | undefined): boolean {
   return etag !== undefined && /^"?[0-9a-f]{32}"?$/.test(etag)
 }
 
+type EncryptionField = 'ServerSideEncryption' | 'SSECustomerAlgorithm'
+
 /** Throws `damaged` when the store says by its ETag that it got something else. */
 export function checkEtag(
-  reply: Pick<UploadPartCommandOutput, 'ETag' | 'ServerSideEncryption' | 'SSECustomerAlgorithm'>,
+  reply: Partial<Pick<UploadPartCommandOutput, 'ETag' | EncryptionField>>,
   expected: string,
   doing: string,
 ): void {
