@@ -325,6 +325,7 @@ export class FakeDisk implements Disk {
   begin(job: DiskJob, done: DiskDone): void {
     this.#later(done, () => {
       if (job.kind === 'unlink') return this.unlink(job.path)
+      if (job.kind === 'read') return this.#fill(job)
       if (job.kind === 'replace') {
         const file = this.create(job.temporaryPath)
         file.write(job.bytes, 0, job.bytes.length)
@@ -337,6 +338,13 @@ export class FakeDisk implements Disk {
       this.rename(job.from, job.to)
       this.syncDirectory(dirname(job.to))
     })
+  }
+
+  #fill({ path, bytes, position }: Extract<DiskJob, { kind: 'read' }>): void {
+    const file = this.openRead(path)
+    const count = file.read(bytes, 0, bytes.length, position)
+    file.close()
+    if (count < bytes.length) raise('EIO')
   }
 
   /** Runs something now or when told to, and says how it ended. */

@@ -56,6 +56,13 @@ export type DiskJob =
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
   /** Removes a file; a missing one is no error. */
   | { readonly kind: 'unlink'; readonly path: string }
+  /** Fills all of `bytes`, which are lent until `done`, from `position` on. */
+  | {
+      readonly kind: 'read'
+      readonly path: string
+      readonly bytes: Uint8Array
+      readonly position: number
+    }
 
 /** A placed file of the machine's file system. */
 export class SystemPlacedFile implements PlacedFile {
@@ -144,6 +151,8 @@ export function runJob(job: DiskJob, done: DiskDone): void {
       return replace(job, done)
     case 'rename':
       return rename(job.from, job.to, done)
+    case 'read':
+      return read(job, done)
     case 'unlink':
       fs.rm(job.path, { force: true }, (cause) => {
         done(cause === null ? null : diskError('unlink', job.path, cause))
@@ -162,6 +171,23 @@ function replace(job: Extract<DiskJob, { kind: 'replace' }>, done: DiskDone): vo
       if (error === null) rename(temporaryPath, path, done)
       else done(error)
     })
+  })
+}
+
+function read(job: Extract<DiskJob, { kind: 'read' }>, done: DiskDone): void {
+  const { path, bytes, position } = job
+  fs.open(path, 'r', (openCause, descriptor) => {
+    if (openCause !== null) return done(diskError('open', path, openCause))
+    const end = (error: StoreError | null) => fs.close(descriptor, () => done(error))
+    const readFrom = (at: number) => {
+      if (at === bytes.length) return end(null)
+      fs.read(descriptor, bytes, at, bytes.length - at, position + at, (cause, count) => {
+        if (cause !== null) return end(diskError('read', path, cause))
+        if (count > 0) return readFrom(at + count)
+        end(diskError('read', path, new Error(`it ends at byte ${position + at}`)))
+      })
+    }
+    readFrom(0)
   })
 }
 

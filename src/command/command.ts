@@ -134,8 +134,6 @@ export interface Session {
 export const NilForm = {
   Array: 0,
   Bulk: 1,
-  /** No nil but the integer 0 (WAIT). */
-  Zero: 2,
 } as const
 export type NilForm = (typeof NilForm)[keyof typeof NilForm]
 
@@ -150,6 +148,8 @@ export interface Wait {
    * puts the ID that `$` stood for. The caller gives them away.
    */
   readonly again?: Args
+  /** Gives the integer that is answered when the time is up, in place of nil. */
+  readonly onLate?: () => number
 }
 
 /**

@@ -55,6 +55,7 @@ class TestGates implements Gates {
   isOverMemory = () => this.isFull
   makeRoom = () => false
   diskError = () => this.error
+  replicaError = () => null
   allowsProtected = () => this.isProtectedOpen
 }
 
@@ -92,6 +93,7 @@ function build(renames: readonly Rename[] = []): void {
   caller = {
     isAuthenticated: true,
     isLocal: true,
+    isReplica: false,
     isRestricted: false,
     refusalOf: () => null,
     lastEntry: null,

@@ -38,6 +38,8 @@ export interface Caller {
   readonly isAuthenticated: boolean
   /** Whether it is on this machine. */
   readonly isLocal: boolean
+  /** Whether it is a replica, whom no pause holds up. */
+  readonly isReplica: boolean
   /** Whether commands are closed to it in its present mode; `refusalOf` says which. */
   readonly isRestricted: boolean
   /** Why its mode does not let it run a command; null: it may. */
@@ -77,6 +79,8 @@ export interface Gates {
   makeRoom(): boolean
   /** Why writes are refused: the last save failed. */
   diskError(): ReplyError | null
+  /** Why writes are refused: too few replicas have them. */
+  replicaError(): ReplyError | null
   /** Whether DEBUG, MODULE and the like are open to `caller`. */
   allowsProtected(entry: CommandEntry, caller: Caller): boolean
 }
@@ -193,8 +197,9 @@ export class Dispatcher {
       this.#refuse(entry, refusal, { reply, caller })
       return true
     }
-    if ((flags & this.#gates.pausedFlags) !== 0) return false
-    if (this.#gates.pausedFlags === -1) return false
+    const { pausedFlags } = this.#gates
+    const isHeld = pausedFlags === -1 || (flags & pausedFlags) !== 0
+    if (isHeld && !caller.isReplica) return false
     if (transaction !== null && !UNQUEUED.has(entry.fullName)) {
       transaction.add(entry, args)
       reply.simple(QUEUED)
@@ -317,6 +322,10 @@ export class Dispatcher {
     if ((flags & Flag.Write) !== 0 || entry.fullName === 'ping') {
       const diskError = gates.diskError()
       if (diskError !== null) return diskError
+    }
+    if ((flags & Flag.Write) !== 0) {
+      const replicaError = gates.replicaError()
+      if (replicaError !== null) return replicaError
     }
     if (caller.isRestricted) {
       const restriction = caller.refusalOf(entry)

@@ -25,7 +25,6 @@ import { dirname, join } from 'node:path'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
-import { FrameQueue } from '../base/frame-queue.ts'
 import type { Log } from '../base/log.ts'
 import { machineMemory } from '../base/machine.ts'
 import type { MachineView } from '../base/machine-view.ts'
@@ -72,6 +71,8 @@ export interface PersistenceSettings extends SnapshotSettings {
   readonly version: string
   /** What INFO shows as used_memory. */
   readonly usedMemory: number
+  /** Where in the replication stream the data is, as fields of the file; none without a stream. */
+  readonly streamPlace?: readonly (readonly [name: string, value: string])[]
 }
 
 export interface PersistenceOptions {
@@ -94,6 +95,8 @@ export interface PersistenceOptions {
   readonly isChecking?: boolean
   /** Tests: makes the scanner go on while the engine waits for it. */
   readonly relieve?: () => void
+  /** Called before a cut is opened in the background: what is in it has been handed on then. */
+  readonly beforeCut?: () => void
   /** Hears of what held the engine up: the freeze of a cut, each wait for the scanner. */
   readonly onDelay?: (event: DelayEvent, durationUs: number) => void
 }
@@ -135,8 +138,8 @@ export class Persistence {
   #saving: Saving | null = null
   /** The method that a scheduled save is to have. */
   #scheduledMethod: SnapshotMethod | null = null
-  /** Who waits for the stream of the next cut. */
-  #streams: StreamRequest[] = []
+  /** Who waits for the next cut. */
+  #requests: SinkRequest[] = []
   /** Whether the snapshot under way is the base of an append only file. */
   #isRewriting = false
   #isScheduled = false
@@ -270,7 +273,12 @@ export class Persistence {
 
   /** The request gets the stream of the next cut, which is opened by the cron if by no save. */
   requestStream(request: StreamRequest): void {
-    this.#streams.push(request)
+    this.request(requestOfStream(request))
+  }
+
+  /** The same for a sink of any kind. */
+  request(request: SinkRequest): void {
+    this.#requests.push(request)
   }
 
   /** Saves before it returns. An error text when the save failed or another is under way. */
@@ -306,7 +314,7 @@ export class Persistence {
       return
     }
     this.#dropClosed()
-    if (this.#streams.length > 0) this.#begin({ rewrite: null, method: null })
+    if (this.#requests.length > 0) this.#begin({ rewrite: null, method: null })
   }
 
   /** Stops the snapshot under way; no page of it is in use when this returns. */
@@ -414,10 +422,10 @@ export class Persistence {
    * for all who wait for a stream.
    */
   #begin({ isSave = false, rewrite, method }: BeginOptions): void {
-    const { keyspace, settings, log, processId } = this.#options
+    const { keyspace, settings, log, processId, beforeCut } = this.#options
     this.#dropClosed()
-    const streams = this.#streams.splice(0).map(requestOfStream)
-    const requests = rewrite === null ? streams : [rewrite, ...streams]
+    beforeCut?.()
+    const requests = [...(rewrite === null ? [] : [rewrite]), ...this.#requests.splice(0)]
     this.#saving = this.#newSaving({ isBackground: true, isSave, requests })
     const { filePath: path } = settings
     const temporary = `temp-${processId}-${++this.#saveCount}.rdb`
@@ -436,9 +444,9 @@ export class Persistence {
 
   /** Drops requests whose reader has gone while they waited. */
   #dropClosed(): void {
-    for (const request of this.#streams.splice(0)) {
-      if (new FrameQueue(request.queue).isClosed) request.onEnd(READER_GONE)
-      else this.#streams.push(request)
+    for (const request of this.#requests.splice(0)) {
+      if (request.isGone?.()) request.onEnd(READER_GONE)
+      else this.#requests.push(request)
     }
   }
 
@@ -493,6 +501,7 @@ export class Persistence {
         ['redis-bits', '64'],
         ['ctime', String(nowSeconds)],
         ['used-mem', String(settings.usedMemory)],
+        ...(settings.streamPlace ?? []),
         ['aof-base', this.#isRewriting ? '1' : '0'],
       ],
       keyDelayUs: settings.keyDelayUs,

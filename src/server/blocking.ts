@@ -42,6 +42,8 @@ export interface Waiter extends HeapItem {
   readonly entry: CommandEntry
   readonly args: Args
   readonly nil: NilForm
+  /** Gives the integer that is answered instead. */
+  readonly onLate: (() => number) | null
   /** Where it stands in line. */
   readonly lines: KeyNode<Line>[]
 }
@@ -85,7 +87,6 @@ const LINE_BYTES = 600
 const NIL_ARRAY = latin1('*-1\r\n')
 const NIL_BULK = latin1('$-1\r\n')
 const NIL_RESP3 = latin1('_\r\n')
-const ZERO = latin1(':0\r\n')
 export const UNBLOCKED = replyError('UNBLOCKED client unblocked via CLIENT UNBLOCK')
 
 const KEY = scratchSlice()
@@ -148,10 +149,11 @@ export class Blocking implements Blocker, KeyObserver {
       client.isBlocked = false
       return
     }
-    const { deadlineMs, nil } = wait
+    const { deadlineMs, nil, onLate = null } = wait
     const copy = wait.again ?? args.clone()
     const lines: KeyNode<Line>[] = []
-    const waiter: Waiter = { client, entry, args: copy, nil, lines, deadlineMs, heapIndex: -1 }
+    const heapIndex = -1
+    const waiter: Waiter = { client, entry, args: copy, nil, onLate, lines, deadlineMs, heapIndex }
     for (const position of wait.positions) this.#enter(waiter, position)
     this.#waiters.set(client, waiter)
     client.isWaiting = true
@@ -200,6 +202,12 @@ export class Blocking implements Blocker, KeyObserver {
     if (error !== null) waiter.entry.failed++
     this.#end(waiter, error === null ? nilOf(waiter) : error.bytes)
     return true
+  }
+
+  /** Ends a wait with `bytes` for an answer; the caller has clients go on (`proceed`). */
+  answer(client: Connection, bytes: Uint8Array): void {
+    const waiter = this.#waiters.get(client)
+    if (waiter !== undefined) this.#end(waiter, bytes)
   }
 
   /** A client is gone. */
@@ -362,8 +370,8 @@ function waitsForStreams(entry: CommandEntry): boolean {
   return entry.command.group === 'stream'
 }
 
-function nilOf({ client, nil }: Waiter): Uint8Array {
-  if (nil === NilForm.Zero) return ZERO
+function nilOf({ client, nil, onLate }: Waiter): Uint8Array {
+  if (onLate !== null) return latin1(`:${onLate()}\r\n`)
   if (client.version === 3) return NIL_RESP3
   return nil === NilForm.Array ? NIL_ARRAY : NIL_BULK
 }

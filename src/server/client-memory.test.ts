@@ -105,12 +105,16 @@ describe('the sum of what clients take', () => {
     const connection = connectionOf(server, 2)
     connection.isReplica = true
     replica.isStuck = true
-    replica.call('ECHO', 'x'.repeat(900 * KIB))
+    const feed = (length: number) => {
+      connection.socket.write(new Uint8Array(length), 0, length)
+      server.clock.advance(1000)
+    }
+    feed(900 * KIB)
     check(server)
     assert.match(control.call('CLIENT', 'LIST', 'TYPE', 'replica'), /^\$\d+\r\nid=2 .*\n\r\n$/)
     assert.equal(field(control, 'mem_clients_slaves', 'memory'), connection.totalBytes)
     assert.equal(replica.isClosed, false, 'a limit below the backlog is not enforced')
-    replica.call('ECHO', 'x'.repeat(200 * KIB))
+    feed(200 * KIB)
     assert.equal(replica.isClosed, true)
     check(server)
   })

@@ -224,8 +224,8 @@ export class Clients {
   }
 }
 
-/** Whether silence means that nobody is there: not of those who only listen, or wait. */
+/** Whether silence means that nobody is there: not of replicas, those who only listen, or wait. */
 function mayTimeOut(client: Connection): boolean {
   if (client.postponed !== null || client.isWaiting) return false
-  return client.subscriptions === null && !client.isMonitor
+  return client.subscriptions === null && !client.isMonitor && !client.isReplica
 }

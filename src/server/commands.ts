@@ -31,6 +31,7 @@ import { memoryCommands } from './memory-commands.ts'
 import { migrateCommands } from './migrate-command.ts'
 import { monitorCommands } from './monitor-commands.ts'
 import { pubsubCommands } from './pubsub-commands.ts'
+import { replicationCommands } from './replication-commands.ts'
 import { serverContext } from './server.ts'
 import { serverCommands } from './server-commands.ts'
 import { snapshotCommands } from './snapshot-commands.ts'
@@ -55,6 +56,7 @@ export const allCommands: readonly (readonly Command[])[] = [
   transactionCommands,
   connectionCommands,
   waitCommands,
+  replicationCommands,
   migrateCommands,
   clientCommands,
   pubsubCommands,

@@ -91,7 +91,7 @@ test('a wrong option is refused with line and reason', () => {
     [['--user', 'bob', 'on', '+@all'], 'user "bob" "on" "+@all"', "user declaration 'bob'"],
     [['--user', 'default', 'off'], 'user "default" "off"', "user declaration 'off'"],
     [['--user', 'default', 'on', '~*'], 'user "default" "on" "~*"', 'no access control lists'],
-    [['--replicaof', 'h', '1'], 'replicaof "h" "1"', 'no replication yet'],
+    [['--replicaof', 'h', '1'], 'replicaof "h" "1"', 'cannot be a replica yet'],
     [['--lua-replicate-commands', 'a', 'b'], 'lua-replicate-commands "a" "b"', 'Bad directive'],
     [['sentinel', 'x'], 'sentinel "x"', 'not in sentinel mode'],
   ]

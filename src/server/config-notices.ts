@@ -1,7 +1,7 @@
 // Why directives have no effect here, or are refused. One text per subsystem: when the subsystem
 // is there, its constant and the rows that name it go.
 
-export const NO_REPLICATION = 'there is no replication yet'
+export const NO_REPLICATION = 'a server cannot be a replica yet'
 export const NO_CLUSTER = 'there is no cluster mode yet'
 export const NO_TLS = 'there is no TLS yet; put a TLS proxy in front of the server'
 export const NO_SCRIPTS = 'there are no scripts and functions yet'

@@ -1,8 +1,8 @@
 // Rows of the configuration: replication, cluster, TLS.
 //
 // What a row holds is said in config-table-general.ts. Until a subsystem is there, its rows are
-// accepted with a notice; values that would promise safety (`tls-port`, `min-replicas-to-write`,
-// `replicaof`, `cluster-enabled`) are refused, because nobody reads notices.
+// accepted with a notice; values that would promise safety (`tls-port`, `replicaof`,
+// `cluster-enabled`) are refused, because nobody reads notices.
 // biome-ignore-all format: rows of a table.
 
 import { primaryAddress } from './config-forms.ts'
@@ -70,30 +70,26 @@ export const replicationRows = {
   }),
   'min-replicas-to-write': integer({
     default: 0, min: 0, max: INT_MAX, alias: 'min-slaves-to-write', mutable: true,
-    refuse: (value) => (value === 0 ? null : NO_REPLICATION),
     doc: 'Refuse writes with fewer replicas than this; 0 is off.',
   }),
   'min-replicas-max-lag': integer({
     default: 10, min: 0, max: INT_MAX, alias: 'min-slaves-max-lag', mutable: true,
-    notice: NO_REPLICATION,
     doc: 'Seconds of silence after which a replica does not count.',
   }),
   'repl-backlog-size': bytes({
     default: 1 * MIB, min: 1, max: I64_MAX, floor: 16 * KIB, mutable: true,
-    notice: NO_REPLICATION,
     doc: 'Bytes of the replication stream kept for partial resync (PSYNC).',
   }),
   'repl-backlog-ttl': integer({
-    default: 3600, min: 0, max: I64_MAX, mutable: true, notice: NO_REPLICATION,
+    default: 3600, min: 0, max: I64_MAX, mutable: true,
     doc: 'Seconds without replicas after which the backlog is dropped; 0 never.',
   }),
   'repl-ping-replica-period': integer({
     default: 10, min: 1, max: INT_MAX, alias: 'repl-ping-slave-period', mutable: true,
-    notice: NO_REPLICATION,
     doc: 'Seconds between pings to replicas.',
   }),
   'repl-timeout': integer({
-    default: 60, min: 1, max: INT_MAX, mutable: true, notice: NO_REPLICATION,
+    default: 60, min: 1, max: INT_MAX, mutable: true,
     doc: 'Seconds of silence after which a replication link is given up.',
   }),
   'repl-disable-tcp-nodelay': boolean({
@@ -101,15 +97,15 @@ export const replicationRows = {
     doc: 'Let the kernel gather small packets to replicas.',
   }),
   'repl-diskless-sync': boolean({
-    default: true, mutable: true, notice: NO_REPLICATION,
+    default: true, mutable: true,
     doc: 'Send a full sync straight to the sockets.',
   }),
   'repl-diskless-sync-delay': integer({
-    default: 5, min: 0, max: INT_MAX, mutable: true, notice: NO_REPLICATION,
+    default: 5, min: 0, max: INT_MAX, mutable: true,
     doc: 'Seconds to wait for more replicas before a full sync.',
   }),
   'repl-diskless-sync-max-replicas': integer({
-    default: 0, min: 0, max: INT_MAX, mutable: true, notice: NO_REPLICATION,
+    default: 0, min: 0, max: INT_MAX, mutable: true,
     doc: 'Replicas for which not to wait longer; 0 always waits the delay.',
   }),
   'repl-diskless-load': words({

@@ -324,10 +324,7 @@ test('while a dataset is loaded, only what does not touch it may be set', () => 
 
 test('what does not exist yet is refused where ignoring it would do harm', () => {
   const config = newConfig()
-  for (const [name, value] of [
-    ['tls-port', '6380'],
-    ['min-replicas-to-write', '1'],
-  ] as const) {
+  for (const [name, value] of [['tls-port', '6380']] as const) {
     assert.match(config.set([[name, value]]) ?? 'OK', /^ERR CONFIG SET failed/, name)
   }
   for (const [name, args] of [

@@ -17,6 +17,7 @@ import type { Socket, SocketHandler } from '../base/socket.ts'
 import { Flag, type Session } from '../command/command.ts'
 import type { Caller } from '../command/dispatch.ts'
 import type { CommandEntry } from '../command/table.ts'
+import type { AttachedReplica } from '../replication/attached-replica.ts'
 import type { Args } from '../resp/args.ts'
 import { QueryReader, type ReaderLimits } from '../resp/query-reader.ts'
 import { type ReplyError, replyError } from '../resp/replies.ts'
@@ -39,6 +40,8 @@ export interface Host {
   abandonTransaction(client: Connection): void
   /** What a client makes the server hold has changed outside of its turn. */
   measure(client: Connection): void
+  /** Its socket has sent all that it had. */
+  feed(replica: AttachedReplica): void
 }
 
 /**
@@ -116,6 +119,10 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
   isMonitor = false
   /** It is fed with the stream of changes. */
   isReplica = false
+  /** What it is as a replica, or has told of itself to become one. */
+  replica: AttachedReplica | null = null
+  /** End of what it has written, in the replication stream. */
+  writeOffset = 0
   /** Replies that a hard limit holds back until its turn ends. */
   heldOutputBytes = 0
   /** What client-memory.ts has counted for it, and where it stands there. */
@@ -145,6 +152,7 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
 
   onDrain(): void {
     this.softLimitSinceMs = 0
+    if (this.isReplica && this.replica !== null) this.#host.feed(this.replica)
     this.#host.measure(this)
   }
 
@@ -170,6 +178,11 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
     this.#isInputStopped = isWanted
     if (isWanted) this.socket.pause()
     else this.socket.resume()
+  }
+
+  /** What it makes the server hold has changed. */
+  measure(): void {
+    this.#host.measure(this)
   }
 
   abandonTransaction(): void {
@@ -219,7 +232,7 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
 
   /** Whether the output that waits breaks `limit`; keeps the time since when the soft one is. */
   isOverOutputLimit(limit: BufferLimit, nowMs: number): boolean {
-    const pending = this.socket.pendingBytes
+    const pending = this.socket.pendingBytes + (this.replica?.lagBytes ?? 0)
     if (limit.hardBytes > 0 && pending >= limit.hardBytes) return true
     if (limit.softBytes === 0 || pending < limit.softBytes) {
       this.softLimitSinceMs = 0
@@ -232,6 +245,7 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
   /** One letter for each thing worth knowing, `N` for none. */
   get flagLetters(): string {
     let letters = ''
+    if (this.isReplica) letters += 'S'
     if (this.isMonitor) letters += 'O'
     if (this.subscriptions !== null) letters += 'P'
     if (this.transaction !== null) letters += 'x'
@@ -265,7 +279,7 @@ export class Connection implements SocketHandler, Session, Caller, Writer {
       `qbuf=${reader.queryLength} qbuf-free=${reader.queryFree} ` +
       `argv-mem=${this.#argumentBytes()} multi-mem=${this.#transactionBytes()} ` +
       `rbs=0 rbp=0 obl=${this.heldOutputBytes} oll=${socket.heldBuffers} ` +
-      `omem=${socket.heldBytes} ` +
+      `omem=${socket.heldBytes + (this.replica?.lagBytes ?? 0)} ` +
       `tot-mem=${this.totalBytes} events=${pending > 0 ? 'rw' : 'r'} ` +
       `cmd=${command} user=default redir=${redirect} resp=${this.version}${this.#library}`
     )

@@ -102,6 +102,7 @@ export class Cron {
     if (server.tracking.hasBroadcasts) server.tracking.broadcast()
     server.persistence?.cron()
     server.aof?.cron()
+    server.primary.cron(nowMs)
     server.writeDelay.look()
     this.#wantSnapshots()
     if (nowMs - this.#garbageMs >= MS_PER_SECOND) {
@@ -144,10 +145,11 @@ export class Cron {
   #sample(nowMs: number): void {
     if (nowMs - this.#sampledMs < SAMPLE_INTERVAL_MS) return
     this.#sampledMs = nowMs
-    const { statistics, dispatcher } = this.#server
+    const { statistics, dispatcher, primary } = this.#server
     statistics.commandRate.sample(dispatcher.commandCount, nowMs)
     statistics.inputRate.sample(statistics.inputBytes, nowMs)
     statistics.outputRate.sample(statistics.outputBytes, nowMs)
+    statistics.replicaRate.sample(primary.outputBytes, nowMs)
     // Notes the peak, and what the limit is compared with.
     this.#server.usedBytes()
     this.#server.eviction.look()
@@ -211,7 +213,7 @@ export class Cron {
   #report(nowMs: number): void {
     if (nowMs - this.#reportedMs < REPORT_INTERVAL_MS) return
     this.#reportedMs = nowMs
-    const { keyspace, log, clients } = this.#server
+    const { keyspace, log, clients, primary } = this.#server
     for (const { id, size, expiringCount, dict } of keyspace.databases) {
       if (size === 0) continue
       log.verbose(
@@ -219,7 +221,8 @@ export class Cron {
       )
     }
     log.debug(
-      `${clients.count} clients connected (0 replicas), ${this.#server.usedBytes()} bytes in use`,
+      `${clients.count - primary.replicas.size} clients connected (${primary.replicas.size} ` +
+        `replicas), ${this.#server.usedBytes()} bytes in use`,
     )
   }
 }

@@ -155,7 +155,7 @@ function protocol(_context: Context, args: Args, reply: Reply): void {
 function changeReplicationId(context: Context, _args: Args, reply: Reply): void {
   const { server } = serverContext(context)
   server.log.notice('Changing replication IDs after receiving change-repl-id')
-  server.changeReplicationId()
+  server.primary.changeId()
   reply.ok()
 }
 

@@ -14,6 +14,7 @@ import { CommandTable } from '../command/table.ts'
 import { damageLine } from '../persist/damage.ts'
 import { Persistence } from '../persist/persistence.ts'
 import type { SnapshotRunner } from '../persist/snapshot/snapshot-port.ts'
+import type { AttachedReplica } from '../replication/attached-replica.ts'
 import { Aof } from './aof.ts'
 import { AofGate } from './aof-gate.ts'
 import type { Clients } from './clients.ts'
@@ -144,6 +145,8 @@ export class Engine implements Host {
     const { server } = this
     server.forgetModes(client)
     server.blocking.forget(client)
+    server.ackWaits.forget(client)
+    if (client.replica !== null) server.primary.remove(client.replica)
     server.writeDelay.forget(client)
     this.abandonTransaction(client)
     this.#clients.remove(client)
@@ -152,6 +155,10 @@ export class Engine implements Host {
   abandonTransaction(client: Connection): void {
     client.transaction = null
     this.server.watches.unwatch(client)
+  }
+
+  feed(replica: AttachedReplica): void {
+    this.server.primary.noteDrained(replica)
   }
 
   measure(client: Connection): void {
@@ -174,6 +181,8 @@ export class Engine implements Host {
     this.server.writeDelay.stop()
     this.server.eviction.stop()
     this.#listeners.close()
+    this.server.primary.flush()
+    transport.flush()
     transport.close()
   }
 
@@ -238,6 +247,7 @@ function persistenceOf(server: Server, options: EngineOptions): Persistence | nu
     processId: options.processId,
     limits: server.limits.encodings,
     isChecking: options.isChecking ?? false,
+    beforeCut: () => server.effects.endUnit(true),
     onDelay: (event, us) => server.latency.add(event, us / US_PER_MS),
     ...(options.relieve && { relieve: options.relieve }),
     ...(options.machine && { machine: options.machine }),

@@ -3,6 +3,8 @@
 
 import { arch, release, type } from 'node:os'
 import { assert } from '../base/assert.ts'
+import type { AttachedReplica } from '../replication/attached-replica.ts'
+import { lagSecondsOf } from '../replication/primary.ts'
 import type { Server } from './server.ts'
 import { SubscriptionKind } from './subscriptions.ts'
 import { REDIS_VERSION, TIDEMARK_VERSION } from './version.ts'
@@ -50,10 +52,10 @@ export function serverFields(server: Server): Field[] {
   ]
 }
 
-export function clientFields({ clients, config, tracking, blocking }: Server): Field[] {
+export function clientFields({ clients, config, tracking, blocking, primary }: Server): Field[] {
   const peaks = clients.recentPeaks
   return [
-    ['connected_clients', clients.count],
+    ['connected_clients', clients.count - primary.replicas.size],
     ['cluster_connections', 0],
     ['maxclients', config.values.maxclients],
     ['client_recent_max_input_buffer', peaks.input],
@@ -67,7 +69,7 @@ export function clientFields({ clients, config, tracking, blocking }: Server): F
 export function statsFields(server: Server): Field[] {
   const { statistics, keyspace, dispatcher, persistence, pubsub, tracking } = server
   const { links } = server.migrations
-  const { defrag } = server
+  const { defrag, primary } = server
   const { stats } = keyspace
   const cuts = persistence?.saveTotal ?? 0
   return [
@@ -77,15 +79,15 @@ export function statsFields(server: Server): Field[] {
     ['total_net_input_bytes', statistics.inputBytes],
     ['total_net_output_bytes', statistics.outputBytes],
     ['total_net_repl_input_bytes', 0],
-    ['total_net_repl_output_bytes', 0],
+    ['total_net_repl_output_bytes', primary.outputBytes],
     ['instantaneous_input_kbps', (statistics.inputRate.perSecond / KIBIBYTE).toFixed(2)],
     ['instantaneous_output_kbps', (statistics.outputRate.perSecond / KIBIBYTE).toFixed(2)],
     ['instantaneous_input_repl_kbps', '0.00'],
-    ['instantaneous_output_repl_kbps', '0.00'],
+    ['instantaneous_output_repl_kbps', (statistics.replicaRate.perSecond / KIBIBYTE).toFixed(2)],
     ['rejected_connections', statistics.rejectedConnections],
-    ['sync_full', 0],
-    ['sync_partial_ok', 0],
-    ['sync_partial_err', 0],
+    ['sync_full', primary.fullSyncs],
+    ['sync_partial_ok', primary.partialSyncs],
+    ['sync_partial_err', primary.partialErrors],
     ['expired_subkeys', stats.expiredFields],
     ['expired_keys', stats.expired],
     ['expired_stale_perc', (stats.staleShare * 100).toFixed(2)],
@@ -125,19 +127,34 @@ export function statsFields(server: Server): Field[] {
   ]
 }
 
-export function replicationFields({ replicationId, config }: Server): Field[] {
+export function replicationFields({ primary, config, clock }: Server): Field[] {
+  const { backlog, replicas } = primary
+  const nowMs = clock.nowMs()
+  const { replBacklogSize, minReplicasToWrite, minReplicasMaxLag } = config.values
+  const hasMinimum = minReplicasToWrite > 0 && minReplicasMaxLag > 0
   return [
     ['role', 'master'],
-    ['connected_slaves', 0],
+    ['connected_slaves', replicas.size],
+    ...(hasMinimum ? [['min_slaves_good_slaves', primary.goodCount] as const] : []),
+    ...[...replicas].map((replica, i) => replicaField(replica, i, nowMs)),
     ['master_failover_state', 'no-failover'],
-    ['master_replid', replicationId],
-    ['master_replid2', '0'.repeat(40)],
-    ['master_repl_offset', 0],
-    ['second_repl_offset', -1],
-    ['repl_backlog_active', 0],
-    ['repl_backlog_size', config.values.replBacklogSize],
-    ['repl_backlog_first_byte_offset', 0],
-    ['repl_backlog_histlen', 0],
+    ['master_replid', primary.id],
+    ['master_replid2', primary.secondId],
+    ['master_repl_offset', primary.offset],
+    ['second_repl_offset', primary.secondOffset],
+    ['repl_backlog_active', backlog === null ? 0 : 1],
+    ['repl_backlog_size', replBacklogSize],
+    ['repl_backlog_first_byte_offset', backlog === null ? 0 : backlog.start + 1],
+    ['repl_backlog_histlen', backlog?.length ?? 0],
+  ]
+}
+
+function replicaField(replica: AttachedReplica, i: number, nowMs: number): Field {
+  const { shownHost, port, stateName, ackOffset } = replica
+  const lag = lagSecondsOf(replica, nowMs)
+  return [
+    `slave${i}`,
+    `ip=${shownHost},port=${port},state=${stateName},offset=${ackOffset},lag=${lag}`,
   ]
 }
 

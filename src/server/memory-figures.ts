@@ -56,7 +56,7 @@ export interface MemoryFigures {
 
 /** The figures of now. O(clients + databases). */
 export function memoryFigures(server: Server): MemoryFigures {
-  const { keyspace, statistics, clients } = server
+  const { keyspace, statistics, clients, primary } = server
   const { arena } = keyspace
   const usedBytes = server.usedBytes()
   const { datasetBytes } = arena
@@ -71,9 +71,8 @@ export function memoryFigures(server: Server): MemoryFigures {
     overheadBytes: usedBytes - datasetBytes,
     keyCount: keyspace.size,
     clientBytes: clients.memory.clientBytes,
-    replicaBytes: clients.memory.replicaBytes,
-    // There is no replication yet.
-    backlogBytes: 0,
+    replicaBytes: clients.memory.replicaBytes + primary.excessBytes,
+    backlogBytes: primary.bufferBytes - primary.excessBytes,
     aofBufferBytes: server.aof?.log.writer.heldBytes ?? 0,
     savingBytes: server.savingBytes,
     allocatedBytes: arena.usedBytes,

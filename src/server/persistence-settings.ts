@@ -89,6 +89,10 @@ export class LiveSettings implements PersistenceSettings {
     return needsClocks(this.#server.config.values.maxmemoryPolicy)
   }
 
+  get streamPlace(): readonly (readonly [name: string, value: string])[] {
+    return this.#server.primary.place
+  }
+
   get usedMemory(): number {
     return this.#server.usedBytes()
   }

@@ -81,6 +81,11 @@ export class Propagation {
     outlet.database = NONE
   }
 
+  /** Number of the database that the stream of `sink` has selected; -1: none yet. */
+  databaseOf(sink: ChangeSink): number {
+    return this.#find(sink)?.database ?? NONE
+  }
+
   /** Keeps nothing until `resume`: while data is loaded that the sinks know of. */
   suspend(): void {
     this.#isSuspended = true

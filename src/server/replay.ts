@@ -79,6 +79,7 @@ export class Replay implements CommandReplayer {
         watches.unwatch(client)
       },
       measure() {},
+      feed() {},
     }
     const limits = clients.readerLimits
     this.#client = new Connection(host, NO_SOCKET, { id: 0, limits })

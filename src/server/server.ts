@@ -25,9 +25,11 @@ import type { Database } from '../keyspace/database.ts'
 import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 import type { Persistence } from '../persist/persistence.ts'
+import type { Primary } from '../replication/primary.ts'
 import type { ReplyError } from '../resp/replies.ts'
-import { MISCONF } from '../resp/replies.ts'
+import { MISCONF, replyError } from '../resp/replies.ts'
 import type { Reply } from '../resp/reply.ts'
+import { AckWaits } from './ack-waits.ts'
 import type { AofView } from './aof-view.ts'
 import { Blocking } from './blocking.ts'
 import { Clients } from './clients.ts'
@@ -48,6 +50,7 @@ import { Notifications } from './notifications.ts'
 import { Propagation } from './propagation.ts'
 import { PubSub } from './pubsub.ts'
 import { Pushes } from './pushes.ts'
+import { primaryOf } from './replication-link.ts'
 import { SlowLog } from './slow-log.ts'
 import { Statistics } from './statistics.ts'
 import { Tracking } from './tracking.ts'
@@ -108,6 +111,7 @@ export interface ServerParts {
 
 const RUN_ID_BYTES = 20
 const US_PER_MS = 1000
+const NO_REPLICAS = replyError('NOREPLICAS Not enough good replicas to write.')
 
 export class Server implements Gates {
   readonly config: Config
@@ -139,6 +143,9 @@ export class Server implements Gates {
   readonly watches: Watches
   readonly blocking: Blocking
   readonly migrations: Migrations
+  /** Our replicas, and the stream that they get. */
+  readonly primary: Primary
+  readonly ackWaits: AckWaits
   readonly writeDelay: WriteDelay<Connection>
   readonly memory: MemoryLimit
   readonly eviction: Eviction
@@ -159,7 +166,6 @@ export class Server implements Gates {
   isCronPaused = false
   /** Unix time in ms of the last DEBUG or CONFIG that a reader of INFO may ask for. */
   peakMs: number
-  #replicationId = randomHex(RUN_ID_BYTES)
   #parts: ServerParts | null = null
   #dispatcher: Dispatcher | null = null
   #reply: Reply | null = null
@@ -195,9 +201,16 @@ export class Server implements Gates {
     this.slowLog = new SlowLog(values.slowlogMaxLen)
     this.latency = new LatencyMonitor(() => this.clock.nowMs())
     this.writeDelay = writeDelayOf(this)
-    const topicBytes = () => this.pubsub.bytes + this.tracking.bytes
+    this.primary = primaryOf(this)
+    const { primary, blocking } = this
+    this.ackWaits = new AckWaits({ primary, blocking })
+    const backlogBytes = () => primary.bufferBytes - primary.excessBytes
+    const topicBytes = () => this.pubsub.bytes + this.tracking.bytes + backlogBytes()
     this.memory = new MemoryLimit({ keyspace, clients: clients.memory, topicBytes })
-    this.memory.notCounted.push(() => this.savingBytes)
+    this.memory.notCounted.push(
+      () => this.savingBytes,
+      () => primary.excessBytes,
+    )
     this.eviction = new Eviction(this)
     this.eviction.onEvict = (db, key) => {
       this.effects.noteRemoval(db, key, values.lazyfreeLazyEviction)
@@ -231,15 +244,6 @@ export class Server implements Gates {
   get reply(): Reply {
     assert(this.#reply !== null, 'the engine has put the server together')
     return this.#reply
-  }
-
-  /** 40 hexadecimal digits that name this data's history. */
-  get replicationId(): string {
-    return this.#replicationId
-  }
-
-  changeReplicationId(): void {
-    this.#replicationId = randomHex(RUN_ID_BYTES)
   }
 
   /** What the engine lends to commands. */
@@ -314,6 +318,10 @@ export class Server implements Gates {
   diskError(): ReplyError | null {
     if (this.persistence?.isWriteRefused) return MISCONF
     return this.aof?.refusal ?? null
+  }
+
+  replicaError(): ReplyError | null {
+    return this.primary.isLonely ? NO_REPLICAS : null
   }
 
   allowsProtected(_entry: CommandEntry, caller: Caller): boolean {

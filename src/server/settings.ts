@@ -69,6 +69,7 @@ export function bindSettings(server: Server): void {
     server.tracking.keysMax = values.trackingTableMaxKeys
     server.tracking.limitKeys()
   })
+  apply(['repl-backlog-size'], () => server.primary.resize())
   config.onChange('appendonly', () => server.aof?.applySetting() ?? null)
   config.onChange('loglevel', () => setLogLevel(server))
   bindMaxClients(server)

@@ -21,6 +21,8 @@ export class Statistics {
   readonly commandRate = new Rate()
   readonly inputRate = new Rate()
   readonly outputRate = new Rate()
+  /** What replicas are sent. */
+  readonly replicaRate = new Rate()
 
   /** CONFIG RESETSTAT. */
   reset(): void {
@@ -35,6 +37,7 @@ export class Statistics {
     this.commandRate.reset()
     this.inputRate.reset()
     this.outputRate.reset()
+    this.replicaRate.reset()
   }
 }
 

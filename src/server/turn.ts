@@ -316,6 +316,7 @@ export class Turn implements BlockingHost {
     const client = this.#client
     assert(client !== null, 'replies go to the client that is served')
     const { statistics, clients } = this.#server
+    if (client.isReplica) return this.#endForReply(client)
     statistics.writes++
     statistics.outputBytes += length
     const { hardBytes } = clients.outputLimitOf(client)
@@ -369,6 +370,18 @@ export class Turn implements BlockingHost {
     }
     client.socket.close()
     return true
+  }
+
+  /** A replica has sent something that is answered: it takes answers for changes. */
+  #endForReply(client: Connection): void {
+    if (client.isClosing) return
+    const command = client.lastEntry?.fullName ?? '<unknown>'
+    const line = client.describe(this.context.nowMs)
+    this.#server.log.warning(
+      `Replica generated a reply to command '${command}', disconnecting it: ${line}`,
+    )
+    client.isClosing = true
+    this.reply.isRefused = true
   }
 
   #endForProtocol(client: Connection): void {

@@ -14,13 +14,12 @@ const MISSING_BY_SUBJECT: Readonly<Record<string, string>> = {
     'cluster|meet cluster|myid cluster|nodes cluster|replicas cluster|replicate ' +
     'cluster|reset cluster|saveconfig cluster|set-config-epoch cluster|setslot ' +
     'cluster|shards cluster|slaves cluster|slots readonly readwrite restore-asking',
-  'append only file': 'bgrewriteaof',
   'scripts and functions':
     'eval eval_ro evalsha evalsha_ro fcall fcall_ro function function|delete ' +
     'function|dump function|flush function|help function|kill function|list function|load ' +
     'function|restore function|stats script script|debug script|exists script|flush ' +
     'script|help script|kill script|load',
-  replication: 'failover psync replconf replicaof role slaveof sync',
+  replication: 'failover',
   'modules: native code for another server, never':
     'module module|help module|list module|load module|loadex module|unload',
 }
