@@ -250,8 +250,11 @@ async function flush(server: TestServer, mostBytes: number): Promise<number> {
   return Date.now() - startMs
 }
 
+/** The log from where it tells of a crash, or its end. */
 function logEnd({ output }: TestServer): string {
-  return `the log:\n${output.slice(-LOG_CHARACTERS)}`
+  const found = CRASH.exec(output)?.index ?? output.length - LOG_CHARACTERS
+  const start = Math.max(0, found - LOG_CHARACTERS / 10)
+  return `the log:\n${output.slice(start, start + LOG_CHARACTERS)}`
 }
 
 const HEADER = [
