@@ -125,7 +125,10 @@ class FullSync implements RdbStream {
     }
   }
 
-  /** The last 40 bytes are held back: they may be the mark. */
+  /**
+   * The last 40 bytes are held back: they may be the mark. Behind it nothing comes, since the node
+   * waits for an acknowledgement that we never send.
+   */
   async *#untilMark(mark: Buffer): AsyncGenerator<Uint8Array> {
     let held: Buffer = Buffer.alloc(0)
     let passed = 0
