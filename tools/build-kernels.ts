@@ -18,6 +18,7 @@ export interface KernelModule {
 export const KERNEL_MODULES: readonly KernelModule[] = [
   { name: 'kernels', constant: 'KERNELS_WASM', driver: '`Exports` in kernels.ts' },
   { name: 'digest', constant: 'DIGEST_WASM', driver: '`Exports` in digest-kernel.ts' },
+  { name: 'stream-node', constant: 'STREAM_NODE_WASM', driver: '`Exports` in stream-nodes.ts' },
 ]
 
 const LINE_LENGTH = 92

@@ -22,6 +22,7 @@ const NUMBER = scratchEntry()
 const CURSOR = new EntryCursor()
 /** Largest number that a count or a length can be. */
 const COUNT_MAX = 0x7fffffff
+const FLAGS_NONE = 0xff
 
 /**
  * The live entries of a listpack whose master has that ID; DAMAGED. All IDs must be behind `last`,
@@ -39,7 +40,7 @@ export function checkListpack(master: StreamId, listpack: ByteRange, last: Strea
   let flagged = 0
   let entries = 0
   while (!reader.isAtEnd) {
-    const flags = reader.count()
+    const flags = reader.flags()
     if (flags > (EntryFlag.Deleted | EntryFlag.SameFields)) return DAMAGED
     const isSame = (flags & EntryFlag.SameFields) !== 0
     reader.integer()
@@ -105,6 +106,12 @@ class Reader {
       return 0
     }
     return low
+  }
+
+  /** Flags, which are their own byte; more than all of them when they are not. */
+  flags(): number {
+    const small = this.#passSmall()
+    return small >= 0 ? small : FLAGS_NONE
   }
 
   skip(elements: number): void {

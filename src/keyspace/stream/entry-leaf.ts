@@ -191,6 +191,11 @@ export class EntryCursor {
     return this.#readAt(this.behind())
   }
 
+  /** Makes the entry at `at` current, where one begins; false: the end is there. */
+  goTo(at: number): boolean {
+    return this.#readAt(at)
+  }
+
   /** Makes the last entry of a leaf current, live or not. O(1), but `previous` cannot follow. */
   peekLast(): void {
     this.#readAt(this.#lastAt)

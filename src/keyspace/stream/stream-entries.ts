@@ -33,9 +33,7 @@ import {
   EntryFlag,
   EntryWord,
   FIRST_MASK,
-  hasNames,
   NAMES_START,
-  Names,
   NODE_BYTES_MASK,
   NODE_ENTRIES_SHIFT,
   pagesFor,
@@ -48,7 +46,9 @@ import {
   namesBytes,
   valuesBytes,
 } from './entry-writer.ts'
+import { checkLeaves } from './leaf-check.ts'
 import { NodeListpack } from './node-listpack.ts'
+import type { NodeSource } from './node-source.ts'
 import { StreamId } from './stream-id.ts'
 import type { TrimRule } from './trim-rule.ts'
 import { KeyWords, payloadOf, WordOrder } from './word-order.ts'
@@ -67,7 +67,6 @@ export class StreamEntries {
   readonly #order: WordOrder
   readonly #tree: LeafTree
   readonly #writer = new EntryWriter(false)
-  readonly #names = new Names(false)
   readonly #listpack = new NodeListpack()
   readonly #id = new StreamId()
   readonly #slice = new Slice()
@@ -79,9 +78,6 @@ export class StreamEntries {
   #isStart = false
   /** Whether the entry has the names of the last leaf. */
   #isSame = false
-  /** Where a listpack's last entry went, and whether its master's names are those of that leaf. */
-  #adoptedLeaf: Ptr = NULL
-  #hasAdoptedNames = false
   /** Where the first entry is that stays; NULL: none does. */
   #cutLeaf: Ptr = NULL
   #cutAt = 0
@@ -119,23 +115,27 @@ export class StreamEntries {
     if (last === NULL || !this.#appendTo(last, id, fields)) this.#appendLeaf(id, fields)
   }
 
-  /**
-   * Takes the entry at the cursor of a listpack, behind all others; false: it is too large for a
-   * leaf, or deleted and not worth one. `isStart`: a node starts with it. For loading; ARENA_FULL,
-   * and nothing has changed.
-   */
-  adopt(from: EntryCursor, isStart: boolean): boolean {
+  /** Ends the last node: the next entry starts one. */
+  endNode(): void {
     const { last } = this.#chain
-    // Elements get shorter only. Names are in the entry, or before all.
-    const names = from.hasMasterFields ? from.firstAt - from.masterNames : 0
-    const bytes = from.behind() - from.at + names + HEAD_BYTES_MAX
-    if (bytes > ENTRY_ROOM_MAX) return false
-    this.#openNode(last)
-    if (isStart) this.#adoptedLeaf = NULL
-    if (isStart || this.#nodeBytes + bytes >= NODE_BYTES_MAX) this.#isStart = true
-    if (last !== NULL && this.#adoptTo(last, from, bytes)) return true
-    if (from.isDeleted) return false
-    this.#adoptLeaf(from, bytes)
+    if (last === NULL) return
+    this.arena.touch(last)
+    const first = nodeWord(this.arena, last, EntryWord.First) & FIRST_MASK
+    setNodeWord(this.arena, last, EntryWord.First, (first | (CLOSED << NODE_ENTRIES_SHIFT)) >>> 0)
+  }
+
+  /**
+   * Takes the entries that a node has left, behind all others; false: the next one is too large for
+   * a leaf of a page. For loading; ARENA_FULL, and what has been taken stays.
+   */
+  adopt(node: NodeSource): boolean {
+    while (!node.isAtEnd) {
+      const { last } = this.#chain
+      if (last !== NULL && this.#adoptTo(last, node)) continue
+      // Leaves begin with a live entry.
+      if (!node.seekLive(this.#id)) return true
+      if (!this.#adoptLeaf(node)) return false
+    }
     return true
   }
 
@@ -206,32 +206,7 @@ export class StreamEntries {
   check(last: StreamId): void {
     const chain = this.#chain
     this.#tree.check(chain)
-    const before = new StreamId()
-    let isFirst = true
-    let starts = 0
-    const { cursor } = this
-    for (let leaf = chain.first; leaf !== NULL; leaf = this.#tree.nextLeaf(leaf)) {
-      let live = 0
-      cursor.open(this.arena, leaf)
-      const isOut = nodeWord(this.arena, leaf, EntryWord.Span) !== NULL
-      const room = this.arena.nodePages(leaf) * PAGE_BYTES
-      const used = nodeWord(this.arena, leaf, LeafWord.Used)
-      assert(isOut || used <= room, 'a leaf has room for its entries')
-      for (let found = cursor.first(); found; found = cursor.next()) {
-        assert(cursor.behind() <= cursor.limit, 'entries lie in their leaf')
-        assert(isFirst || before.compare(cursor.id) < 0, 'entries ascend')
-        assert(!isFirst || cursor.isNodeStart, 'the first entry starts a node')
-        before.setTo(cursor.id)
-        isFirst = false
-        if (!cursor.isDeleted) live++
-        if (cursor.isNodeStart) starts++
-      }
-      cursor.peekLast()
-      assert(before.compare(cursor.id) === 0, 'the last entry is known')
-      assert(live > 0, 'a leaf has a live entry')
-      assert(live === nodeWord(this.arena, leaf, LeafWord.Count), 'live entries are counted')
-    }
-    assert(isFirst || before.compare(last) <= 0, 'no entry is behind the last ID')
+    const starts = checkLeaves(this.arena, chain, last)
     assert(starts === this.nodes, 'nodes are counted')
     if (chain.first === NULL) return
     const known = nodeWord(this.arena, chain.first, EntryWord.NodeLive)
@@ -300,50 +275,65 @@ export class StreamEntries {
     this.#setNodes(this.nodes + 1)
   }
 
-  /** `#appendTo` for an entry of a listpack that takes `bytes` at most. */
-  #adoptTo(leaf: Ptr, from: EntryCursor, bytes: number): boolean {
+  /** Takes entries into the last leaf; false: it has no room. */
+  #adoptTo(leaf: Ptr, node: NodeSource): boolean {
     if (nodeWord(this.arena, leaf, EntryWord.Span) !== NULL) return false
-    const cursor = this.cursor.open(this.arena, leaf)
-    const isSame = this.#isSameIn(cursor, from)
-    this.#isSame = isSame
-    if (bytes > this.#roomIn(leaf)) return false
+    this.#openNode(leaf)
+    const isStart = this.#isStart
+    const start = (leaf & PTR_SEGMENT_MASK) << 3
+    const bytes = this.arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
+    const isSame = hasNamesAt(node, bytes, start + NAMES_START)
+    const words = this.arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+    node.take({ words, at: payloadOf(leaf), room: this.#roomIn(leaf), isSame, isStart })
+    if (node.entries === 0) return false
     this.arena.touch(leaf)
-    const writer = this.#writer
-    const deleted = from.flags & EntryFlag.Deleted
-    writer.open(cursor.bytes, cursor.limit)
-    writer.head(this.#flags(isSame) | deleted, cursor.master.words, from.id)
-    if (!isSame) writer.copyNamesAndValues(from)
-    else if (from.hasMasterFields) {
-      writer.copyListpackElements(from.bytes, from.contentAt, from.fields)
-    } else writer.copyValues(from)
-    this.#noteEntry(leaf, isSame, isSame ? this.#namesIn(cursor) : 0)
-    if (deleted !== 0) this.#tree.addLast(this.#chain, -1)
+    this.#noteTaken(leaf, node, isSame)
     return true
   }
 
-  /** Whether an entry of a listpack has the names of the cursor's leaf. */
-  #isSameIn(cursor: EntryCursor, from: EntryCursor): boolean {
-    const isKnown = from.hasMasterFields && this.#adoptedLeaf === cursor.leaf
-    if (isKnown) return this.#hasAdoptedNames
-    const names = this.#names.set(cursor.bytes, cursor.masterNames)
-    const isSame = hasNames(from, names, cursor.masterFields)
-    if (from.hasMasterFields) {
-      this.#adoptedLeaf = cursor.leaf
-      this.#hasAdoptedNames = isSame
-    }
-    return isSame
+  /** Takes entries into a new leaf of a page, whose names are the node's; false: none fits. */
+  #adoptLeaf(node: NodeSource): boolean {
+    const { last } = this.#chain
+    this.#openNode(last)
+    const isStart = this.#isStart
+    const room = PAGE_BYTES - NAMES_START - node.namesLength
+    if (room <= 0) return false
+    const { words } = this.#id
+    node.take({ words, at: 0, room, isSame: true, isStart })
+    if (node.entries === 0) return false
+    const leaf = this.#makeLeaf(this.#id, 1, 0)
+    const start = (leaf & PTR_SEGMENT_MASK) << 3
+    const bytes = this.arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
+    const names = this.#slice.set(node.bytes, node.namesStart, node.namesLength)
+    copySlice(names, bytes, start + NAMES_START)
+    setNodeWord(this.arena, leaf, EntryWord.First, NAMES_START + node.namesLength)
+    setNodeWord(this.arena, leaf, LeafWord.Used, NAMES_START + node.namesLength)
+    this.#noteTaken(leaf, node, true)
+    return true
   }
 
-  /** `#appendLeaf` for a live entry of a listpack that takes `bytes` at most. */
-  #adoptLeaf(from: EntryCursor, bytes: number): void {
-    const leaf = this.#makeLeaf(from.id, pagesFor(bytes), 0)
-    const writer = this.#writer
-    this.#openNames(leaf, from.fields)
-    writer.copyNames(from)
-    const names = this.#endNames(leaf)
-    writer.head(this.#flags(true), from.id.words, from.id)
-    writer.copyValues(from)
-    this.#noteEntry(leaf, true, names)
+  /** Copies the entries that a node has given into the last leaf, and counts them. */
+  #noteTaken(leaf: Ptr, node: NodeSource, isSame: boolean): void {
+    const words = this.arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+    const at = (leaf & PTR_SEGMENT_MASK) << 1
+    const isStart = this.#isStart
+    const used = words[at + LeafWord.Used]!
+    copySlice(
+      this.#slice.set(node.bytes, node.start, node.length),
+      this.arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!,
+      ((leaf & PTR_SEGMENT_MASK) << 3) + used,
+    )
+    this.#slice.forget()
+    const before = isStart ? MASTER_BYTES + node.namesListpackBytes : this.#nodeBytes
+    const bytes = before + node.listpackBytes
+    const entries = (isStart ? 0 : this.#nodeEntries) + node.entries
+    const first = words[at + EntryWord.First]! & FIRST_MASK
+    words[at + EntryWord.First] = (first | (entries << NODE_ENTRIES_SHIFT)) >>> 0
+    words[at + EntryWord.NodeBytes] = (bytes | (isSame ? 0 : ~NODE_BYTES_MASK)) >>> 0
+    words[at + EntryWord.Last] = used + node.lastStart
+    words[at + LeafWord.Used] = used + node.length
+    this.#tree.addLast(this.#chain, node.live)
+    if (isStart) this.#setNodes(this.nodes + 1)
   }
 
   #flags(isSame: boolean): number {
@@ -592,4 +582,13 @@ export class StreamEntries {
     this.#setNodes(nodes)
     if (live > 0) this.#tree.addFirst(chain, -live)
   }
+}
+
+/** Whether the names of a node stand at `bytes[at]`. */
+function hasNamesAt(node: NodeSource, leaf: Uint8Array, at: number): boolean {
+  const { bytes, namesStart, namesLength } = node
+  for (let i = 0; i < namesLength; i++) {
+    if (bytes[namesStart + i]! !== leaf[at + i]!) return false
+  }
+  return true
 }

@@ -187,7 +187,7 @@ test('a full arena leaves the stream as it was', () => {
 test('a stream with groups and large entries is freed whole, and step by step', () => {
   const { streams, keyspace, db } = makeStream()
   const id = new StreamId()
-  for (let i = 1; i < 20_000; i++) {
+  for (let i = 1; i < 60_000; i++) {
     const size = i % 500 === 0 ? 50_000 : 200
     streams.append(id.set(i, 0), fieldsOf(['f', 'x'.repeat(size)]), LIMITS)
   }

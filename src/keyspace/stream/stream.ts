@@ -4,7 +4,8 @@
 //    entry-leaf.ts      leaves, reading them    named-records.ts             groups, consumers
 //    entry-writer.ts    writing entries         groups.ts                    what is pending
 //    stream-entries.ts  leaves of a stream      node-listpack.ts             nodes as Redis's
-//    stream-walk.ts     entries in a range      progress.ts, trim-rule.ts, stream-copy.ts, …
+//    stream-walk.ts     entries in a range      node-source.ts               nodes of a file
+//    progress.ts, trim-rule.ts, stream-copy.ts, …
 //
 // A stream always has a root, however small it is. Words from RootWord.Type on:
 //
@@ -34,6 +35,7 @@ import { ROOT_WORDS, Root, RootWord } from '../root.ts'
 import { EntryCursor } from './entry-leaf.ts'
 import type { Fields } from './entry-writer.ts'
 import { StreamGroups } from './groups.ts'
+import type { NodeSource } from './node-source.ts'
 import { StreamEntries } from './stream-entries.ts'
 import { StreamId } from './stream-id.ts'
 import { StreamWord } from './stream-words.ts'
@@ -197,8 +199,13 @@ export class Streams {
   }
 
   /** See `StreamEntries`. For loading. */
-  adopt(from: EntryCursor, isStart: boolean): boolean {
-    return this.#entries.adopt(from, isStart)
+  adopt(node: NodeSource): boolean {
+    return this.#entries.adopt(node)
+  }
+
+  /** See `StreamEntries`. */
+  endNode(): void {
+    this.#entries.endNode()
   }
 
   /** See `StreamEntries`. */

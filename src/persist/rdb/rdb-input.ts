@@ -16,6 +16,7 @@ import type { DiskFile } from '../../base/disk.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
 import { type Inflater, type Kernels, ListpackState, LZF_RATIO_MAX } from './kernels.ts'
 import { LengthMark, StringEncoding } from './rdb-format.ts'
+import { StreamNodes } from './stream-nodes.ts'
 
 /** What is read of a file. */
 export type RdbFile = Pick<DiskFile, 'path' | 'size' | 'read'>
@@ -44,6 +45,8 @@ const TWO_32 = 0x100000000
 
 export class RdbInput {
   readonly memory: Uint8Array
+  /** Checks nodes of streams that the last string was. */
+  readonly nodes: StreamNodes
   readonly #kernels: Kernels
   readonly #view: DataView
   readonly #inflater: Inflater
@@ -74,12 +77,14 @@ export class RdbInput {
     this.#value = kernels.allocate(bufferBytes)
     this.#key = kernels.allocate(KEY_BYTES)
     this.#inflater = kernels.inflater(INFLATER_BYTES)
+    this.nodes = new StreamNodes(kernels)
     this.#reset()
   }
 
   /** Kernel memory that an input with such a buffer takes. */
   static regionBytes(bufferBytes = BUFFER_BYTES_DEFAULT): number {
-    return 2 * bufferBytes + KEY_BYTES + 2 * INFLATER_BYTES + 16 * 1024
+    const fixedBytes = KEY_BYTES + 2 * INFLATER_BYTES + StreamNodes.regionBytes
+    return 2 * bufferBytes + fixedBytes + 16 * 1024
   }
 
   /** Starts to read a file from its beginning. */

@@ -1,6 +1,7 @@
 // Makes a stream out of what a reader of RDB streams tells: for loading and RESTORE. The entries of
-// a node are copied one by one, so that leaves are dense, and stay a node
-// (keyspace/stream/entry-leaf.ts). One too large for a leaf is added as a command would.
+// a node are written anew, many at a time, so that leaves are dense, and stay a node
+// (keyspace/stream/entry-leaf.ts). One too large for a leaf of a page is added as a command would,
+// and so are those of a node that the kernel leaves to TypeScript (stream-nodes.ts).
 
 import { assert } from '../../base/assert.ts'
 import type { I64 } from '../../base/i64.ts'
@@ -14,9 +15,15 @@ import { countedUpTo } from '../../keyspace/stream/progress.ts'
 import { Streams } from '../../keyspace/stream/stream.ts'
 import type { StreamId } from '../../keyspace/stream/stream-id.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
+import type { StreamNodes } from './stream-nodes.ts'
 import type { StreamFacts, StreamTarget } from './stream-target.ts'
 
-const LIMITS = defaultEncodingLimits()
+/** Nodes end where they do in the file. */
+const NODE_LIMITS = {
+  ...defaultEncodingLimits(),
+  streamNodeBytesMax: 0,
+  streamNodeEntriesMax: 0,
+}
 
 export class StreamBuilder implements StreamTarget {
   readonly #onEnd: (record: Ptr) => void
@@ -41,14 +48,20 @@ export class StreamBuilder implements StreamTarget {
     this.#record = this.#streams.create(db, key)
   }
 
-  onNode(master: StreamId, listpack: ByteRange, live: number): void {
+  onNode(master: StreamId, listpack: ByteRange, live: number, nodes: StreamNodes | null): void {
     if (live === 0) return
     const streams = this.#open
     const cursor = this.#cursor.openListpack(master, listpack.bytes, listpack.start)
-    let isStart = true
-    for (let found = cursor.first(); found; found = cursor.next()) {
-      if (streams.adopt(cursor, isStart)) isStart = false
-      else if (!cursor.isDeleted) streams.append(cursor.id, this.#fieldsAt(cursor), LIMITS)
+    streams.endNode()
+    if (nodes === null) {
+      for (let found = cursor.first(); found; found = cursor.next()) this.#append(cursor)
+      return
+    }
+    while (!streams.adopt(nodes)) {
+      const isThere = cursor.goTo(nodes.position)
+      assert(isThere, 'what is too large is there')
+      this.#append(cursor)
+      nodes.goTo(cursor.behind())
     }
   }
 
@@ -104,6 +117,12 @@ export class StreamBuilder implements StreamTarget {
   get #open(): Streams {
     assert(this.#streams !== null && this.#record !== NULL, 'a stream has begun')
     return this.#streams
+  }
+
+  /** Adds an entry as a command would, to the node that is being made. */
+  #append(cursor: EntryCursor): void {
+    if (cursor.isDeleted) return
+    this.#open.append(cursor.id, this.#fieldsAt(cursor), NODE_LIMITS)
   }
 
   #fieldsAt(cursor: EntryCursor): Fields {

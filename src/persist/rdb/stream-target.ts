@@ -7,6 +7,7 @@
 import type { I64 } from '../../base/i64.ts'
 import type { ByteRange } from '../../base/slice.ts'
 import type { StreamId } from '../../keyspace/stream/stream-id.ts'
+import type { StreamNodes } from './stream-nodes.ts'
 
 export interface StreamFacts {
   readonly lastId: StreamId
@@ -15,8 +16,11 @@ export interface StreamFacts {
 }
 
 export interface StreamTarget {
-  /** A node: a listpack that has been checked, with `live` entries, behind all others. */
-  onNode(master: StreamId, listpack: ByteRange, live: number): void
+  /**
+   * A node: a listpack that has been checked, with `live` entries, behind all others. Those who
+   * make a stream may take them from `nodes`, unless that is null.
+   */
+  onNode(master: StreamId, listpack: ByteRange, live: number, nodes: StreamNodes | null): void
   onFacts(facts: StreamFacts): void
   /** A group begins. `entriesRead`: null in files that do not know of it. False: it is there. */
   onGroup(name: ByteRange, lastId: StreamId, entriesRead: I64 | null): boolean

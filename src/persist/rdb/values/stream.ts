@@ -38,6 +38,7 @@ import { LengthMark } from '../rdb-format.ts'
 import { type RdbInput, RdbString } from '../rdb-input.ts'
 import type { RdbEntry, RdbTarget } from '../rdb-target.ts'
 import { BytesSource, type RdbWriter } from '../rdb-writer.ts'
+import { UNCHECKED } from '../stream-nodes.ts'
 import type { StreamTarget } from '../stream-target.ts'
 import type { LeafReader, ValueEncoder, ValueView } from '../value-view.ts'
 
@@ -349,12 +350,14 @@ function readNodes(input: RdbInput, stream: StreamTarget | null): number {
     MASTER.setBytes(STRING.bytes, STRING.start)
     const nodeAt = input.position
     input.string(STRING, 'stream node')
-    const live = checkListpack(MASTER, STRING, LAST_ID)
+    const known = input.nodes.check(MASTER, STRING, LAST_ID)
+    const isTakable = known !== UNCHECKED
+    const live = isTakable ? known : checkListpack(MASTER, STRING, LAST_ID)
     if (live === DAMAGED) {
       const expected = 'entries in their order: Stream listpack integrity check failed'
       throw input.corrupt('stream node', nodeAt, 'a damaged listpack', expected)
     }
-    stream?.onNode(MASTER, STRING, live)
+    stream?.onNode(MASTER, STRING, live, isTakable ? input.nodes : null)
     sum += live
   }
   return sum
