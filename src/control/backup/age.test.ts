@@ -1,5 +1,5 @@
-// Goal: what is encrypted here and by Debian's `age` is the same format, both ways; what was changed
-// in any place is found. Method: round trips of all sizes around a chunk, in pieces of all sizes;
+// Goal: what is encrypted here and by Debian's `age` is the same format, both ways; what was
+// changed in any place is found. Method: round trips of all sizes around a chunk, in many pieces;
 // every byte of a small file changed; the program itself where it is installed (AGE: its path).
 
 import assert from 'node:assert/strict'

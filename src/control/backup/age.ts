@@ -7,9 +7,9 @@
 //   --- MAC                          HMAC-SHA-256 of the header up to here
 //   nonce (16 bytes), then chunks of 64 KiB, each with a tag of 16 bytes behind it
 //
-// A chunk is ChaCha20-Poly1305 under a key of the file key and the nonce; its own nonce is its index
-// (11 bytes) and 1 if it is the last one, else 0. So chunks can be neither moved nor left out, and a
-// file that was cut does not end. Only the last chunk may be shorter.
+// A chunk is ChaCha20-Poly1305 under a key of the file key and the nonce; its own nonce is its
+// index (11 bytes) and 1 if it is the last one, else 0. So chunks can be neither moved nor left
+// out, and a file that was cut does not end. Only the last chunk may be shorter.
 
 import {
   createCipheriv,
@@ -89,7 +89,7 @@ export class AgeEncryptor {
   }
 }
 
-/** Decrypts a stream: as AgeEncryptor. Throws AgeError with the byte of the file where it is bad. */
+/** Decrypts a stream, as AgeEncryptor. Throws AgeError with the byte of the file that is bad. */
 export class AgeDecryptor {
   readonly #identities: readonly AgeIdentity[]
   #chunks: ChunkKey | null = null

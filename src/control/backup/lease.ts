@@ -2,11 +2,11 @@
 // lock of a cluster. The object says who, and has a heartbeat; one whose heartbeat stopped ten
 // minutes ago is of a dead process, and is taken over.
 //
-//   acquire ──► beats every minute ──► release        lost: somebody took it over; `signal` aborts
+//   acquire ──► beats every minute ──► release     lost: somebody took it over; `signal` aborts
 //
-// A store has no compare-and-swap on what exists. So two that take over at the same moment may both
-// believe that they hold it until the next beat, which tells the loser; what makes a backup exist is
-// the conditional write of its manifest alone.
+// A store has no compare-and-swap on what exists. So two that take over at the same moment may
+// both believe that they hold it until the next beat, which tells the loser; what makes a backup
+// exist is the conditional write of its manifest alone.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ObjectStore, StoreFault } from '../store/object-store.ts'

@@ -21,7 +21,7 @@ export interface PartCodec {
   readonly recipients: readonly AgeRecipient[]
 }
 
-/** One is about as fast as the rest of the pipeline, and RDB files shrink little more with higher ones. */
+/** As fast as the rest of the pipeline; RDB files shrink little more with higher ones. */
 export const LEVEL_DEFAULT = 1
 export const LEVEL_MAX = 19
 const CHUNK_BYTES = 256 * 1024

@@ -15,7 +15,7 @@ export interface SurveyResult {
   readonly version: number
   readonly bytes: number
   readonly sha256: string
-  /** 16 hexadecimal digits: computed over the stream, compared with the one in it if that is there. */
+  /** 16 hexadecimal digits: of the stream; compared with what stands in it, if that is there. */
   readonly crc64: string
   /** Whether there was a checksum in the stream. */
   readonly isVerified: boolean
@@ -86,7 +86,7 @@ export class RdbSurvey {
     throw new SurveyError(error ?? 'bytes behind the end of the stream')
   }
 
-  /** After the last bytes: what passed. Throws SurveyError when it was not a whole, right stream. */
+  /** After the last bytes: what passed. Throws SurveyError unless it was a whole, right stream. */
   async finish(): Promise<SurveyResult> {
     this.#writer.end()
     const answer = await this.#answer

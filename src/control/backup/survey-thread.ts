@@ -16,7 +16,7 @@ import type { SurveyAnswer, SurveyResult, SurveyTask } from './rdb-survey.ts'
 const BUFFER_BYTES = 512 * 1024
 /** Bytes between two reports. */
 const STEP_BYTES = 1024 * 1024
-/** A stream of unknown length: no length in it is too large to be believed, but what is missing is. */
+/** Of a stream of unknown length: no length in it is too large to be tried. */
 const UNKNOWN_BYTES = Number.MAX_SAFE_INTEGER
 
 function survey(task: SurveyTask, ring: RingReader): SurveyResult {

@@ -234,7 +234,8 @@ test('a killed process leaves no backup', async () => {
   for (const killAfter of [30, 70_000]) {
     const store = newStore()
     await withPrimary({ cutAfter: killAfter, isSilent: true }, async ({ port }) => {
-      const child = fork(join(import.meta.dirname, 'test-taker.ts'), [store.url, String(port)])
+      const child = fork(join(import.meta.dirname, 'test-taker.ts'))
+      child.send({ path: store.url, port })
       while (readdirSync(work).length === 0 || !hasSynced(store, killAfter)) {
         await new Promise((resolve) => setTimeout(resolve, 20))
       }

@@ -69,7 +69,7 @@ const PROGRESS_MS = 250
 const SHARDS_MAX = 1000
 const SLOTS = 16384
 
-/** Takes the backup; resolves when it exists. Throws what is in the way, and leaves nothing then. */
+/** Takes the backup; resolves when it exists. Leaves nothing when it throws what is in the way. */
 export async function takeBackup(request: TakeRequest): Promise<BackupManifest> {
   const { store, name, cluster, signal } = request
   checkBackupName(name)

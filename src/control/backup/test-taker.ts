@@ -1,10 +1,13 @@
-// A process that takes a backup, to be killed by a test: `test-taker.ts STORE PORT`.
+// A process that takes a backup, to be killed by a test. Its parent sends what to take it from and
+// where to put it.
 
+import { once } from 'node:events'
 import { parseNodeAddress } from '../source/node-address.ts'
 import { DirectoryStore } from '../store/directory-store.ts'
 import { takeBackup } from './take.ts'
 
-const [path = '', port = ''] = process.argv.slice(2)
+const [message] = (await once(process, 'message')) as [{ path: string; port: number }]
+const { path, port } = message
 await takeBackup({
   store: new DirectoryStore(path),
   name: 'one',

@@ -8,7 +8,10 @@
 // behind by more than LAG_BYTES_MAX or LAG_SECONDS_MAX, and has the primary's dataset (the same
 // replication id). Less loaded is one that is not saving, then one with fewer commands a second,
 // then one that is less behind; the last word has the address, so that the choice is stable.
+// It must then catch up with what the primary had when it was asked, so that a backup holds all
+// that was written before it began.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { BackupKind } from '../backup/manifest.ts'
 import { besideNode, type NodeAddress } from './node-address.ts'
 import { type ConnectOptions, NodeConnection } from './node-connection.ts'
@@ -37,6 +40,9 @@ export interface ChoiceRequest {
 const LAG_BYTES_MAX = 64 * 1024 * 1024
 const LAG_SECONDS_MAX = 10
 const REPLICAS_MAX = 32
+/** How long a replica may take to have what the primary had, and how often it is asked. */
+const CATCH_UP_MS_MAX = 5000
+const CATCH_UP_STEP_MS = 100
 
 /** Looks at the node of this address, its primary and its replicas, and chooses. */
 export async function chooseSource(address: NodeAddress, request: ChoiceRequest): Promise<Choice> {
@@ -56,10 +62,14 @@ export async function chooseSource(address: NodeAddress, request: ChoiceRequest)
     if (fault === null && typeof facts !== 'string') healthy.push(facts)
     else passed.push(`${candidate.label}: ${fault}`)
   }
-  const [best] = healthy.sort(byLoad)
-  if (best !== undefined) {
-    const count = healthy.length === 1 ? 'the healthy replica' : 'the least loaded replica'
-    return { facts: best, reason: count, passed }
+  for (const best of healthy.sort(byLoad)) {
+    const facts = await caughtUp(best, primary.facts, request.connect)
+    if (facts === null) {
+      passed.push(`${best.address.label}: it does not catch up`)
+      continue
+    }
+    const reason = healthy.length === 1 ? 'the healthy replica' : 'the least loaded replica'
+    return { facts, reason, passed }
   }
   if (request.preference === 'replica') {
     const why = passed.length === 0 ? 'it has none' : passed.join('; ')
@@ -150,6 +160,28 @@ export function replicaFault(replica: NodeFacts, primary: NodeFacts | null): str
     return `the primary has not heard of it for ${seen.lagSeconds} s`
   }
   return null
+}
+
+/** The replica's facts once it has what the primary had when that was asked; null: it has not. */
+async function caughtUp(
+  replica: NodeFacts,
+  primary: NodeFacts | null,
+  connect: ConnectOptions,
+): Promise<NodeFacts | null> {
+  if (primary === null) return replica
+  const limitMs = Date.now() + CATCH_UP_MS_MAX
+  let facts = replica
+  while (facts.replicationOffset < primary.replicationOffset) {
+    if (Date.now() > limitMs) return null
+    await sleep(CATCH_UP_STEP_MS, undefined, signalOf(connect))
+    facts = await factsAt(replica.address, connect)
+    if (replicaFault(facts, primary) !== null) return null
+  }
+  return facts
+}
+
+function signalOf({ signal }: ConnectOptions): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal }
 }
 
 function byLoad(a: NodeFacts, b: NodeFacts): number {

@@ -1,4 +1,5 @@
-// What goes wrong between us and a node. Messages begin with the node's label.
+// What goes wrong between us and a node. Messages begin with the node's label, and never repeat
+// what may be a password. The kind is what callers decide by: exit codes, whether to try again.
 
 /**
  * Unreachable: no connection; denied: credentials or permissions; timeout: it did not answer in

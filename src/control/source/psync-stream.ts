@@ -159,7 +159,7 @@ function replicationPoint(label: string, line: string, options: FullSyncOptions)
   const [, replicationId = '', offset] = found
   const expected = options.replicationId ?? ''
   if (expected !== '' && replicationId !== expected) {
-    const text = `its replication id is ${replicationId}, it was ${expected}: restarted or failed over`
+    const text = `its replication id is ${replicationId}, it was ${expected}: another dataset`
     throw new NodeError('changed', label, text)
   }
   return { replicationId, replicationOffset: Number(offset) }

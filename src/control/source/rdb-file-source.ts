@@ -1,4 +1,5 @@
-// An RDB file as the source of a backup: seeding from a file of any server.
+// An RDB file as the source of a backup: seeding from a file of any server. It is read once, from
+// start to end, and must not change meanwhile.
 
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'

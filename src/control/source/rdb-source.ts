@@ -1,4 +1,5 @@
-// Where the RDB bytes of a shard come from: a full sync of a node, or a file.
+// Where the RDB bytes of a shard come from: a full sync of a node, or a file. Whoever takes a
+// backup knows only this.
 
 export interface RdbStream {
   /** Of the source at the instant of the data; '' and -1: it has none. */

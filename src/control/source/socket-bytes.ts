@@ -37,7 +37,7 @@ export class SocketBytes {
     if (signal?.aborted) this.#onAbort()
   }
 
-  /** The next bytes, at least one; null: the sender has ended. Throws after `limitMs` of silence. */
+  /** The next bytes, at least one; null: the sender ended. Throws after `limitMs` of silence. */
   async read(limitMs: number): Promise<Buffer | null> {
     for (;;) {
       const ready = this.#ready ?? (this.#socket.read() as Buffer | null)

@@ -177,7 +177,7 @@ export class DigestKernel {
     this.#exports.pushMember(score)
   }
 
-  /** Adds the key to the total; a deadline of -1: none. The parts of its value came in any order. */
+  /** Adds the key to the total; a deadline of -1: none. Parts of its value came in any order. */
   endKey(database: number, type: number, deadlineMs: number): void {
     this.#exports.endKey(database, type, deadlineMs, 0)
   }

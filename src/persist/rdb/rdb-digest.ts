@@ -207,11 +207,12 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
     return true
   }
 
-  onConsumer(name: ByteRange, seenMs: I64): boolean {
+  /** When it was seen differs between a primary and its replicas: it does not count. */
+  onConsumer(name: ByteRange): boolean {
     this.#kernel.hash(name)
     this.#kernel.writeResult(80)
     this.#writeHead(Part.Consumer, null)
-    this.#pushNamed(seenMs, 0)
+    this.#pushNamed(0, 0)
     return true
   }
 
