@@ -45,10 +45,13 @@ test('a string has one hash, in kernel memory or not, whole or in pieces', () =>
     const expected = resultOf(kernel)
     kernel.hash(new Slice().set(kernels.memory, at + 3, length))
     assert.equal(resultOf(kernel), expected, `${length} bytes in kernel memory`)
-    const bulk = length & -16
-    kernel.hashBegin()
-    kernel.hashBlocks(at + 3, bulk)
-    kernel.hashEnd(at + 3 + bulk, length - bulk, length)
-    assert.equal(resultOf(kernel), expected, `${length} bytes in pieces`)
+    for (const step of [5, 1000, 100_000]) {
+      kernel.hashBegin()
+      for (let i = 0; i < length; i += step) {
+        kernel.hashPiece(kernels.memory, at + 3 + i, Math.min(step, length - i))
+      }
+      kernel.hashEnd()
+      assert.equal(resultOf(kernel), expected, `${length} bytes in pieces of ${step}`)
+    }
   }
 })

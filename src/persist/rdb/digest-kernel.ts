@@ -28,6 +28,7 @@ interface Exports {
   blocks(start: number, length: number): void
   end(start: number, length: number, total: number): void
   keep(): void
+  recall(): void
   beginChain(): void
   chainNext(): void
   endChain(results: number): void
@@ -58,6 +59,9 @@ export class DigestKernel {
   readonly #exports: Exports
   readonly #scratch: number
   readonly #recordAt: number
+  /** Of a string that comes by pieces: bytes that wait in the scratch region, and those before. */
+  #held = 0
+  #passed = 0
 
   /** Takes `regionBytes` from the kernels. */
   constructor(kernels: Kernels) {
@@ -93,33 +97,36 @@ export class DigestKernel {
       return this.#exports.hash(this.#scratch, length)
     }
     this.hashBegin()
-    const limit = start + length
-    let at = start
-    for (; limit - at >= BLOCK; ) {
-      const part = Math.min(SCRATCH_BYTES, (limit - at) & -BLOCK)
-      this.#memory.set(bytes.subarray(at, at + part), this.#scratch)
-      this.#exports.blocks(this.#scratch, part)
-      at += part
-    }
-    copyIn(this.#memory, this.#scratch, { bytes, start: at, length: limit - at })
-    this.#exports.end(this.#scratch, limit - at, length)
+    this.hashPiece(bytes, start, length)
+    this.hashEnd()
   }
 
   /** Begins a string that comes by pieces. */
   hashBegin(): void {
     this.#exports.begin()
+    this.#held = 0
+    this.#passed = 0
   }
 
-  /** A piece of the string in kernel memory: whole blocks of 16 bytes. */
-  hashBlocks(start: number, length: number): void {
-    assert(length % BLOCK === 0, 'pieces are whole blocks')
-    this.#exports.blocks(start, length)
+  /** A piece of the string, of any length. */
+  hashPiece(bytes: Uint8Array, start: number, length: number): void {
+    const limit = start + length
+    for (let at = start; at < limit; ) {
+      const part = Math.min(limit - at, SCRATCH_BYTES - this.#held)
+      copyIn(this.#memory, this.#scratch + this.#held, { bytes, start: at, length: part })
+      at += part
+      const filled = this.#held + part
+      const whole = filled & -BLOCK
+      this.#exports.blocks(this.#scratch, whole)
+      this.#memory.copyWithin(this.#scratch, this.#scratch + whole, this.#scratch + filled)
+      this.#held = filled - whole
+      this.#passed += whole
+    }
   }
 
-  /** The last piece, below 16 bytes, of a string of `total` bytes. */
-  hashEnd(start: number, length: number, total: number): void {
-    assert(length < BLOCK && length === total % BLOCK, 'the rest of a string')
-    this.#exports.end(start, length, total)
+  /** The string is complete. */
+  hashEnd(): void {
+    this.#exports.end(this.#scratch, this.#held, this.#passed + this.#held)
   }
 
   /** Hashes the first bytes of `record`. */
@@ -137,6 +144,11 @@ export class DigestKernel {
   /** Puts the last result aside, for `pushField`. */
   keep(): void {
     this.#exports.keep()
+  }
+
+  /** What was put aside is the last result again. */
+  recall(): void {
+    this.#exports.recall()
   }
 
   /** Begins a chain of results: `chainNext` for each, `endChain` makes them one. */

@@ -91,6 +91,12 @@ export function keep(): void {
   kept2 = h2
 }
 
+/** What was put aside is the last result again. */
+export function recall(): void {
+  h1 = kept1
+  h2 = kept2
+}
+
 /** Begins a chain of results in the place of the one that was kept. */
 export function beginChain(): void {
   kept1 = 0

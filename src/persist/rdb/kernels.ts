@@ -176,6 +176,9 @@ export class Kernels {
   }
 }
 
+/** Takes what a stream expands to; the bytes are borrowed for the call. */
+export type PutPiece = (memory: Uint8Array, start: number, count: number) => void
+
 /**
  * Decompresses a stream that does not fit the kernel's memory: source bytes go in by pieces, what
  * they stand for comes out by pieces, the last 8 KiB of it kept as history between.
@@ -203,12 +206,14 @@ export class Inflater {
   }
 
   /**
-   * Fills `target` exactly from what `pull(memory, start, room)` puts into the memory (it returns
-   * the count of bytes, 0 at the end). Returns whether the stream is valid and fits exactly.
+   * Hands `length` bytes to `put`, piece by piece, from what `pull(memory, start, room)` puts into
+   * the memory (it returns the count of bytes, 0 at the end). Returns whether the stream is valid
+   * and has exactly that length.
    */
   inflate(
-    target: Uint8Array,
+    length: number,
     pull: (memory: Uint8Array, start: number, room: number) => number,
+    put: PutPiece,
   ): boolean {
     this.#pending = 0
     this.#out = this.#window
@@ -218,20 +223,20 @@ export class Inflater {
       const room = this.#sourceBytes - this.#pending
       const added = pull(this.#memory, this.#source + this.#pending, room)
       this.#pending += added
-      const taken = this.#drain(target, done)
+      const taken = this.#drain(length - done, put)
       if (taken < 0) return false
       done += taken
-      if (added === 0) return this.#pending === 0 && done === target.length
+      if (added === 0) return this.#pending === 0 && done === length
     }
   }
 
-  /** Works off the pending source; returns how many bytes that gave, or -1 if it is bad. */
-  #drain(target: Uint8Array, start: number): number {
+  /** Works off the pending source; returns how many bytes that gave, or -1: bad, or too many. */
+  #drain(room: number, put: PutPiece): number {
     const { lzfDecompressStep, lzfSourceStop, lzfTargetStop } = this.#exports
     const memory = this.#memory
     let source = this.#source
     const sourceLimit = source + this.#pending
-    let done = start
+    let done = 0
     for (;;) {
       if (this.#windowLimit - this.#out < COPY_MAX) {
         memory.copyWithin(this.#window, this.#out - WINDOW, this.#out)
@@ -242,14 +247,14 @@ export class Inflater {
       source = lzfSourceStop()
       this.#out = lzfTargetStop()
       const produced = this.#out - from
-      if (done + produced > target.length) return -1
-      target.set(memory.subarray(from, this.#out), done)
+      if (done + produced > room) return -1
+      put(memory, from, produced)
       done += produced
       // A full window ends a step as well as a lack of source does; only the first goes on.
       if (produced === 0 || source === sourceLimit) break
     }
     memory.copyWithin(this.#source, source, sourceLimit)
     this.#pending = sourceLimit - source
-    return done - start
+    return done
   }
 }

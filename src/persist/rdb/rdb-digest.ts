@@ -14,6 +14,7 @@ import { EntryCursor } from '../../keyspace/stream/entry-leaf.ts'
 import type { StreamId } from '../../keyspace/stream/stream-id.ts'
 import { DigestKernel, PackedForm } from './digest-kernel.ts'
 import type { Kernels } from './kernels.ts'
+import type { LongString } from './rdb-input.ts'
 import type { CollectionTarget, PackedValue, RdbEntry, RdbTarget } from './rdb-target.ts'
 import type { StreamFacts, StreamTarget } from './stream-target.ts'
 
@@ -65,6 +66,7 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
   /** Collections without elements, which no server loads, and keys that were left out. */
   empty = 0
   left = 0
+  readonly longString: LongString
   readonly #kernel: DigestKernel
   readonly #memory: Uint8Array
   readonly #withoutBeforeMs: number
@@ -83,6 +85,10 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
     this.#memory = kernels.memory
     this.#withoutBeforeMs = withoutBeforeMs
     this.#kernel.reset()
+    this.longString = {
+      onLength: () => this.#kernel.hashBegin(),
+      onPiece: (bytes, start, length) => this.#kernel.hashPiece(bytes, start, length),
+    }
     this.#database = this.#open(0)
   }
 
@@ -111,6 +117,15 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
   onString(entry: RdbEntry): void {
     this.#beginKey(entry, Type.String)
     this.#kernel.hash(entry.value)
+    this.#kernel.pushAny()
+    this.#endKey()
+  }
+
+  onLongString(entry: RdbEntry): void {
+    this.#kernel.hashEnd()
+    this.#kernel.keep()
+    this.#beginKey(entry, Type.String)
+    this.#kernel.recall()
     this.#kernel.pushAny()
     this.#endKey()
   }

@@ -14,12 +14,24 @@
 import { assert } from '../../base/assert.ts'
 import type { DiskFile } from '../../base/disk.ts'
 import { ErrorCode, StoreError } from '../../base/errors.ts'
-import { type Inflater, type Kernels, ListpackState, LZF_RATIO_MAX } from './kernels.ts'
+import {
+  type Inflater,
+  type Kernels,
+  ListpackState,
+  LZF_RATIO_MAX,
+  type PutPiece,
+} from './kernels.ts'
 import { LengthMark, StringEncoding } from './rdb-format.ts'
 import { StreamNodes } from './stream-nodes.ts'
 
 /** What is read of a file. */
 export type RdbFile = Pick<DiskFile, 'path' | 'size' | 'read'>
+
+/** Takes a string that is longer than the buffer, by pieces. Bytes are borrowed for the call. */
+export interface LongString {
+  onLength(length: number): void
+  onPiece(bytes: Uint8Array, start: number, length: number): void
+}
 
 /** A string's bytes, borrowed: valid until the next read into the same kind of slot. */
 export class RdbString {
@@ -65,6 +77,9 @@ export class RdbInput {
   #hasChecksum = false
   #encoding = -1
   #large: Uint8Array = NO_BYTES
+  /** Takes the string that is read, if it is long. */
+  #long: LongString | null = null
+  #isInPieces = false
 
   /** Takes regions of `regionBytes(bufferBytes)` from the kernels. */
   constructor(kernels: Kernels, bufferBytes = BUFFER_BYTES_DEFAULT) {
@@ -187,6 +202,7 @@ export class RdbInput {
     this.#assertRemaining(length, what, position)
     slot.length = length
     if (length > this.#bufferBytes) {
+      if (this.#long !== null) return this.#readPieces(length, what, this.#long)
       slot.bytes = this.#largeArray(length, what, position)
       slot.start = 0
       this.#readLarge(slot.bytes, length, what)
@@ -196,6 +212,15 @@ export class RdbInput {
     slot.bytes = this.memory
     slot.start = this.#at
     this.#at += length
+  }
+
+  /** As `string`; but one that is longer than the buffer goes to `long`, and it returns true. */
+  stringOrPieces(slot: RdbString, what: string, long: LongString): boolean {
+    this.#long = long
+    this.#isInPieces = false
+    this.string(slot, what)
+    this.#long = null
+    return this.#isInPieces
   }
 
   /**
@@ -367,19 +392,31 @@ export class RdbInput {
       slot.start = this.#value
       isValid = this.#kernels.lzfDecompress(this.#at, length, this.#value, expanded)
       this.#at += length
+    } else if (this.#long !== null) {
+      const long = this.#long
+      this.#isInPieces = true
+      long.onLength(expanded)
+      const put: PutPiece = (memory, start, count) => long.onPiece(memory, start, count)
+      isValid = this.#inflate(length, expanded, what, put)
     } else {
-      slot.bytes = this.#largeArray(expanded, what, position)
+      const array = this.#largeArray(expanded, what, position)
+      slot.bytes = array
       slot.start = 0
-      isValid = this.#inflate(slot.bytes.subarray(0, expanded), length, what)
+      let done = 0
+      isValid = this.#inflate(length, expanded, what, (memory, start, count) => {
+        array.set(memory.subarray(start, start + count), done)
+        done += count
+      })
     }
     if (isValid) return
     const stream = `${expanded} bytes from ${length} compressed`
     throw this.corrupt(what, position, 'a bad LZF stream', stream)
   }
 
-  #inflate(target: Uint8Array, length: number, what: string): boolean {
+  /** Expands a stream of `length` bytes into pieces; whether it is right. */
+  #inflate(length: number, expanded: number, what: string, put: PutPiece): boolean {
     let left = length
-    const isValid = this.#inflater.inflate(target, (memory, start, room) => {
+    const pull = (memory: Uint8Array, start: number, room: number) => {
       const part = Math.min(left, room, this.#bufferBytes)
       if (part === 0) return 0
       this.#need(part, what)
@@ -387,7 +424,8 @@ export class RdbInput {
       this.#at += part
       left -= part
       return part
-    })
+    }
+    const isValid = this.#inflater.inflate(expanded, pull, put)
     return isValid && left === 0
   }
 
@@ -421,6 +459,19 @@ export class RdbInput {
     }
     if (this.#hasChecksum) {
       this.#crc = this.#kernels.crcOf(this.#crc, target, buffered, length - buffered)
+    }
+  }
+
+  /** Hands on the bytes of a string, as much at a time as the buffer holds. */
+  #readPieces(length: number, what: string, long: LongString): void {
+    this.#isInPieces = true
+    long.onLength(length)
+    for (let left = length; left > 0; ) {
+      this.#need(1, what)
+      const part = Math.min(left, this.#end - this.#at)
+      long.onPiece(this.memory, this.#at, part)
+      this.#at += part
+      left -= part
     }
   }
 

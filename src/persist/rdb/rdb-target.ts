@@ -7,7 +7,7 @@
 import type { ByteRange } from '../../base/slice.ts'
 import type { SurveyedRange } from '../../keyspace/packed/listpack-survey.ts'
 import type { Type } from '../../keyspace/record.ts'
-import { RdbString } from './rdb-input.ts'
+import { type LongString, RdbString } from './rdb-input.ts'
 import type { StreamTarget } from './stream-target.ts'
 
 /** One key; the reader fills the same object again and again. All bytes are borrowed. */
@@ -54,6 +54,10 @@ export interface RdbTarget {
   /** The source of a library of functions. */
   onFunction(code: string): void
   onString(entry: RdbEntry): void
+  /** Takes the pieces of strings that are longer than the reader's buffer; absent: none come. */
+  readonly longString?: LongString
+  /** Instead of `onString`: the value has gone to `longString`. */
+  onLongString?(entry: RdbEntry): void
   /**
    * A whole collection as one packed value that has been checked: an intset, or a listpack of
    * elements or of pairs. True: it has been taken. False: it comes by `onCollection`, as it does to

@@ -52,6 +52,10 @@ export const rdbTypes: ReadonlyMap<number, RdbType> = new Map([
 ])
 
 function readString(input: RdbInput, entry: RdbEntry, target: RdbTarget): void {
-  input.string(entry.value, 'string value')
+  const { longString } = target
+  if (longString === undefined) input.string(entry.value, 'string value')
+  else if (input.stringOrPieces(entry.value, 'string value', longString)) {
+    return target.onLongString?.(entry)
+  }
   target.onString(entry)
 }
