@@ -61,6 +61,9 @@ export class RdbLoader implements RdbTarget {
   keysEmpty = 0
   /** `used-mem` of the file: what the dataset took where it was saved; 0 when unknown. */
   usedBytesAtSave = 0
+  /** Where in which replication stream the data stands; '' and -1: nowhere. */
+  streamId = ''
+  streamOffset = -1
   readonly #keyspace: Keyspace
   readonly #options: LoadOptions
   readonly #limits: EncodingLimits
@@ -134,6 +137,8 @@ export class RdbLoader implements RdbTarget {
   }
 
   onAux(name: string, value: string): void {
+    if (name === 'repl-id') this.streamId = value
+    if (name === 'repl-offset') this.streamOffset = Number(value)
     if (name !== 'used-mem') return
     this.usedBytesAtSave = Number(value) || 0
     // Redis takes up to twice the memory for the same keys: only what cannot fit is refused here.

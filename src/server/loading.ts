@@ -14,6 +14,7 @@ const SLICE_US = 20_000
 const STEP_BYTES = 256 * 1024
 const US_PER_MS = 1000
 const US_PER_SECOND = 1_000_000
+const STREAM_ID = /^[0-9a-f]{40}$/
 
 export class Loading implements LoadProgress {
   readonly #server: Server
@@ -103,6 +104,7 @@ export class Loading implements LoadProgress {
       return
     }
     persistence?.noteLoaded(loader)
+    this.#continueStream(loader)
     const seconds = (clock.monotonicUs() - this.#startUs) / US_PER_SECOND
     const { keysLoaded, keysExpired, keysEmpty } = loader
     const empty = keysEmpty > 0 ? `, empty keys skipped: ${keysEmpty}` : ''
@@ -110,6 +112,13 @@ export class Loading implements LoadProgress {
       `Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}${empty}.`,
     )
     log.notice(`DB loaded from disk: ${seconds.toFixed(3)} seconds`)
+  }
+
+  /** Replicas that had all of the data go on, if they have what is here: no key has expired. */
+  #continueStream({ streamId, streamOffset, keysExpired }: RdbLoader): void {
+    const isKnown = STREAM_ID.test(streamId) && Number.isSafeInteger(streamOffset)
+    if (!isKnown || streamOffset < 0 || keysExpired > 0) return
+    this.#server.primary.continueFrom(streamId, streamOffset)
   }
 
   #fail(error: unknown): void {
