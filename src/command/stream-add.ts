@@ -143,18 +143,14 @@ export function xadd(context: Context, args: Args, reply: Reply): void {
   const fields = FIELDS.open(args, idAt + 1, texts / 2)
   if (fields.textBytes > ENTRY_BYTES_MAX) return reply.error(TOO_LARGE)
   const streams = streamsOf(db)
-  let made = NULL
-  if (found === NULL) made = streams.create(db, key)
+  if (found === NULL) streams.create(db, key)
   else streams.open(db, found)
   const error = chooseId(streams, context.nowMs)
-  if (error !== null) {
-    if (made !== NULL) db.remove(made)
-    return reply.error(error)
-  }
+  if (error !== null) return reply.error(error)
   try {
     streams.append(ID, fields, limits.encodings)
   } catch (full) {
-    if (made !== NULL) db.remove(made)
+    if (found === NULL && streams.record !== NULL) db.remove(streams.record)
     throw full
   }
   fields.close()

@@ -93,15 +93,15 @@ export function xgroupCreate(context: Context, args: Args, reply: Reply): void {
   } else if (found === NULL) ID.setMin()
   else streams.lastId(ID)
   const group = nameArgument(args, 3)
-  const made = found === NULL ? streams.create(db, key) : NULL
+  if (found === NULL) streams.create(db, key)
   if (streams.groups.openGroup(group)) return reply.error(BUSY_GROUP)
   try {
     streams.groups.createGroup(group, ID, OPTIONS.entriesRead)
   } catch (full) {
-    if (made !== NULL) db.remove(made)
+    if (found === NULL && streams.record !== NULL) db.remove(streams.record)
     throw full
   }
-  if (made === NULL) noteGroupChange(context, key, CREATE)
+  if (found !== NULL) noteGroupChange(context, key, CREATE)
   else noteChange(context, key, CREATE)
   reply.ok()
 }

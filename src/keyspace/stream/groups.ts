@@ -69,6 +69,7 @@ export class StreamGroups {
   readonly ownedChain = new Chain()
   readonly #collections: Collections
   readonly #arena: Arena
+  readonly #beforeFirst: () => void
   readonly #groups: NamedRecords
   readonly #consumers: NamedRecords
   readonly #groupsChain = new Chain()
@@ -85,8 +86,10 @@ export class StreamGroups {
   readonly #int64 = new Int64()
   readonly #id = new StreamId()
 
-  constructor(collections: Collections) {
+  /** `beforeFirst` is called before a stream gets its first group; it may `open` anew. */
+  constructor(collections: Collections, beforeFirst: () => void) {
     this.#collections = collections
+    this.#beforeFirst = beforeFirst
     this.#arena = collections.arena
     this.#groups = new NamedRecords(collections, GROUP_WORDS)
     this.#consumers = new NamedRecords(collections, CONSUMER_WORDS)
@@ -125,6 +128,7 @@ export class StreamGroups {
 
   /** Makes a group of a name that is not there, and leads to it. ARENA_FULL: nothing changed. */
   createGroup(name: ByteRange, lastId: StreamId, entriesRead: I64): void {
+    if (this.count === 0) this.#beforeFirst()
     this.#groups.insert(this.#groupsChain, name)
     this.#enterGroup()
     this.setGroupId(lastId)

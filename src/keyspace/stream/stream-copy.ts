@@ -1,10 +1,10 @@
 // A copy of a stream, for COPY: leaf by leaf, then group by group. It has the same leaves;
 // consumers get new numbers, in the order of their names.
 
-import { assert } from '../../base/assert.ts'
 import { Slice } from '../../base/slice.ts'
 import { NULL, type Ptr } from '../../memory/layout.ts'
 import type { Database } from '../database.ts'
+import { Encoding, Type } from '../record.ts'
 import { LeafWord, nodeWord } from '../root.ts'
 import type { StreamGroups } from './groups.ts'
 import { Streams } from './stream.ts'
@@ -12,26 +12,29 @@ import { StreamId } from './stream-id.ts'
 
 /** Gives `key` of `target`, which is free, a copy of the stream in `record`. O(its bytes). */
 export function copyStream(source: Database, record: Ptr, target: Database, key: Slice): Ptr {
+  if (!source.hasRoot(record)) {
+    const head = { type: Type.Stream, encoding: Encoding.Stream } as const
+    return target.putPacked(key, source.readString(record, new Slice()), head)
+  }
   const from = new Streams(source.collections).open(source, record)
   const to = new Streams(target.collections)
-  const occupant = target.peek(key)
-  assert(occupant === NULL, 'the key is free')
-  const made = to.create(target, key)
+  to.create(target, key)
+  to.enlarge()
   try {
     copyEntries(from, to)
     copyGroups(from.groups, to.groups)
   } catch (error) {
-    target.remove(made)
+    target.remove(to.record)
     throw error
   }
-  return made
+  return to.record
 }
 
 function copyEntries(from: Streams, to: Streams): void {
   const { arena } = from
   const id = new StreamId()
   let leaf = from.root.chain.first
-  for (; leaf !== NULL; leaf = nodeWord(arena, leaf, LeafWord.Next)) to.copyLeaf(leaf)
+  for (; leaf !== NULL; leaf = nodeWord(arena, leaf, LeafWord.Next)) to.copyLeaf(arena, leaf)
   to.setLastId(from.lastId(id))
   to.setDeletedId(from.deletedId(id))
   to.setAdded(from.added)

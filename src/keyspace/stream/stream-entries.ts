@@ -139,33 +139,36 @@ export class StreamEntries {
     return true
   }
 
-  /** Takes a copy of a leaf of another stream, behind all others. ARENA_FULL: nothing changed. */
-  copyLeaf(leaf: Ptr): void {
+  /**
+   * Takes a copy of a leaf of another stream, in `from`, behind all others. ARENA_FULL: nothing
+   * changed.
+   */
+  copyLeaf(from: Arena, leaf: Ptr): void {
     const { arena } = this
     const chain = this.#chain
-    const span = nodeWord(arena, leaf, EntryWord.Span)
-    const used = nodeWord(arena, leaf, LeafWord.Used)
-    const words = arena.u32[leaf >>> PTR_SEGMENT_SHIFT]!
+    const span = nodeWord(from, leaf, EntryWord.Span)
+    const used = nodeWord(from, leaf, LeafWord.Used)
+    const words = from.u32[leaf >>> PTR_SEGMENT_SHIFT]!
     const master = this.#id.setWords(words, payloadOf(leaf))
-    const made = this.#makeLeaf(master, arena.nodePages(leaf), span === NULL ? 0 : used)
+    const made = this.#makeLeaf(master, from.nodePages(leaf), span === NULL ? 0 : used)
     const target = nodeWord(arena, made, EntryWord.Span)
     const start = (leaf & PTR_SEGMENT_MASK) << 3
-    const bytes = arena.u8[leaf >>> PTR_SEGMENT_SHIFT]!
+    const bytes = from.u8[leaf >>> PTR_SEGMENT_SHIFT]!
     const length = span === NULL ? used : NAMES_START
     for (let word = LeafWord.Used; word < LEAF_HEADER_BYTES / 4; word++) {
-      setNodeWord(arena, made, word, nodeWord(arena, leaf, word))
+      setNodeWord(arena, made, word, nodeWord(from, leaf, word))
     }
     setNodeWord(arena, made, EntryWord.Span, target)
     this.#slice.set(bytes, start + LEAF_HEADER_BYTES, length - LEAF_HEADER_BYTES)
     const place = ((made & PTR_SEGMENT_MASK) << 3) + LEAF_HEADER_BYTES
     copySlice(this.#slice, arena.u8[made >>> PTR_SEGMENT_SHIFT]!, place)
     if (span !== NULL) {
-      readSpan(arena, span, this.#slice, used)
+      readSpan(from, span, this.#slice, used)
       readSpan(arena, target, PLACE, used)
       copySlice(this.#slice, PLACE.bytes, PLACE.start)
     }
     this.#slice.forget()
-    this.#tree.addLast(chain, nodeWord(arena, leaf, LeafWord.Count))
+    this.#tree.addLast(chain, nodeWord(from, leaf, LeafWord.Count))
   }
 
   /** Whether there is a live entry with that ID; the cursor is there. */

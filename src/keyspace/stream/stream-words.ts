@@ -1,7 +1,7 @@
 // Words of a stream's root behind its chain, drawn in stream.ts. They stand here because who frees
 // and who encodes streams needs no more than them.
 
-import { RootWord } from '../root.ts'
+import { LeafWord, RootWord } from '../root.ts'
 import { ID_WORDS } from './stream-id.ts'
 
 export const StreamWord = {
@@ -10,3 +10,7 @@ export const StreamWord = {
   Added: RootWord.Type + 2 * ID_WORDS,
   Groups: RootWord.Type + 2 * ID_WORDS + 2,
 } as const
+
+/** Of a packed stream: bytes before the leaf's, and bytes of a leaf that it leaves out. */
+export const PACKED_HEAD_BYTES = (2 * ID_WORDS + 2) * 4
+export const LEAF_SKIPPED_BYTES = LeafWord.Count * 4

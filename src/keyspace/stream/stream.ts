@@ -7,7 +7,9 @@
 //    stream-walk.ts     entries in a range      node-source.ts               nodes of a file
 //    progress.ts, trim-rule.ts, stream-copy.ts, …
 //
-// A stream always has a root, however small it is. Words from RootWord.Type on:
+//    packed-stream.ts   small streams
+//
+// A small stream lies in its record. All others have a root; words from RootWord.Type on:
 //
 //    6         10            14        16              22
 //    +---------+-------------+---------+---------------+
@@ -18,26 +20,31 @@
 // Its chain is that of the leaves of entries; `count` is that of the live ones.
 //
 // `Streams` is one object per keyspace and a cursor: `open` points it at a stream until the
-// keyspace changes. Invariants: a leaf has a live entry · entries ascend, and none is behind the
+// keyspace changes but by its own methods. Those that write move the record (`record`); of a stream
+// that is packed they change a copy first, which then goes into the record as a whole.
+//
+// Invariants: a leaf has a live entry · entries ascend, and none is behind the
 // last ID.
 
-import { assert } from '../../base/assert.ts'
+import { assert, fail } from '../../base/assert.ts'
 import type { I64 } from '../../base/i64.ts'
-import { Slice } from '../../base/slice.ts'
+import { copySlice, Slice } from '../../base/slice.ts'
 import type { Arena } from '../../memory/arena.ts'
-import { NULL, type Ptr } from '../../memory/layout.ts'
+import { NULL, PAGE_BYTES, type Ptr } from '../../memory/layout.ts'
 import type { Collections } from '../collections.ts'
 import type { Database } from '../database.ts'
 import type { EncodingLimits } from '../encoding-limits.ts'
 import { Int64 } from '../packed/int64.ts'
 import { Encoding, Type } from '../record.ts'
-import { ROOT_WORDS, Root, RootWord } from '../root.ts'
+import { LeafWord, nodeWord, ROOT_WORDS, Root, RootWord } from '../root.ts'
 import { EntryCursor } from './entry-leaf.ts'
 import type { Fields } from './entry-writer.ts'
 import { StreamGroups } from './groups.ts'
 import type { NodeSource } from './node-source.ts'
+import { PackedStream } from './packed-stream.ts'
 import { StreamEntries } from './stream-entries.ts'
 import { StreamId } from './stream-id.ts'
+import { releaseStream } from './stream-release.ts'
 import { StreamWord } from './stream-words.ts'
 import type { TrimRule } from './trim-rule.ts'
 
@@ -49,51 +56,116 @@ const HEAD = { type: Type.Stream, encoding: Encoding.Stream } as const
 export class Streams {
   readonly root = new Root()
   readonly groups: StreamGroups
-  readonly arena: Arena
   readonly #collections: Collections
-  readonly #entries: StreamEntries
+  readonly #large: StreamEntries
+  readonly #small: PackedStream
+  /** Those of the open stream: `#large`, or of `#small`. */
+  #entries: StreamEntries
   readonly #cursor = new EntryCursor()
   readonly #int64 = new Int64()
   readonly #scratch = new Uint32Array(ROOT_WORDS)
+  /** The open stream's record; NULL: nothing of it is kept yet, and it goes under `#key`. */
+  #record: Ptr = NULL
+  #db: Database | null = null
+  readonly #key = new Slice()
+  readonly #value = new Slice()
+  /** Whether a stream is being made that is packed at its end only. */
+  #isMaking = false
 
   constructor(collections: Collections) {
     this.#collections = collections
-    this.arena = collections.arena
-    this.#entries = new StreamEntries(collections)
-    this.#entries.open(this.root.chain)
-    this.groups = new StreamGroups(collections)
+    this.#large = new StreamEntries(collections)
+    this.#large.open(this.root.chain)
+    this.#small = new PackedStream(this.root)
+    this.#entries = this.#large
+    this.groups = new StreamGroups(collections, () => this.enlarge())
   }
 
   get collections(): Collections {
     return this.#collections
   }
 
+  /** Where the leaves of the open stream lie. */
+  get arena(): Arena {
+    return this.#entries.arena
+  }
+
+  /** The record of the open stream; NULL: nothing has been added to what `create` has begun. */
+  get record(): Ptr {
+    return this.#record
+  }
+
   /** Points at the stream of a record. Returns itself. */
   open(db: Database, record: Ptr): this {
     assert(db.typeOf(record) === Type.Stream, 'the record is a stream')
-    db.readRoot(record, this.root)
-    this.groups.open(this.root, this.root.at + StreamWord.Groups)
+    this.#db = db
+    this.#record = record
+    this.#isMaking = false
+    if (db.hasRoot(record)) {
+      this.#openRoot(db, record)
+    } else {
+      this.#small.unpack(db.readString(record, this.#value), this.root)
+      this.#enter(this.#small.entries)
+    }
     return this
   }
 
   /**
-   * Makes an empty stream under a key that the last lookup did not find, and points at it. Returns
-   * the record. ARENA_FULL, and nothing has changed.
+   * Points at a new stream under a key that the last lookup did not find. Its record comes with the
+   * first entry or group. The key's bytes are borrowed until then.
    */
-  create(db: Database, key: Slice): Ptr {
-    const made = db.insert(key, EMPTY, HEAD)
-    const number = this.#collections.allocate()
-    this.#scratch.fill(0)
-    this.#scratch[RootWord.Number] = number
+  create(db: Database, key: Slice): void {
+    this.#db = db
+    this.#record = NULL
+    this.#isMaking = false
+    this.#key.setTo(key)
+    this.#small.clear(this.root)
+    this.#enter(this.#small.entries)
+  }
+
+  /** `create` for loading: the record is there from `finish` on, or when the stream is large. */
+  begin(db: Database, key: Slice): void {
+    this.create(db, key)
+    this.#isMaking = true
+  }
+
+  /** Ends what `begin` began. Returns the record. ARENA_FULL: see `record`. */
+  finish(): Ptr {
+    this.#isMaking = false
+    this.#settle()
+    return this.#record
+  }
+
+  /**
+   * Gives a packed stream nodes: before it has more than a record can. ARENA_FULL, and nothing has
+   * changed. O(1).
+   */
+  enlarge(): void {
+    if (this.#entries === this.#large) return
+    const db = this.#database()
+    const words = this.#scratch
+    const { chain } = this.root
+    const { arena } = this.#small
+    let leaf = chain.first
+    words.set(this.root.words)
+    words.fill(0, RootWord.Chain, RootWord.Type)
+    words[RootWord.Number] = this.#collections.allocate()
+    this.root.open(words, 0, NULL)
+    const isNew = this.#record === NULL
     try {
-      const record = db.setRoot(made, this.#scratch, Encoding.Stream)
-      this.open(db, record)
-      return record
+      for (; leaf !== NULL; leaf = nodeWord(arena, leaf, LeafWord.Next)) {
+        this.#large.copyLeaf(arena, leaf)
+      }
+      if (isNew) this.#record = this.#insert(db, EMPTY)
+      this.#record = db.setRoot(this.#record, words, Encoding.Stream)
     } catch (error) {
-      db.remove(made)
-      this.#collections.release(number)
+      releaseStream(this.#collections, words, Number.POSITIVE_INFINITY)
+      this.#collections.release(words[RootWord.Number]!)
+      if (isNew && this.#record !== NULL) db.remove(this.#record)
+      if (isNew) this.#record = NULL
       throw error
     }
+    this.#openRoot(db, this.#record)
   }
 
   /** Live entries. */
@@ -123,11 +195,13 @@ export class Streams {
   setLastId(id: StreamId): void {
     this.root.chain.touch(this.arena)
     id.writeWords(this.root.words, this.root.at + StreamWord.LastId)
+    this.#settle()
   }
 
   setDeletedId(id: StreamId): void {
     this.root.chain.touch(this.arena)
     id.writeWords(this.root.words, this.root.at + StreamWord.DeletedId)
+    this.#settle()
   }
 
   setAdded(value: I64): void {
@@ -136,6 +210,7 @@ export class Streams {
     const at = this.root.at + StreamWord.Added
     this.root.words[at] = this.#int64.low
     this.root.words[at + 1] = this.#int64.high
+    this.#settle()
   }
 
   /** Takes the ID of the first live entry; false, and 0-0: there is none. */
@@ -175,12 +250,15 @@ export class Streams {
   /** Appends an entry behind the last ID. ARENA_FULL, and nothing has changed. O(fields). */
   append(id: StreamId, fields: Fields, limits: EncodingLimits): void {
     const { root } = this
-    const { words, at } = root
-    assert(id.compareTo(words, at + StreamWord.LastId) > 0, 'IDs ascend')
+    assert(id.compareTo(root.words, root.at + StreamWord.LastId) > 0, 'IDs ascend')
+    // No leaf of a page has room for it, nor needs it the copy.
+    if (fields.textBytes > PAGE_BYTES) this.enlarge()
     this.#entries.append(id, fields, limits)
+    const { words, at } = root
     root.chain.touch(this.arena)
     id.writeWords(words, at + StreamWord.LastId)
     this.#countAdded(words, at + StreamWord.Added)
+    this.#settle()
   }
 
   /** Whether there is a live entry with that ID. */
@@ -190,33 +268,80 @@ export class Streams {
 
   /** Deletes the entry with that ID; false: there is none. Cannot fail. O(log n + leaf). */
   delete(id: StreamId): boolean {
-    return this.#entries.delete(id)
+    if (!this.#entries.delete(id)) return false
+    this.#settle()
+    return true
   }
 
   /** Removes old entries; returns how many. Cannot fail. O(entries removed). */
   trim(rule: TrimRule): number {
-    return this.#entries.trim(rule)
+    const removed = this.#entries.trim(rule)
+    if (removed > 0) this.#settle()
+    return removed
   }
 
   /** See `StreamEntries`. For loading. */
   adopt(node: NodeSource): boolean {
-    return this.#entries.adopt(node)
+    const isWhole = this.#entries.adopt(node)
+    this.#settle()
+    return isWhole
   }
 
   /** See `StreamEntries`. */
   endNode(): void {
     this.#entries.endNode()
+    this.#settle()
   }
 
-  /** See `StreamEntries`. */
-  copyLeaf(leaf: Ptr): void {
-    this.#entries.copyLeaf(leaf)
+  /** See `StreamEntries`; of another large stream into this one. */
+  copyLeaf(from: Arena, leaf: Ptr): void {
+    assert(this.#entries === this.#large, 'leaves are copied to a large stream')
+    this.#large.copyLeaf(from, leaf)
   }
 
   /** Walks leaves, entries and groups; for tests and the debug commands. O(n). */
   check(): void {
     this.#entries.check(this.lastId(new StreamId()))
     this.groups.check()
+  }
+
+  #database(): Database {
+    return this.#db ?? fail('a stream is open')
+  }
+
+  #openRoot(db: Database, record: Ptr): void {
+    db.readRoot(record, this.root)
+    this.#enter(this.#large)
+  }
+
+  #enter(entries: StreamEntries): void {
+    this.#entries = entries
+    this.groups.open(this.root, this.root.at + StreamWord.Groups)
+  }
+
+  /** Keeps a change of a packed stream in its record, or makes it large. */
+  #settle(): void {
+    if (this.#entries === this.#large) return
+    if (this.#isMaking && this.root.chain.leaves < 2) return
+    const packed = this.#small.pack()
+    if (packed === null) return this.enlarge()
+    const db = this.#database()
+    if (this.#record === NULL) {
+      this.#record = this.#insert(db, packed)
+      return
+    }
+    const removed = db.stringLength(this.#record)
+    this.#record = db.splice(this.#record, 0, { removed, inserted: packed.length })
+    const { bytes, start } = db.readString(this.#record, this.#value)
+    copySlice(packed, bytes, start)
+    this.#value.forget()
+  }
+
+  /** Makes the record, whose key nobody has taken since. */
+  #insert(db: Database, value: Slice): Ptr {
+    const occupant = db.peek(this.#key)
+    assert(occupant === NULL, 'the key is free')
+    return db.insert(this.#key, value, HEAD)
   }
 
   /** Counts an entry in the two words at `at`, the lower first, as long as they can. */

@@ -190,6 +190,21 @@ export class RdbInput {
     return this.#view.getBigUint64(this.#at - 8)
   }
 
+  /** A length of all 64 bits as two words, the higher one first. */
+  wideWords(what: string, words: Uint32Array, at: number): void {
+    this.#need(1, what)
+    if (this.memory[this.#at] !== LengthMark.Bits64) {
+      const value = this.length(what)
+      words[at] = value < TWO_32 ? 0 : Math.floor(value / TWO_32)
+      words[at + 1] = value >>> 0
+      return
+    }
+    this.#need(9, what)
+    this.#at += 9
+    words[at] = this.#view.getUint32(this.#at - 8)
+    words[at + 1] = this.#view.getUint32(this.#at - 4)
+  }
+
   /** A string; integers become their text, compressed ones are expanded. Valid to the next read. */
   string(slot: RdbString, what: string): void {
     const position = this.position

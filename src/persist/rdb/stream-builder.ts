@@ -14,7 +14,7 @@ import { Fields } from '../../keyspace/stream/entry-writer.ts'
 import { countedUpTo } from '../../keyspace/stream/progress.ts'
 import { Streams } from '../../keyspace/stream/stream.ts'
 import type { StreamId } from '../../keyspace/stream/stream-id.ts'
-import { NULL, type Ptr } from '../../memory/layout.ts'
+import type { Ptr } from '../../memory/layout.ts'
 import type { StreamNodes } from './stream-nodes.ts'
 import type { StreamFacts, StreamTarget } from './stream-target.ts'
 
@@ -29,7 +29,7 @@ export class StreamBuilder implements StreamTarget {
   readonly #onEnd: (record: Ptr) => void
   /** Of the keyspace that the last stream went to: one is made for all of its streams. */
   #streams: Streams | null = null
-  #record: Ptr = NULL
+  #hasBegun = false
   #unowned = 0
   readonly #slice = new Slice()
   readonly #cursor = new EntryCursor()
@@ -45,19 +45,22 @@ export class StreamBuilder implements StreamTarget {
   /** Begins a stream under `key`, which the last lookup in `db` did not find. */
   begin(db: Database, key: Slice): void {
     if (this.#streams?.collections !== db.collections) this.#streams = new Streams(db.collections)
-    this.#record = this.#streams.create(db, key)
+    this.#streams.begin(db, key)
+    this.#hasBegun = true
   }
 
   onNode(master: StreamId, listpack: ByteRange, live: number, nodes: StreamNodes | null): void {
     if (live === 0) return
     const streams = this.#open
-    const cursor = this.#cursor.openListpack(master, listpack.bytes, listpack.start)
+    const cursor = this.#cursor
     streams.endNode()
     if (nodes === null) {
+      cursor.openListpack(master, listpack.bytes, listpack.start)
       for (let found = cursor.first(); found; found = cursor.next()) this.#append(cursor)
       return
     }
     while (!streams.adopt(nodes)) {
+      cursor.openListpack(master, listpack.bytes, listpack.start)
       const isThere = cursor.goTo(nodes.position)
       assert(isThere, 'what is too large is there')
       this.#append(cursor)
@@ -108,14 +111,13 @@ export class StreamBuilder implements StreamTarget {
   }
 
   onStreamEnd(): void {
-    const record = this.#record
-    assert(record !== NULL, 'what ends has begun')
-    this.#record = NULL
+    const record = this.#open.finish()
+    this.#hasBegun = false
     this.#onEnd(record)
   }
 
   get #open(): Streams {
-    assert(this.#streams !== null && this.#record !== NULL, 'a stream has begun')
+    assert(this.#streams !== null && this.#hasBegun, 'a stream has begun')
     return this.#streams
   }
 

@@ -85,8 +85,6 @@ test(`nodes become the same stream either way, SEED=${SEED}`, () => {
     const id = new StreamId().set(5, 0)
     const both = [nodes, null].map((kernel) => {
       const { db } = makeStream()
-      db.remove(db.peek(KEY))
-      db.peek(KEY)
       const builder = new StreamBuilder(() => {})
       builder.begin(db, KEY)
       return { kernel, db, builder }

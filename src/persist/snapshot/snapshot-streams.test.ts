@@ -50,6 +50,7 @@ class Bench extends TestCut {
     const record = db.peek(key)
     if (record === NULL) {
       streams.create(db, key)
+      this.#append()
       return
     }
     streams.open(db, record)

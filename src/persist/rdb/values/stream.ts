@@ -12,8 +12,9 @@
 // Counts are lengths, an ID is two of them where it is not 16 big-endian bytes, a time is an i64 of
 // milliseconds, little-endian. A listpack is drawn in keyspace/stream/node-listpack.ts.
 
-import { assert, fail } from '../../../base/assert.ts'
-import { type I64, toI64 } from '../../../base/i64.ts'
+import { assert } from '../../../base/assert.ts'
+import type { I64 } from '../../../base/i64.ts'
+import type { ByteRange } from '../../../base/slice.ts'
 import type { Steps } from '../../../base/steps.ts'
 import { Int64 } from '../../../keyspace/packed/int64.ts'
 import { ChainWord, LeafWord, RootWord } from '../../../keyspace/root.ts'
@@ -30,7 +31,8 @@ import {
 } from '../../../keyspace/stream/groups.ts'
 import { RecordWord } from '../../../keyspace/stream/named-records.ts'
 import { NodeListpack } from '../../../keyspace/stream/node-listpack.ts'
-import { ID_BYTES, ID_WORDS, StreamId, writeIdBytes } from '../../../keyspace/stream/stream-id.ts'
+import { PackedParts, PackedWord } from '../../../keyspace/stream/packed-parts.ts'
+import { ID_BYTES, StreamId, writeIdBytes } from '../../../keyspace/stream/stream-id.ts'
 import { StreamWord } from '../../../keyspace/stream/stream-words.ts'
 import { PAYLOAD_WORD } from '../../../keyspace/stream/word-order.ts'
 import { NULL } from '../../../memory/layout.ts'
@@ -57,7 +59,26 @@ const SHORT_NODE_MAX = 64 * 1024
 
 export const streamEncoder: ValueEncoder = {
   rdbType: () => StreamForm.Counted,
-  writePacked: () => fail('a stream has a root'),
+  writePacked(writer, value) {
+    const nodes = IDLE.pop() ?? new NodeRun()
+    const { words } = nodes.openPacked(value)
+    writer.length(nodes.left)
+    if (nodes.left > 0) {
+      let isLeft = true
+      while (isLeft) {
+        isLeft = nodes.addEntries()
+        const isWritten = endNode(writer, nodes)
+        assert(isWritten, 'a node of a small stream is short')
+      }
+    }
+    writer.length(nodes.live)
+    writeId(writer, words, PackedWord.LastId)
+    writeId(writer, nodes.firstId.words, 0)
+    writeId(writer, words, PackedWord.DeletedId)
+    writeU64(writer, words[PackedWord.Added + 1]!, words[PackedWord.Added]!)
+    writer.length(0)
+    IDLE.push(nodes)
+  },
   *writeLeaves(writer, value, root) {
     const nodes = IDLE.pop() ?? new NodeRun()
     try {
@@ -86,8 +107,24 @@ class NodeRun {
   left = 0
   #isAtEntry = false
 
+  /** Live entries of a packed stream. */
+  live = 0
+  readonly #packed = new PackedParts()
+
+  /** Begins with the entries of a packed stream. Returns its parts, which become others. */
+  openPacked(value: ByteRange): PackedParts {
+    const packed = this.#packed.read(value)
+    const at = packed.start / 4
+    this.firstId.setMin()
+    this.node.begin()
+    this.left = packed.hasEntries ? packed.words[at + EntryWord.Nodes]! : 0
+    this.live = packed.hasEntries ? packed.words[at + LeafWord.Count]! : 0
+    if (packed.hasEntries) this.enterLeaf(packed)
+    return packed
+  }
+
   /** Begins with the entries of a leaf. */
-  enterLeaf({ words, bytes, start }: LeafReader): void {
+  enterLeaf({ words, bytes, start }: Pick<LeafReader, 'words' | 'bytes' | 'start'>): void {
     this.#isAtEntry = this.cursor.openLeaf(words, bytes, start).first()
     this.node.enterLeaf()
   }
@@ -318,6 +355,7 @@ function writeTime(writer: RdbWriter, words: Uint32Array, at: number): void {
 const SCRATCH = new Uint8Array(ID_BYTES)
 const STRING = new RdbString()
 const TIME = new Int64()
+const COUNTER = new Uint32Array(2)
 const ID = new StreamId()
 const LAST_ID = new StreamId()
 const DELETED_ID = new StreamId()
@@ -385,7 +423,7 @@ function readFacts(
   if (form !== StreamForm.First) {
     readId(input, ID, 'first ID of a stream')
     readId(input, DELETED_ID, 'deleted ID of a stream')
-    added = signed(input.wideLength('entries added to a stream'))
+    added = readCounter(input, 'entries added to a stream')
   }
   stream?.onFacts({ lastId: LAST_ID, deletedId: DELETED_ID, added })
 }
@@ -397,7 +435,7 @@ function readGroup(input: RdbInput, form: StreamForm, stream: StreamTarget | nul
   const name = copyOf(STRING)
   readId(input, ID, 'last ID of a group')
   const isCounted = form !== StreamForm.First
-  const read = isCounted ? signed(input.wideLength('entries read by a group')) : null
+  const read = isCounted ? readCounter(input, 'entries read by a group') : null
   const isNew = stream?.onGroup(name, ID, read) ?? true
   if (!isNew) throw input.corrupt('name of a group', position, 'a name twice', 'each name once')
   for (let left = input.length('count of pending entries'); left > 0; left--) {
@@ -439,11 +477,8 @@ function readConsumer(input: RdbInput, form: StreamForm, stream: StreamTarget | 
 }
 
 function readId(input: RdbInput, out: StreamId, what: string): void {
-  for (let i = 0; i < ID_WORDS; i += 2) {
-    const part = input.wideLength(what)
-    out.words[i] = Number(part >> 32n)
-    out.words[i + 1] = Number(part & 0xffffffffn)
-  }
+  input.wideWords(what, out.words, 0)
+  input.wideWords(what, out.words, 2)
 }
 
 function readRawId(input: RdbInput, out: StreamId): void {
@@ -465,10 +500,12 @@ function wordAt(at: number): number {
   return upper | (SCRATCH[at + 1]! << 8) | SCRATCH[at]!
 }
 
-function signed(value: bigint): I64 {
-  const small = toI64(BigInt.asIntN(64, value))
-  assert(small !== null, '64 bits are 64 bits')
-  return small
+/** A length of 64 bits, whose highest is a sign. */
+function readCounter(input: RdbInput, what: string): I64 {
+  input.wideWords(what, COUNTER, 0)
+  TIME.low = COUNTER[1]! | 0
+  TIME.high = COUNTER[0]! | 0
+  return TIME.value
 }
 
 function copyOf({ bytes, start, length }: RdbString): RdbString {
