@@ -53,7 +53,7 @@ export interface PageRange {
 
 /** What is spilled, as it travels from one thread that scans to another. */
 export interface SpilledPages {
-  /** By page: 0 not spilled, else pages of its run, or SPAN_PAGE. */
+  /** By page: 0 not spilled, else pages of its run with RECORDS or without, or SPAN_PAGE. */
   readonly runs: Uint8Array
   /** First pages of record runs, in order; those before `recordsRead` are read back. */
   readonly records: number[]
@@ -68,6 +68,9 @@ export interface SpilledPages {
 }
 
 const SPAN_PAGE = 255
+/** A spilled run is one of records, not a node. */
+const RECORDS = 0x40
+const COUNT_MASK = 0x3f
 /** Most pages that are spilled in one call. */
 export const SPILL_STEP = 16
 
@@ -231,8 +234,9 @@ export class FrozenPages {
       this.#state.fill(this.#done, head + 1, head + pageCount)
     }
     const spilled = this.#spills()
-    spilled.runs[head] = pageCount
-    if (kind === PageKind.Record) spilled.records.push(head)
+    const isRecords = kind === PageKind.Record
+    spilled.runs[head] = isRecords ? pageCount | RECORDS : pageCount
+    if (isRecords) spilled.records.push(head)
     Atomics.store(this.#state, head, this.#done)
     this.#wake()
   }
@@ -295,8 +299,9 @@ export class FrozenPages {
     if (this.#spilled === null) return -1
     const { runs } = this.#spilled
     for (let head = page; head > page - RUN_PAGES_MAX && head > 0; head--) {
-      const pageCount = runs[head]!
-      if (pageCount !== 0) return pageCount !== SPAN_PAGE && head + pageCount > page ? head : -1
+      const mark = runs[head]!
+      if (mark === 0) continue
+      return mark !== SPAN_PAGE && head + (mark & COUNT_MASK) > page ? head : -1
     }
     return -1
   }
@@ -315,13 +320,24 @@ export class FrozenPages {
   }
 
   /**
-   * Copies the record run or node at `head` into `target` from `start`. Returns its pages; 0 when
-   * it is taken already or not part of the cut.
+   * Copies the run of records at `head` into `target` from `start`. Returns its pages; 0 when it is
+   * taken already, not part of the cut, or something else.
    */
-  takeRun(head: number, target: Uint8Array, start: number): number {
-    if (this.isSpilled(head)) return this.#takeSpilledRun(head, target, start)
-    const kind = Atomics.load(this.#kind, head)
-    if (kind !== PageKind.Record && kind !== PageKind.Node) return 0
+  takeRecords(head: number, target: Uint8Array, start: number): number {
+    if (!this.isSpilled(head)) return this.#takeRun(PageKind.Record, head, target, start)
+    const isRecords = (this.#spills().runs[head]! & ~COUNT_MASK) === RECORDS
+    return isRecords ? this.#takeSpilledRun(head, target, start) : 0
+  }
+
+  /** The same for a node. */
+  takeNode(head: number, target: Uint8Array, start: number): number {
+    if (!this.isSpilled(head)) return this.#takeRun(PageKind.Node, head, target, start)
+    const isNode = this.#spills().runs[head]! <= COUNT_MASK
+    return isNode ? this.#takeSpilledRun(head, target, start) : 0
+  }
+
+  #takeRun(kind: PageKind, head: number, target: Uint8Array, start: number): number {
+    if (Atomics.load(this.#kind, head) !== kind) return 0
     const found = this.#claim(head)
     if (found === Claim.Settled) return 0
     const pageCount = this.#run[head]!
@@ -342,7 +358,7 @@ export class FrozenPages {
 
   #takeSpilledRun(head: number, target: Uint8Array, start: number): number {
     const { runs } = this.#spills()
-    const pageCount = runs[head]!
+    const pageCount = runs[head]! & COUNT_MASK
     assert(pageCount <= RUN_PAGES_MAX, 'a run is 1 to 8 pages')
     this.#readSpilled(head, { skip: 0, length: pageCount * PAGE_BYTES }, target, start)
     runs[head] = 0

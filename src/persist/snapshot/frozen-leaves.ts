@@ -100,7 +100,7 @@ export class FrozenLeaves implements LeafReader {
   }
 
   #take(head: number): boolean {
-    const pageCount = this.#frozen.takeRun(head, this.bytes, this.start)
+    const pageCount = this.#frozen.takeNode(head, this.bytes, this.start)
     if (pageCount === 0) return false
     this.length = pageCount * PAGE_BYTES
     this.#options.onTaken(pageCount)

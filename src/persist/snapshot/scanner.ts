@@ -310,8 +310,9 @@ export class Scanner {
       this.#takeRun(frozen.headOf(frozen.pageOf(owner)))
     }
     const entry = this.#pending.get(head)
-    if (!entry) return false
-    this.#emit(entry)
+    // Without a record it belongs to a flushed database.
+    if (entry) this.#emit(entry)
+    else this.#skip(head)
     return true
   }
 
@@ -374,15 +375,13 @@ export class Scanner {
 
   /** Settles a node or span whose content is not wanted. */
   #skip(head: number): void {
-    const frozen = this.#frozen
-    if (frozen.isNodePage(head)) return frozen.skipNode(head)
-    const pageCount = frozen.pageCountOf(head)
-    for (let i = 0; i < pageCount; i++) frozen.skipSpanPage(head + i)
+    if (this.#frozen.isNodePage(head)) this.#frozen.skipNode(head)
+    else this.#goOn((this.#emission = this.#skipSteps(head)))
   }
 
   #takeRun(head: number): boolean {
     assert(head > 0 && head < this.#frozen.pageLimit, 'a run is in the arena of the cut')
-    const pageCount = this.#frozen.takeRun(head, this.#bytes, this.#region)
+    const pageCount = this.#frozen.takeRecords(head, this.#bytes, this.#region)
     if (pageCount === 0) return false
     this.progress.pages += pageCount
     this.#emitRun()
@@ -395,7 +394,9 @@ export class Scanner {
     const cellBytes = this.#words[first]! & 0xffff
     const cellCount = this.#words[first]! >>> 16
     const database = this.#plan.databaseOfSpace[this.#words[first + 1]!] ?? -1
-    const isSkipped = database < 0
+    // A flushed database that was being freed at the cut: what its records name may be gone, and
+    // be somebody else's by then. What of it is left is settled with the orphans.
+    if (database < 0) return
     assert(cellBytes >= CELL_BYTES_MIN && cellBytes % 8 === 0, 'a slab tells its cells')
     assert(SLAB_HEADER_BYTES + cellBytes * cellCount <= RUN_BYTES_MAX, 'a run fits the copy')
     for (let i = 0; i < cellCount; i++) {
@@ -405,19 +406,18 @@ export class Scanner {
         continue
       }
       if ((mask & (1 << (i & 31))) === 0) continue
-      this.#emitRecord((this.#region + SLAB_HEADER_BYTES + i * cellBytes) / 4, database, isSkipped)
+      this.#emitRecord((this.#region + SLAB_HEADER_BYTES + i * cellBytes) / 4, database)
     }
   }
 
-  #emitRecord(at: number, database: number, isSkipped: boolean): void {
+  #emitRecord(at: number, database: number): void {
     const words = this.#words
     const shape = words[at + 1]!
     const flags = flagsOf(shape)
     if ((flags & OUT_OF_LINE) !== 0) {
-      this.#note(at, flags, isSkipped ? -1 : database)
+      this.#note(at, flags, database)
       return
     }
-    if (isSkipped) return
     const deadlineMs = (flags & RecordFlag.Deadline) !== 0 ? readDeadline(words, at) : 0
     this.#beginKey(database, deadlineMs, clockOfWord(words[at]!))
     const keyLength = inlineKeyLength(shape)
@@ -500,8 +500,7 @@ export class Scanner {
     if (entry.keySpan !== NULL) this.#pending.delete(this.#frozen.pageOf(entry.keySpan))
     if (entry.valueSpan !== NULL) this.#pending.delete(this.#frozen.pageOf(entry.valueSpan))
     if (entry.root) this.#pendingCollections.delete(entry.root[RootWord.Number]!)
-    this.#emission = entry.database < 0 ? this.#dropSteps(entry) : this.#entrySteps(entry)
-    this.#goOn(this.#emission)
+    this.#goOn((this.#emission = this.#entrySteps(entry)))
   }
 
   *#entrySteps(entry: Pending): Steps {
@@ -529,12 +528,6 @@ export class Scanner {
     else yield* this.#spanSteps(entry.keySpan, entry.keyLength)
   }
 
-  /** Settles the spans of a key that is gone. Nodes are settled when met, or at the end. */
-  *#dropSteps({ keySpan, keyLength, valueSpan, valueLength }: Pending): Steps {
-    if (keySpan !== NULL) yield* this.#skipSteps(keySpan, keyLength)
-    if (valueSpan !== NULL) yield* this.#skipSteps(valueSpan, valueLength)
-  }
-
   /** Writes the string in a span, and settles its pages. */
   *#spanSteps(span: Ptr, length: number): Steps {
     this.#spans.open(this.#frozen.pageOf(span), length)
@@ -543,10 +536,12 @@ export class Scanner {
     yield
   }
 
-  *#skipSteps(span: Ptr, length: number): Steps {
-    this.#spans.open(this.#frozen.pageOf(span), length)
-    while (this.#spans.skip(WALK_PAGES)) yield
-    this.progress.pages += this.#spans.close()
+  *#skipSteps(head: number): Steps {
+    const limit = head + this.#frozen.pageCountOf(head)
+    for (let page = head; page < limit; page++) {
+      this.#frozen.skipSpanPage(page)
+      if (page % WALK_PAGES === 0) yield
+    }
   }
 
   /** What stands before the type of a key: database, deadline, clock. */

@@ -85,7 +85,8 @@ function run(job: SnapshotJob): void {
 
 port.on('message', (request: SnapshotRequest) => {
   if (request.kind === 'segments') return note(request.changes)
-  assert(request.kind === 'start', 'states are taken by the session that waits for them')
+  // A state that a session was to take and did not, since the cut was aborted.
+  if (request.kind === 'resume') return
   run(request.job)
   // The job's views, still in use here, would keep segments in memory that the engine drops.
   setImmediate(collectGarbage)

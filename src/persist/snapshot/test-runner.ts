@@ -102,6 +102,8 @@ export class SteppedRunner implements SnapshotRunner {
     const { outcome } = session
     if (outcome === null) return
     this.#session = null
+    // An aborted session may have left the state that was sent to it.
+    this.#states.length = 0
     if (outcome.kind === 'broken') throw new Error(outcome.stack)
     this.#reports.push({ kind: 'ended', outcome })
   }
