@@ -95,6 +95,11 @@ export class PagePool {
     return this.#dirty.count + this.#dyingPages
   }
 
+  /** Pages that take memory: in use, or free and not given back yet. */
+  get pagesResident(): number {
+    return this.#pagesUsed + this.#dirty.count + this.#dyingPages
+  }
+
   /** One past the highest page that was ever backed. */
   get pageLimit(): number {
     return this.#segmentLimit * PAGES_PER_SEGMENT

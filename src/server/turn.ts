@@ -291,7 +291,7 @@ export class Turn implements BlockingHost {
       : this.dispatcher.run(args, this.reply, client)
     const { persistence, keyspace, defrag } = this.#server
     persistence?.snapshots.assist()
-    if (keyspace.arena.pool.pagesUsed > defrag.assistPages) defrag.assist()
+    if (keyspace.arena.pool.pagesResident > defrag.assistPages) defrag.assist()
     this.#server.pushes.endCommand(this.reply)
     if (client.tracking !== null) this.#server.tracking.endCommand(client)
     if (client.isBlocked) this.#blocking.hold(client, args)
