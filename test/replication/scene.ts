@@ -11,6 +11,9 @@ import { waitFor } from '../lib/wait.ts'
 
 const DATABASES = 16
 const SYNC_LIMIT_MS = 30_000
+/** What stands before a snapshot: a mark, or the length; and the bytes in which to look for it. */
+const HEAD = /\$(?:EOF:([0-9a-f]{40})|(\d+))\r\n/
+const HEAD_MAX = 4096
 const READ_COUNTS = /"entries-read",("-?\d+"|null),"lag",("-?\d+"|null),/g
 
 /** A primary that begins syncs at once, and a client of it. */
@@ -81,15 +84,14 @@ function comparable(states: ReadonlyMap<string, KeyState>): Map<string, KeyState
 /** A connection that says what it is told to, and counts what it reads. */
 export class FakeReplica {
   readonly socket: Socket
-  received: Buffer = Buffer.alloc(0)
   isClosed = false
+  #bytes = Buffer.alloc(1 << 20)
+  #length = 0
 
   private constructor(socket: Socket) {
     this.socket = socket
     socket.on('error', () => {})
-    socket.on('data', (chunk: Buffer) => {
-      this.received = Buffer.concat([this.received, chunk])
-    })
+    socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('close', () => {
       this.isClosed = true
     })
@@ -103,6 +105,22 @@ export class FakeReplica {
     })
   }
 
+  /** All bytes so far. */
+  get received(): Buffer {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  /** The snapshot, between two marks or of a length that is told; null: not all of it yet. */
+  get snapshot(): Buffer | null {
+    const { received } = this
+    const head = HEAD.exec(received.toString('latin1', 0, HEAD_MAX))
+    if (head === null) return null
+    const start = head.index + head[0].length
+    const [, mark = '', length = ''] = head
+    const end = mark === '' ? start + Number(length) : received.indexOf(mark, start, 'latin1')
+    return end < 0 || end > received.length ? null : received.subarray(start, end)
+  }
+
   get text(): string {
     return this.received.toString('latin1')
   }
@@ -112,9 +130,23 @@ export class FakeReplica {
   }
 
   /** Asks for a sync in the way of Redis 7.0. */
-  sync(...capabilities: readonly string[]): void {
-    this.send('REPLCONF', ...['eof', 'psync2', ...capabilities].flatMap((name) => ['capa', name]))
+  async sync(): Promise<void> {
+    this.send('REPLCONF', 'capa', 'eof', 'capa', 'psync2')
+    // A sync is refused while another answer is on its way.
+    await this.got(/^\+OK\r\n/)
     this.send('PSYNC', '?', '-1')
+  }
+
+  /** What came behind the snapshot, as text. */
+  get stream(): string {
+    const { snapshot, received } = this
+    if (snapshot === null) return ''
+    const start = snapshot.byteOffset - received.byteOffset
+    return received.toString('latin1', start + snapshot.length)
+  }
+
+  async synced(): Promise<Buffer> {
+    return waitFor('the snapshot', () => this.snapshot, SYNC_LIMIT_MS)
   }
 
   async got(pattern: RegExp, limitMs = SYNC_LIMIT_MS): Promise<void> {
@@ -127,5 +159,14 @@ export class FakeReplica {
 
   close(): void {
     this.socket.destroy()
+  }
+
+  #take(chunk: Buffer): void {
+    const length = this.#length + chunk.length
+    if (length > this.#bytes.length) {
+      this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(length)])
+    }
+    chunk.copy(this.#bytes, this.#length)
+    this.#length = length
   }
 }
