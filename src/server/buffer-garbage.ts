@@ -3,10 +3,11 @@
 // take with what arena and snapshot reserve have; while the rest is LIMIT_BYTES above the least it
 // ever was, it asks for a collection: at once, then after twice the time of before each time that
 // one found nothing, so that live buffers of that size (a slow client's replies) cost one a minute
-// in the end.
+// in the end. A second after each the C library gives back what lies free in its heap.
 
 import { bufferBytes, collectGarbageSoon } from '../base/heap.ts'
 import { forgetScratch } from '../base/slice.ts'
+import { trimHeap } from '../base/system-memory.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
 
 /** A collection holds the engine up for some milliseconds: it must be worth it. */
@@ -22,6 +23,7 @@ export class BufferGarbage {
   /** Steps between the last two collections, and those left until the next one. */
   #waitSteps = 1
   #stepsLeft = 0
+  #isTrimDue = false
 
   /** `reserveBytes` tells what the buffers of snapshots take now. */
   constructor(keyspace: Keyspace, reserveBytes: () => number) {
@@ -32,6 +34,8 @@ export class BufferGarbage {
 
   /** Looks once; to be called about once a second. Returns whether it asked for a collection. */
   step(): boolean {
+    if (this.#isTrimDue) trimHeap()
+    this.#isTrimDue = false
     const outside = this.#others()
     if (Math.abs(outside - this.#before) >= LIMIT_BYTES) {
       // Something large came or went: the next look is soon.
@@ -46,6 +50,7 @@ export class BufferGarbage {
     this.#waitSteps = Math.min(this.#waitSteps * 2, WAIT_STEPS_MAX)
     forgetScratch()
     collectGarbageSoon()
+    this.#isTrimDue = true
     return true
   }
 

@@ -99,7 +99,7 @@ test('switched off in the middle of a pass it stops, and nothing is lost', () =>
  * more while a cut is open, which here goes on by one step in three commands.
  */
 const LIMIT = 8 * MIB
-const QUIET_BYTES = LIMIT * 1.035 + 2.5 * MIB
+const QUIET_BYTES = LIMIT * 1.035 + 2.75 * MIB
 const SAVING_BYTES = LIMIT * 1.05 + 3 * MIB
 
 for (const hasCuts of [false, true]) {

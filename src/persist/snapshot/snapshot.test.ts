@@ -374,7 +374,7 @@ for (const scanner of SCANNERS) {
       flushed.setDeadline(flushed.peek(bench.key(i)), NOW_MS + 9_000_000)
     bench.keyspace.flush(flushed)
     assert.equal(bench.keyspace.reclaimStep(), true, 'half of it is left')
-    value.bytes.fill('b')
+    value.bytes.fill(98)
     for (let i = 0; i < 200; i++) other.putString(bench.key(i), value, 0)
     const atCut = contentsOf(bench.keyspace)
     finishSave(bench, scanner, () => {
