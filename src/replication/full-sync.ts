@@ -11,10 +11,9 @@
 // else is expected; for a file at once. Who comes while a file is being written for others joins
 // them: the stream since that cut is kept for them anyway.
 //
-// Owner: the engine. Source: the behaviour of redis-server 7.0; docs/decisions/0018.
+// Owner: the engine. Source: the behaviour of redis-server 7.0; docs/decisions/0020.
 
 import { join } from 'node:path'
-import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Disk } from '../base/disk.ts'
 import { StoreError } from '../base/errors.ts'
@@ -297,8 +296,7 @@ export class FullSyncs {
   /** Removes the file when nobody needs it any more. */
   #dropUnused(group: FileGroup): void {
     if (!group.isComplete || group.replicas.size > 0) return
-    assert(this.#groups.has(group), 'a file is removed once')
-    this.#groups.delete(group)
+    if (!this.#groups.delete(group)) return
     // Whether it can be removed matters to nobody who waits.
     this.#options.disk.begin({ kind: 'unlink', path: group.path }, () => {})
   }

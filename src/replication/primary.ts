@@ -203,7 +203,7 @@ export class Primary {
   syncFully(replica: AttachedReplica): void {
     const { log } = this.#options
     this.fullSyncs++
-    this.#replicas.add(replica)
+    this.#add(replica)
     // Who wants a snapshot alone needs no stream.
     if (this.#backlog === null && !replica.isRdbOnly) {
       this.changeId()
@@ -241,7 +241,7 @@ export class Primary {
     const backlog = this.#backlog
     assert(backlog !== null, 'a replica goes on with a stream')
     this.partialSyncs++
-    this.#replicas.add(replica)
+    this.#add(replica)
     replica.enter(Online)
     replica.read(backlog, offset - 1)
     replica.ackMs = clock.nowMs()
@@ -346,6 +346,12 @@ export class Primary {
       if (state === Online && lag <= settings.lagSecondsMax) count++
     }
     this.goodCount = count
+  }
+
+  #add(replica: AttachedReplica): void {
+    // The first ping is due a whole period after the first replica has come.
+    if (this.#replicas.size === 0) this.#pingedMs = this.#options.clock.nowMs()
+    this.#replicas.add(replica)
   }
 
   #noteCut(replica: AttachedReplica, peer: AttachedReplica | null): void {
