@@ -3,9 +3,9 @@
 // did not have. The share of lookups that found their key tells how well the policy chooses.
 //
 // A limit is in bytes, and the servers need different ones for the same number of keys: each is
-// filled with the most wanted ones, and its limit is what it uses then; during the first part of the
-// load that is corrected by the number of keys that it really holds. Lookups of that part are not
-// counted.
+// filled with the most wanted ones, and its limit is what it uses then; during the first part of
+// the load that is corrected by the number of keys that it really holds. Lookups of that part are
+// not counted.
 //
 // Loads: Zipf with exponents 0.8 and 0.99, and 0.99 broken by scans, four tenths of all requests,
 // over keys that come once; lookups of these are not counted.

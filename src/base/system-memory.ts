@@ -1,8 +1,9 @@
 // The door to what Node lacks for large memory: giving pages of a living buffer back to the system.
 // Without it a page goes back only when the whole buffer is dropped and V8 gets round to noticing.
 //
-// Calls `madvise` by koffi, an optional package (docs/decisions/0015-page-return.md). Where there is
-// none, or the system is not Linux, there is no door (null), and memory goes back by whole buffers.
+// Calls `madvise` by koffi, an optional package (docs/decisions/0015-page-return.md). Where there
+// is none, or the system is not Linux, there is no door (null), and memory goes back by whole
+// buffers.
 // A call takes about 1 µs and 0.1 to 0.2 µs for each page that was in memory.
 //
 // `trimHeap` asks the C library to give back what its heap holds free between buffers of V8 and

@@ -7,7 +7,7 @@
 //   evacuate  moves the cells of one condemned slab after the other; the last one frees its run
 //
 // So every cell moves once at most, into the fullest slabs, and what clients allocate meanwhile
-// fills the slabs that stay. Who knows what a cell means, and everything that points to it, moves it
+// fills the slabs that stay. Who knows what a cell means and all that points to it moves it
 // (`Mover`). Nodes, spans and tables are whole pages: they need no compaction, only PageReturn.
 // While a cut is open only slabs that it has read, or preserved for somebody else's sake, are
 // condemned: to move others would take reserve.

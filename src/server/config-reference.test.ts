@@ -22,7 +22,8 @@ const VALUES = [
   ...['now', 'save nosave', 'nosave  now', 'force nosave', 'x{port}'],
 ]
 
-// What would end the connection or the server, what one of the two refuses on purpose, what needs rights.
+// What would end the connection or the server, what one of the two refuses on purpose, what needs
+// rights.
 const SKIPPED = new Set([
   ...['port', 'bind', 'tls-port', 'requirepass', 'maxclients', 'dir', 'crash-log-enabled'],
   ...['client-query-buffer-limit', 'proto-max-bulk-len', 'maxmemory-clients', 'watchdog-period'],

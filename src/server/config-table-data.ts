@@ -203,7 +203,7 @@ export const snapshotRows = {
   }),
   'reserved-memory': bytes({
     default: 0, min: 0, max: I64_MAX, mutable: true,
-    doc: "ElastiCache's name for the size of `snapshot-reserve`, used while that is auto; 0: unset.",
+    doc: "ElastiCache's name for the size of `snapshot-reserve`, used while it is auto; 0: unset.",
   }),
   'reserved-memory-percent': integer({
     default: 0, min: 0, max: 100, mutable: true,

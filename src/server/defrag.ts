@@ -10,8 +10,8 @@
 //                      is one of memory, not of a sum of cells.
 //
 // A pass works in slices of SLICE_US; what is free afterwards goes back by PageReturn. While a cut
-// is open only pages that it has settled are emptied, and nothing at all while it uses half of what it
-// may (`isTight`). Owner: the engine.
+// is open only pages that it has settled are emptied, and nothing at all while it uses half of what
+// it may (`isTight`). Owner: the engine.
 
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
