@@ -84,6 +84,8 @@ export class Primary {
   partialErrors = 0
   /** Replicas that are online and have said something lately. */
   goodCount = 0
+  /** Writes are refused because these are too few. */
+  isLonely = false
   readonly #options: PrimaryOptions
   readonly #syncs: FullSyncs
   readonly #replicas = new Set<AttachedReplica>()
@@ -162,12 +164,6 @@ export class Primary {
     let bytes = this.#sentBytes
     for (const { sentBytes } of this.#replicas) bytes += sentBytes
     return bytes
-  }
-
-  /** Whether writes are refused because too few replicas are there. */
-  get isLonely(): boolean {
-    const { replicasMin, lagSecondsMax } = this.#options.settings
-    return replicasMin > 0 && lagSecondsMax > 0 && this.goodCount < replicasMin
   }
 
   /** Fields of an RDB file that say where in the stream its data stands; none without a stream. */
@@ -318,11 +314,12 @@ export class Primary {
     replica.feed()
   }
 
-  /** `repl-backlog-size` has changed. */
-  resize(): void {
+  /** Takes over what the configuration says now of the backlog, and of replicas that are wanted. */
+  configure(): void {
     const { backlogBytes } = this.#options.settings
     if (backlogBytes !== this.#backlogBytes) this.#backlog?.setLimit(backlogBytes)
     this.#backlogBytes = backlogBytes
+    this.#countGood()
   }
 
   /** What recurs: syncs that are due, and once a second all else. */
@@ -346,6 +343,8 @@ export class Primary {
       if (state === Online && lag <= settings.lagSecondsMax) count++
     }
     this.goodCount = count
+    const { replicasMin, lagSecondsMax } = settings
+    this.isLonely = replicasMin > 0 && lagSecondsMax > 0 && count < replicasMin
   }
 
   #add(replica: AttachedReplica): void {

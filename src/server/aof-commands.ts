@@ -44,7 +44,7 @@ function bgrewriteaof(context: Context, _args: Args, reply: Reply): void {
 
 /**
  * WAITAOF local replicas ms: waits until what was written so far is synced here, and on replicas,
- * of which there are none. The reply says how many of both have it.
+ * which do not tell that yet. The reply says how many of both have it.
  */
 function waitaof(context: Context, args: Args, reply: Reply): void {
   const local = integerArgument(args, 1, reply)

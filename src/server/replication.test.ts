@@ -255,6 +255,7 @@ describe('what is told of replicas', () => {
     const { server, client } = start()
     equal(client.call('ROLE'), '*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n')
     attach(server)
+    client.call('SET', 'a', '1')
     match(
       client.call('ROLE'),
       /^\*3\r\n\$6\r\nmaster\r\n:\d+\r\n\*1\r\n\*3\r\n\$8\r\n10\.0\.0\.7\r\n/,

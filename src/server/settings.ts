@@ -69,7 +69,9 @@ export function bindSettings(server: Server): void {
     server.tracking.keysMax = values.trackingTableMaxKeys
     server.tracking.limitKeys()
   })
-  apply(['repl-backlog-size'], () => server.primary.resize())
+  apply(['repl-backlog-size', 'min-replicas-to-write', 'min-replicas-max-lag'], () => {
+    server.primary.configure()
+  })
   config.onChange('appendonly', () => server.aof?.applySetting() ?? null)
   config.onChange('loglevel', () => setLogLevel(server))
   bindMaxClients(server)

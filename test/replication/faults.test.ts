@@ -1,5 +1,5 @@
-// Goal: whatever a replica does, the primary serves on, holds no more than its limits allow, and the
-// next replica gets all.
+// Goal: whatever a replica does, the primary serves on, holds no more than its limits allow, and
+// the next replica gets all.
 // Method: raw connections that ask for a sync and then read nothing, go away at any byte, or never
 // confirm; the memory of the primary's process and its figures are looked at.
 
