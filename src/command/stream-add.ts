@@ -147,8 +147,10 @@ export function xadd(context: Context, args: Args, reply: Reply): void {
   else streams.open(db, found)
   const error = chooseId(streams, context.nowMs)
   if (error !== null) return reply.error(error)
+  let trimmed = 0
   try {
-    streams.append(ID, fields, limits.encodings)
+    if (OPTIONS.strategy === Strategy.None) streams.append(ID, fields, limits.encodings)
+    else trimmed = streams.appendAndTrim(ID, fields, limits.encodings, OPTIONS)
   } catch (full) {
     if (found === NULL && streams.record !== NULL) db.remove(streams.record)
     throw full
@@ -156,9 +158,7 @@ export function xadd(context: Context, args: Args, reply: Reply): void {
   fields.close()
   replyAddedId(reply)
   noteChange(context, key, XADD)
-  if (OPTIONS.strategy !== Strategy.None && streams.trim(OPTIONS) > 0) {
-    noteEvent(context, key, XTRIM)
-  }
+  if (trimmed > 0) noteEvent(context, key, XTRIM)
   if (context.effects.isKept && (OPTIONS.isApproximate || OPTIONS.idForm !== IdForm.Whole)) {
     keepExactly(context, XADD_WORD, { args, idAt, streams })
   }

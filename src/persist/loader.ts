@@ -13,7 +13,7 @@ import type { Database } from '../keyspace/database.ts'
 import { NO_DEADLINE } from '../keyspace/database.ts'
 import { defaultEncodingLimits, type EncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
-import type { Type } from '../keyspace/record.ts'
+import { Encoding, Type } from '../keyspace/record.ts'
 import { ARENA_FULL } from '../memory/arena.ts'
 import { NULL, PAGE_BYTES, type Ptr } from '../memory/layout.ts'
 import { shownName } from './damage.ts'
@@ -33,6 +33,13 @@ const EMPTY_NAMED_MAX = 10
 /** Where a limit comes from. */
 const MACHINE_LIMIT = 'of memory that is left on this machine'
 const ARENA_LIMIT = 'that one server can hold'
+/** What a record of a packed value is called. */
+interface PackedHead {
+  readonly type: Type
+  readonly encoding: Encoding
+}
+
+const STREAM_HEAD: PackedHead = { type: Type.Stream, encoding: Encoding.Stream }
 /** A database is prepared for at most as many keys as its bytes in the file can hold. */
 const KEY_BYTES_MIN = 3
 
@@ -74,7 +81,11 @@ export class RdbLoader implements RdbTarget {
   /** The key of the collection that is being read. */
   readonly #collectionKey = new Slice()
   readonly #collection = new BuiltCollection((record) => this.#noteBuilt(record))
-  readonly #stream = new StreamBuilder((record) => this.#place(record))
+  readonly #stream = new StreamBuilder({
+    freeKey: (key) => this.#freeKey(key),
+    onEnd: (record) => this.#place(record),
+    onPacked: (value) => this.#keepPacked(value, STREAM_HEAD),
+  })
   #entry: RdbEntry | null = null
   #database: Database
   #bulk: BulkLoad
@@ -185,17 +196,9 @@ export class RdbLoader implements RdbTarget {
     const encoding = builderOf(type).nameOf(value, this.#limits)
     if (encoding === UNSUITED) return false
     if (this.#isExpired(entry)) return true
-    const key = this.#key.set(entry.key.bytes, entry.key.start, entry.key.length)
-    const bytes = this.#value.set(value.bytes, value.start, value.length)
-    const deadlineMs = Math.max(entry.deadlineMs, NO_DEADLINE)
-    if (this.#bulk.isFull) this.#flush()
-    if (!this.#options.mayOverwrite) {
-      this.#noteKey(entry, this.#bulk.addPacked(key, bytes, { type, encoding, deadlineMs }))
-      return true
-    }
-    const record = this.#database.putPacked(key, bytes, { type, encoding })
     this.#entry = entry
-    this.#place(record)
+    const bytes = this.#value.set(value.bytes, value.start, value.length)
+    this.#keepPacked(bytes, { type, encoding })
     return true
   }
 
@@ -209,10 +212,24 @@ export class RdbLoader implements RdbTarget {
     if (this.#isExpired(entry)) return null
     const { key } = entry
     this.#collectionKey.set(key.bytes, key.start, key.length)
-    this.#freeKey(this.#collectionKey)
     this.#entry = entry
     this.#stream.begin(this.#database, this.#collectionKey)
     return this.#stream
+  }
+
+  /** Makes the entry's record of a packed value. */
+  #keepPacked(bytes: Slice, { type, encoding }: PackedHead): void {
+    const entry = this.#entry
+    assert(entry !== null, 'what is kept has been read')
+    const key = this.#key.set(entry.key.bytes, entry.key.start, entry.key.length)
+    if (this.#options.mayOverwrite) {
+      this.#place(this.#database.putPacked(key, bytes, { type, encoding }))
+      return
+    }
+    const deadlineMs = Math.max(entry.deadlineMs, NO_DEADLINE)
+    if (this.#bulk.isFull) this.#flush()
+    this.#noteKey(entry, this.#bulk.addPacked(key, bytes, { type, encoding, deadlineMs }))
+    this.#entry = null
   }
 
   /** Gives the complete value of the entry its deadline and clock. */

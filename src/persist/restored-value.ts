@@ -34,8 +34,11 @@ export class RestoredValue implements RdbTarget {
   readonly #collection = new BuiltCollection((record) => {
     this.#record = record
   })
-  readonly #stream = new StreamBuilder((record) => {
-    this.#record = record
+  readonly #stream = new StreamBuilder({
+    freeKey: () => {},
+    onEnd: (record) => {
+      this.#record = record
+    },
   })
   /** True in the first of two readings. */
   #isChecking = true

@@ -400,6 +400,13 @@ function behindEntry(bytes: Uint8Array, at: number, masterFields: number): numbe
   return next
 }
 
+/** The offset behind the names of a leaf, whose count stands at `at`. */
+export function namesLimit(bytes: Uint8Array, at: number): number {
+  let next = readNumber(bytes, at, 0)
+  for (let left = low; left > 0; left--) next += bodyBytes(bytes, next)
+  return next
+}
+
 /** id[word] = master[word] + the number read, over two words, modulo 2^64. */
 function addDifference(master: Uint32Array, id: Uint32Array, word: number): void {
   const sum = master[word + 1]! + (low >>> 0)

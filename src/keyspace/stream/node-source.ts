@@ -39,3 +39,12 @@ export interface NodeSource {
   /** Writes the entries that are next, as many as fit, and passes them. */
   take(options: TakeOptions): void
 }
+
+/** Whether the names of a node stand at `bytes[at]`. */
+export function hasNamesAt(node: NodeSource, leaf: Uint8Array, at: number): boolean {
+  const { bytes, namesStart, namesLength } = node
+  for (let i = 0; i < namesLength; i++) {
+    if (bytes[namesStart + i]! !== leaf[at + i]!) return false
+  }
+  return true
+}

@@ -72,7 +72,7 @@ test('a stream has nodes from the second leaf on, and keeps them', () => {
   const all = makeStream()
   const { streams, db, keyspace } = all
   add(all, '1-1', 'field', 'v')
-  // The record: header, key, head of 40 bytes, the rest of a leaf, names and one entry.
+  // The record: header, key, the rest of a leaf, names and one entry, a tail of 40 bytes.
   assert.ok(db.bytesOf(db.peek(KEY)) <= 160)
   let entries = 1
   while (isPacked(all)) {
@@ -86,6 +86,24 @@ test('a stream has nodes from the second leaf on, and keeps them', () => {
   db.remove(db.peek(KEY))
   keyspace.check()
   assert.equal(db.collections.count, 0)
+})
+
+test('a stream that is trimmed, or emptied from its start, stays small', () => {
+  for (const isTrimmed of [true, false]) {
+    const all = makeStream()
+    const { streams, db } = all
+    for (let i = 1; i <= 2000; i++) {
+      add(all, `1-${i}`, 'field', 'x'.repeat(i % 50))
+      const rule = { lengthMax: 20, minimum: new StreamId(), isApproximate: false, limit: 0 }
+      if (isTrimmed) streams.trim(rule)
+      else if (i > 20) assert.ok(streams.delete(idOf(`1-${i - 20}`)))
+      streams.open(db, db.peek(KEY))
+    }
+    assert.ok(isPacked(all))
+    assert.ok(db.bytesOf(db.peek(KEY)) < 1500)
+    streams.check()
+    assert.equal(entriesOf(streams)[0]![0], '1-1981')
+  }
 })
 
 test('a group and a large entry need nodes', () => {

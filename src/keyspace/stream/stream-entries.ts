@@ -48,7 +48,7 @@ import {
 } from './entry-writer.ts'
 import { checkLeaves } from './leaf-check.ts'
 import { NodeListpack } from './node-listpack.ts'
-import type { NodeSource } from './node-source.ts'
+import { hasNamesAt, type NodeSource } from './node-source.ts'
 import { StreamId } from './stream-id.ts'
 import type { TrimRule } from './trim-rule.ts'
 import { KeyWords, payloadOf, WordOrder } from './word-order.ts'
@@ -191,6 +191,15 @@ export class StreamEntries {
     this.#tree.addCount(this.#chain, -1)
     this.#forgetFirst()
     return true
+  }
+
+  /** Removes the deleted entries before the first live one, of a stream that has one. */
+  dropDeleted(): void {
+    const cursor = this.cursor.open(this.arena, this.#chain.first)
+    let found = cursor.first()
+    while (found && cursor.isDeleted) found = cursor.next()
+    assert(found, 'a leaf has a live entry')
+    this.#advance(cursor.at, 0)
   }
 
   /** Removes old entries; returns how many. Cannot fail. O(entries removed). */
@@ -585,13 +594,4 @@ export class StreamEntries {
     this.#setNodes(nodes)
     if (live > 0) this.#tree.addFirst(chain, -live)
   }
-}
-
-/** Whether the names of a node stand at `bytes[at]`. */
-function hasNamesAt(node: NodeSource, leaf: Uint8Array, at: number): boolean {
-  const { bytes, namesStart, namesLength } = node
-  for (let i = 0; i < namesLength; i++) {
-    if (bytes[namesStart + i]! !== leaf[at + i]!) return false
-  }
-  return true
 }

@@ -11,6 +11,6 @@ export const StreamWord = {
   Groups: RootWord.Type + 2 * ID_WORDS + 2,
 } as const
 
-/** Of a packed stream: bytes before the leaf's, and bytes of a leaf that it leaves out. */
-export const PACKED_HEAD_BYTES = (2 * ID_WORDS + 2) * 4
+/** Of a packed stream: bytes behind the leaf's, and bytes of a leaf that it leaves out. */
+export const PACKED_TAIL_BYTES = (2 * ID_WORDS + 2) * 4
 export const LEAF_SKIPPED_BYTES = LeafWord.Count * 4

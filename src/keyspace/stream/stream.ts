@@ -71,6 +71,8 @@ export class Streams {
   readonly #value = new Slice()
   /** Whether a stream is being made that is packed at its end only. */
   #isMaking = false
+  /** Sees to it that the key of a stream that is being made is free; null: it is. */
+  #freeKey: ((key: Slice) => void) | null = null
 
   constructor(collections: Collections) {
     this.#collections = collections
@@ -119,14 +121,24 @@ export class Streams {
     this.#record = NULL
     this.#isMaking = false
     this.#key.setTo(key)
+    this.#freeKey = null
     this.#small.clear(this.root)
     this.#enter(this.#small.entries)
   }
 
-  /** `create` for loading: the record is there from `finish` on, or when the stream is large. */
-  begin(db: Database, key: Slice): void {
+  /**
+   * `create` for loading: the record is there from `finish` on, or when the stream is large.
+   * `freeKey` sees to it then that the key is free.
+   */
+  begin(db: Database, key: Slice, freeKey: (key: Slice) => void): void {
     this.create(db, key)
     this.#isMaking = true
+    this.#freeKey = freeKey
+  }
+
+  /** The bytes of what `begin` began, if it is small: there is no record then. */
+  packed(): Slice | null {
+    return this.#entries === this.#large ? null : this.#small.pack()
   }
 
   /** Ends what `begin` began. Returns the record. ARENA_FULL: see `record`. */
@@ -261,6 +273,18 @@ export class Streams {
     this.#settle()
   }
 
+  /**
+   * `append`, then `trim`; returns how many entries that removed. A packed stream is packed once.
+   * ARENA_FULL, and nothing has changed.
+   */
+  appendAndTrim(id: StreamId, fields: Fields, limits: EncodingLimits, rule: TrimRule): number {
+    this.#isMaking = true
+    this.append(id, fields, limits)
+    const removed = this.trim(rule)
+    this.finish()
+    return removed
+  }
+
   /** Whether there is a live entry with that ID. */
   has(id: StreamId): boolean {
     return this.#entries.has(id)
@@ -269,6 +293,9 @@ export class Streams {
   /** Deletes the entry with that ID; false: there is none. Cannot fail. O(log n + leaf). */
   delete(id: StreamId): boolean {
     if (!this.#entries.delete(id)) return false
+    // A queue would fill its record with what has left it.
+    const isSmall = this.#entries !== this.#large
+    if (isSmall && this.length > 0) this.#entries.dropDeleted()
     this.#settle()
     return true
   }
@@ -337,8 +364,9 @@ export class Streams {
     this.#value.forget()
   }
 
-  /** Makes the record, whose key nobody has taken since. */
+  /** Makes the record. Somebody may have looked up another key since. */
   #insert(db: Database, value: Slice): Ptr {
+    this.#freeKey?.(this.#key)
     const occupant = db.peek(this.#key)
     assert(occupant === NULL, 'the key is free')
     return db.insert(this.#key, value, HEAD)

@@ -25,8 +25,17 @@ const NODE_LIMITS = {
   streamNodeEntriesMax: 0,
 }
 
+export interface StreamBuilderOptions {
+  /** Sees to it that the key of a stream that will have nodes is free. */
+  readonly freeKey: (key: Slice) => void
+  /** Is given the record of each stream that is complete. */
+  readonly onEnd: (record: Ptr) => void
+  /** Is given the bytes of a complete stream that is packed; else there is a record of it, too. */
+  readonly onPacked?: (value: Slice) => void
+}
+
 export class StreamBuilder implements StreamTarget {
-  readonly #onEnd: (record: Ptr) => void
+  readonly #options: StreamBuilderOptions
   /** Of the keyspace that the last stream went to: one is made for all of its streams. */
   #streams: Streams | null = null
   #hasBegun = false
@@ -37,15 +46,14 @@ export class StreamBuilder implements StreamTarget {
   readonly #name = new PackedEntry()
   readonly #value = new PackedEntry()
 
-  /** `onEnd` is given the record of each stream that is complete. */
-  constructor(onEnd: (record: Ptr) => void) {
-    this.#onEnd = onEnd
+  constructor(options: StreamBuilderOptions) {
+    this.#options = options
   }
 
-  /** Begins a stream under `key`, which the last lookup in `db` did not find. */
+  /** Begins a stream under `key`, whose bytes are borrowed until the end. */
   begin(db: Database, key: Slice): void {
     if (this.#streams?.collections !== db.collections) this.#streams = new Streams(db.collections)
-    this.#streams.begin(db, key)
+    this.#streams.begin(db, key, this.#options.freeKey)
     this.#hasBegun = true
   }
 
@@ -111,9 +119,12 @@ export class StreamBuilder implements StreamTarget {
   }
 
   onStreamEnd(): void {
-    const record = this.#open.finish()
+    const { onEnd, onPacked } = this.#options
+    const streams = this.#open
     this.#hasBegun = false
-    this.#onEnd(record)
+    const packed = onPacked === undefined ? null : streams.packed()
+    if (packed === null) onEnd(streams.finish())
+    else onPacked?.(packed)
   }
 
   get #open(): Streams {

@@ -85,7 +85,7 @@ test(`nodes become the same stream either way, SEED=${SEED}`, () => {
     const id = new StreamId().set(5, 0)
     const both = [nodes, null].map((kernel) => {
       const { db } = makeStream()
-      const builder = new StreamBuilder(() => {})
+      const builder = new StreamBuilder({ freeKey: () => {}, onEnd: () => {} })
       builder.begin(db, KEY)
       return { kernel, db, builder }
     })

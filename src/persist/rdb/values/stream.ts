@@ -61,7 +61,7 @@ export const streamEncoder: ValueEncoder = {
   rdbType: () => StreamForm.Counted,
   writePacked(writer, value) {
     const nodes = IDLE.pop() ?? new NodeRun()
-    const { words } = nodes.openPacked(value)
+    const { words, tail } = nodes.openPacked(value)
     writer.length(nodes.left)
     if (nodes.left > 0) {
       let isLeft = true
@@ -72,10 +72,10 @@ export const streamEncoder: ValueEncoder = {
       }
     }
     writer.length(nodes.live)
-    writeId(writer, words, PackedWord.LastId)
+    writeId(writer, words, tail + PackedWord.LastId)
     writeId(writer, nodes.firstId.words, 0)
-    writeId(writer, words, PackedWord.DeletedId)
-    writeU64(writer, words[PackedWord.Added + 1]!, words[PackedWord.Added]!)
+    writeId(writer, words, tail + PackedWord.DeletedId)
+    writeU64(writer, words[tail + PackedWord.Added + 1]!, words[tail + PackedWord.Added]!)
     writer.length(0)
     IDLE.push(nodes)
   },
