@@ -284,6 +284,33 @@ export class Primary {
     return count
   }
 
+  /** Replicas that are online and have not confirmed the stream up to `offset`. */
+  countLagging(offset: number): number {
+    let count = 0
+    for (const { state, ackOffset } of this.#replicas) {
+      if (state === Online && ackOffset < offset) count++
+    }
+    return count
+  }
+
+  /** Says in the log who has not, and how many have. */
+  logLagging(offset: number): void {
+    const { log, clock } = this.#options
+    const nowMs = clock.nowMs()
+    const online = [...this.#replicas].filter(({ state }) => state === Online)
+    const lagging = online.filter(({ ackOffset }) => ackOffset < offset)
+    for (const replica of lagging) {
+      log.warning(
+        `Lagging replica ${replica.name} reported offset ${offset - replica.ackOffset} behind ` +
+          `master, lag=${lagSecondsOf(replica, nowMs)}, state=online.`,
+      )
+    }
+    log.notice(
+      `${online.length - lagging.length} of ${online.length} replicas are in sync when ` +
+        'shutting down.',
+    )
+  }
+
   /** Asks all replicas to confirm what they have. */
   requestAcks(): void {
     if (this.#replicas.size > 0) this.#append(GET_ACK)

@@ -87,6 +87,7 @@ export class Cron {
     const server = this.#server
     const nowMs = server.clock.nowMs()
     this.takeRequests()
+    if (!this.#shutdown.isDone) this.#shutdown.look(nowMs)
     if (this.#shutdown.isDone || server.isCronPaused) return
     server.keyspace.advance(nowMs)
     server.hz = this.#hz()
@@ -159,7 +160,7 @@ export class Cron {
     const { clients, keyspace, migrations } = this.#server
     if (!clients.isPaused || nowMs < clients.pausedUntilMs) return
     clients.unpause()
-    keyspace.isExpiryPaused = migrations.isRunning
+    keyspace.isExpiryPaused = migrations.isRunning || this.#server.isEnding
     this.#resume()
   }
 
@@ -168,6 +169,7 @@ export class Cron {
     const server = this.#server
     this.#expireTimer = null
     if (!server.isActiveExpireOn || server.isLoading || server.clients.isPaused) return
+    if (server.isEnding) return
     if (server.migrations.isRunning || server.writeDelay.isTight) return
     const { stats } = server.keyspace
     const cappedBefore = stats.timeCapReached

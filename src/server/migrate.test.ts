@@ -221,7 +221,12 @@ test('the end of the server ends it first: the file has no key that has moved', 
   client.call('MSET', 'a', '1', 'b', '2')
   client.call('MIGRATE', 'h', String(PORT), '', '1', '5000', 'KEYS', 'a', 'b')
   source.clock.advance(0)
-  source.engine.shutdown.run({ isSaveForced: false, isSaveForbidden: true, isForced: false })
+  source.engine.shutdown.run({
+    isSaveForced: false,
+    isSaveForbidden: true,
+    isForced: false,
+    isImmediate: true,
+  })
   equal(client.take(), IO_READ)
   const db = source.engine.server.keyspace.databases[0]
   equal(db?.size, 1)

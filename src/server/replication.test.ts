@@ -214,6 +214,57 @@ describe('time', () => {
   })
 })
 
+describe('SHUTDOWN', () => {
+  it('waits until replicas have what was written, and writers wait with it', () => {
+    const { server, client } = start()
+    const { replica, offset } = attach(server)
+    client.call('SET', 'a', '1')
+    equal(client.call('SHUTDOWN', 'NOSAVE'), '')
+    const writer = server.connect()
+    equal(writer.call('SET', 'b', '1'), '')
+    equal(server.connect().call('GET', 'a'), '$1\r\n1\r\n')
+    pass(server, 500)
+    equal(server.engine.shutdown.isDone, false)
+    const text = replica.take()
+    equal(text.includes('b'), false)
+    replica.call('REPLCONF', 'ACK', `${offset + text.indexOf(GET_ACK)}`)
+    pass(server, 200)
+    equal(server.engine.shutdown.isDone, true)
+    ok(server.logged('1 of 1 replicas are in sync'))
+  })
+
+  it('waits no longer than shutdown-timeout, and not at all with NOW', () => {
+    const first = start({ 'shutdown-timeout': '3' })
+    attach(first.server)
+    first.client.call('SET', 'a', '1')
+    first.client.call('SHUTDOWN')
+    pass(first.server, 2500)
+    equal(first.server.engine.shutdown.isDone, false)
+    pass(first.server, 1000)
+    equal(first.server.engine.shutdown.isDone, true)
+    ok(first.server.logged('Lagging replica 10.0.0.7:7000 reported offset'))
+    const second = start()
+    attach(second.server)
+    second.client.call('SET', 'a', '1')
+    second.client.call('SHUTDOWN', 'NOW')
+    equal(second.server.engine.shutdown.isDone, true)
+  })
+
+  it('is taken back by ABORT: all are answered, writers go on', () => {
+    const { server, client } = start()
+    attach(server)
+    client.call('SET', 'a', '1')
+    client.call('SHUTDOWN')
+    const writer = server.connect()
+    equal(writer.call('SET', 'b', '1'), '')
+    equal(server.connect().call('SHUTDOWN', 'ABORT'), OK)
+    pass(server, 10)
+    match(client.take(), /^-ERR Errors trying to SHUTDOWN/)
+    equal(writer.take(), OK)
+    equal(server.engine.shutdown.isDone, false)
+  })
+})
+
 describe('WAIT', () => {
   it('asks replicas, and is answered when enough have confirmed', () => {
     const { server, client } = start()

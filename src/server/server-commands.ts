@@ -21,6 +21,9 @@ const FORCE = word('force')
 const ABORT = word('abort')
 const BAD_COUNT = replyError('ERR count should be greater than or equal to -1')
 const SHUTDOWN_FAILED = replyError('ERR Errors trying to SHUTDOWN. Check logs.')
+const SHUTDOWN_IN_EXEC = replyError(
+  "ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client",
+)
 const NO_SHUTDOWN = replyError('ERR No shutdown in progress.')
 
 /** INFO [section …]. */
@@ -45,21 +48,27 @@ function shutdown(context: Context, args: Args, reply: Reply): void {
   let isSaveForbidden = false
   let isForced = false
   let isAbort = false
+  let isImmediate = false
   for (let i = 1; i < args.count; i++) {
     if (args.is(i, NOSAVE)) isSaveForbidden = true
     else if (args.is(i, SAVE)) isSaveForced = true
     else if (args.is(i, FORCE)) isForced = true
     else if (args.is(i, ABORT)) isAbort = true
-    // NOW means not to wait for replicas that lag behind, and there are none.
-    else if (!args.is(i, NOW)) return reply.error(SYNTAX_ERROR)
+    else if (args.is(i, NOW)) isImmediate = true
+    else return reply.error(SYNTAX_ERROR)
   }
   if ((isAbort && args.count > 2) || (isSaveForced && isSaveForbidden)) {
     return reply.error(SYNTAX_ERROR)
   }
-  const { server } = serverContext(context)
-  if (isAbort) return server.parts.shutdown.abort() ? reply.ok() : reply.error(NO_SHUTDOWN)
-  const options = { isSaveForced, isSaveForbidden, isForced }
-  if (!server.parts.shutdown.run(options)) reply.error(SHUTDOWN_FAILED)
+  const { server, client } = serverContext(context)
+  const { shutdown: end, answer } = server.parts
+  if (isAbort) return end.abort() ? reply.ok() : reply.error(NO_SHUTDOWN)
+  if (client.isExecuting && !isImmediate) return reply.error(SHUTDOWN_IN_EXEC)
+  const options = { isSaveForced, isSaveForbidden, isForced, isImmediate }
+  const onStay = () => answer(client, (later) => later.error(SHUTDOWN_FAILED))
+  const outcome = end.run(options, onStay)
+  if (outcome === 'failed') reply.error(SHUTDOWN_FAILED)
+  if (outcome === 'waiting') client.isWaiting = true
 }
 
 /** SLOWLOG GET [count]: the newest entries; -1 for all. */

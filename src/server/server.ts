@@ -17,10 +17,10 @@ import type { Disk } from '../base/disk.ts'
 import type { Log } from '../base/log.ts'
 import { randomHex } from '../base/random.ts'
 import { scratchSlice } from '../base/slice.ts'
-import { type Blocker, type CommandLimits, type Context, Flag } from '../command/command.ts'
+import type { Blocker, CommandLimits, Context } from '../command/command.ts'
 import type { Caller, Dispatcher, Gates } from '../command/dispatch.ts'
 import { Effects } from '../command/effects.ts'
-import type { CommandEntry } from '../command/table.ts'
+import { type CommandEntry, WRITER_FLAGS } from '../command/table.ts'
 import type { Database } from '../keyspace/database.ts'
 import { defaultEncodingLimits } from '../keyspace/encoding-limits.ts'
 import type { Keyspace } from '../keyspace/keyspace.ts'
@@ -86,14 +86,19 @@ export interface ShutdownOptions {
   readonly isSaveForbidden: boolean
   /** Ends even if saving fails. */
   readonly isForced: boolean
+  /** Does not wait for replicas that lag behind. */
+  readonly isImmediate: boolean
 }
+
+/** The server has ended, waits for replicas and says later if it stays, or has to stay. */
+export type ShutdownOutcome = 'ended' | 'waiting' | 'failed'
 
 /** What the engine does for commands. */
 export interface ServerParts {
   readonly shutdown: {
     /** Whether the server has ended. */
     readonly isDone: boolean
-    run(options: ShutdownOptions): boolean
+    run(options: ShutdownOptions, onStay?: () => void): ShutdownOutcome
     /** Drops a shutdown that was ordered and has not begun; false when there is none. */
     abort(): boolean
   }
@@ -164,6 +169,8 @@ export class Server implements Gates {
   isActiveExpireOn = true
   /** DEBUG PAUSE-CRON. */
   isCronPaused = false
+  /** A shutdown waits for replicas: writers wait, too, and nothing expires by itself. */
+  isEnding = false
   /** Unix time in ms of the last DEBUG or CONFIG that a reader of INFO may ask for. */
   peakMs: number
   #parts: ServerParts | null = null
@@ -300,7 +307,8 @@ export class Server implements Gates {
 
   get pausedFlags(): number {
     if (this.migrations.isRunning) return -1
-    return this.clients.pausedFlags | (this.aof?.isStalled ? Flag.Write : 0)
+    const isHeld = this.isEnding || (this.aof?.isStalled ?? false)
+    return this.clients.pausedFlags | (isHeld ? WRITER_FLAGS : 0)
   }
 
   isOverMemory(): boolean {
