@@ -1,6 +1,6 @@
-// Goal: a small stream lies in its record and loses nothing by that, nor when it gets nodes. Method:
-// random changes against an array, the record opened anew before each; what ends in nodes and what
-// does not; a full arena in the midst.
+// Goal: a small stream lies in its record and loses nothing by that, nor when it gets nodes.
+// Method: random changes against an array, the record opened anew before each; what ends in nodes
+// and what does not; a full arena in the midst.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -5,9 +5,7 @@
 //    entry-writer.ts    writing entries         groups.ts                    what is pending
 //    stream-entries.ts  leaves of a stream      node-listpack.ts             nodes as Redis's
 //    stream-walk.ts     entries in a range      node-source.ts               nodes of a file
-//    progress.ts, trim-rule.ts, stream-copy.ts, …
-//
-//    packed-stream.ts   small streams
+//    packed-stream.ts   small streams           progress.ts, trim-rule.ts, stream-copy.ts, …
 //
 // A small stream lies in its record. All others have a root; words from RootWord.Type on:
 //
@@ -18,13 +16,11 @@
 //    +---------+-------------+---------+---------------+
 //
 // Its chain is that of the leaves of entries; `count` is that of the live ones.
-//
 // `Streams` is one object per keyspace and a cursor: `open` points it at a stream until the
 // keyspace changes but by its own methods. Those that write move the record (`record`); of a stream
 // that is packed they change a copy first, which then goes into the record as a whole.
 //
-// Invariants: a leaf has a live entry · entries ascend, and none is behind the
-// last ID.
+// Invariants: a leaf has a live entry · entries ascend, and none is behind the last ID.
 
 import { assert, fail } from '../../base/assert.ts'
 import type { I64 } from '../../base/i64.ts'
