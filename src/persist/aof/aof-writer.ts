@@ -102,7 +102,7 @@ export class AofWriter {
   readonly #options: AofWriterOptions
   readonly #parts: Part[] = []
   readonly #chunks: Chunk[] = []
-  #spare: Uint8Array | null = new Uint8Array(CHUNK_BYTES)
+  #spare: Uint8Array | null = null
   readonly #range = new Slice()
   #isWriting = false
   #isSyncing = false
