@@ -30,6 +30,21 @@ export function manifestObject(name: string): string {
   return `backups/${name}/manifest.json`
 }
 
+/** What lies beside the manifest of a backup: its prefix, its pin, a record of its verification. */
+export function backupPrefix(name: string): string {
+  return `backups/${name}/`
+}
+
+export function pinObject(name: string): string {
+  return `${backupPrefix(name)}pin.json`
+}
+
+/** Times as in an ID, to the millisecond, so that records of a backup sort by time. */
+export function verifiedObject(name: string, nowMs: number): string {
+  const time = new Date(nowMs).toISOString().replace(/[-:.]/g, '')
+  return `${backupPrefix(name)}verified-${time}.json`
+}
+
 export function claimObject(name: string): string {
   return `claims/${name}.json`
 }
