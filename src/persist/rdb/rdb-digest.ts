@@ -29,7 +29,10 @@ export interface DigestCounts {
 }
 
 export interface DigestOptions {
-  /** Keys whose deadline is before this (unix ms) are left out, as a primary that loads does. */
+  /**
+   * Keys, and fields of hashes, whose deadline is before this (unix ms) are left out, as a primary
+   * that loads does.
+   */
   readonly withoutBeforeMs?: number
 }
 
@@ -78,6 +81,9 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
   /** The collection that is being read. */
   #type: Type = Type.String
   #entry: RdbEntry | null = null
+  /** Of a hash: whether fields of it count, and whether some were left out. */
+  #hasFields = false
+  #hasLostFields = false
 
   /** Takes `DigestKernel.regionBytes` from the kernels. */
   constructor(kernels: Kernels, { withoutBeforeMs = 0 }: DigestOptions = {}) {
@@ -176,6 +182,11 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
   }
 
   onField(field: ByteRange, value: ByteRange, deadlineMs: number): void {
+    if (deadlineMs > 0 && deadlineMs < this.#withoutBeforeMs) {
+      this.#hasLostFields = true
+      return
+    }
+    this.#hasFields = true
     this.#kernel.hash(field)
     this.#kernel.keep()
     this.#kernel.hash(value)
@@ -309,6 +320,8 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
   #beginKey(entry: RdbEntry, type: Type): this {
     this.#entry = entry
     this.#type = type
+    this.#hasFields = false
+    this.#hasLostFields = false
     this.#kernel.hash(entry.key)
     this.#kernel.beginKey()
     return this
@@ -318,7 +331,9 @@ export class RdbDigest implements RdbTarget, CollectionTarget, StreamTarget {
     assert(this.#entry !== null, 'what ends has begun')
     const { deadlineMs } = this.#entry
     this.#entry = null
-    if (deadlineMs >= 0 && deadlineMs < this.#withoutBeforeMs) {
+    // A hash whose fields have all expired is gone, too.
+    const isEmptied = this.#hasLostFields && !this.#hasFields
+    if (isEmptied || (deadlineMs >= 0 && deadlineMs < this.#withoutBeforeMs)) {
       this.left++
       return
     }
