@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { aof } from './aof.ts'
 import { defrag } from './defrag.ts'
 import { eviction } from './eviction.ts'
 import { hitRate } from './hit-rate.ts'
@@ -61,6 +62,7 @@ const BENCHES: readonly Bench[] = [
   snapshotCut,
   snapshotLarge,
   saveLoad,
+  aof,
   load,
   typesCpu,
   typesMemory,

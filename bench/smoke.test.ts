@@ -48,6 +48,7 @@ const NAMES = [
   'snapshot-cut',
   'snapshot-large',
   'save-load',
+  'aof',
   'load',
   'types-cpu',
   'types-memory',
