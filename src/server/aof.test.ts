@@ -228,7 +228,7 @@ class Workload {
   refused = 0
   #next = 0
 
-  run(server: TestServer, steps: number): void {
+  run(server: TestServer, steps: number, hasRewrite = true): void {
     const client = server.connect()
     if (hasEnded(server)) return
     this.#next = lengthOfList(server)
@@ -238,7 +238,7 @@ class Workload {
       else if (reply.startsWith('-MISCONF')) this.refused++
       else return
       if (hasEnded(server)) return
-      if (i === steps >> 2) server.connect().call('BGREWRITEAOF')
+      if (hasRewrite && i === steps >> 2) server.connect().call('BGREWRITEAOF')
       pass(server, 60)
     }
   }
@@ -283,7 +283,7 @@ test('each operation fails in turn: the server goes on, or ends with nothing los
   open(whole, 'always')
   const first = whole.operations
   for (const policy of ['always', 'everysec'] as const) {
-    for (const code of ['EIO', 'ENOSPC', 'EROFS']) {
+    for (const code of ['EIO', 'ENOSPC', 'EROFS', 'EDQUOT']) {
       for (const operation of ['write', 'fsync', 'open', 'rename', 'truncate', 'unlink'] as const) {
         for (let nth = 1; nth <= 12 * ROUNDS; nth += ROUNDS > 1 ? 1 : 3) {
           const disk = new FakeDisk()
@@ -308,4 +308,36 @@ test('each operation fails in turn: the server goes on, or ends with nothing los
     }
   }
   assert.ok(first > 0)
+})
+
+test('the disk is full at each byte: no file ends inside of a command, nothing is lost', () => {
+  const pushes = 5
+  const whole = new FakeDisk()
+  const wholeServer = open(whole, 'everysec')
+  const before = whole.usedBytes
+  new Workload().run(wholeServer, pushes, false)
+  const bytes = whole.usedBytes - before
+  assert.ok(bytes > 100, `${bytes} bytes`)
+  for (const policy of ['always', 'everysec'] as const) {
+    for (let room = 0; room <= bytes; room++) {
+      const disk = new FakeDisk()
+      const server = open(disk, policy)
+      disk.capacityBytes = disk.usedBytes + room
+      const workload = new Workload()
+      workload.run(server, pushes, false)
+      const what = `${policy}, room for ${room} of ${bytes} bytes`
+      if (policy === 'always') assert.equal(hasEnded(server), room < bytes, what)
+      else if (room < bytes) assert.equal(fields(server).get('aof_last_write_status'), 'err', what)
+      disk.capacityBytes = Number.POSITIVE_INFINITY
+      if (!hasEnded(server)) {
+        pass(server, 2500)
+        assert.equal(fields(server).get('aof_last_write_status'), 'ok', what)
+        workload.run(server, 1, false)
+        stop(server)
+      }
+      const again = open(disk, policy)
+      assert.ok(lengthOfList(again) >= workload.acknowledged, what)
+      assert.ok(!again.logged('truncat'), `${what}: ${again.log.join('\n')}`)
+    }
+  }
 })
