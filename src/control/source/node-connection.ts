@@ -94,6 +94,27 @@ export class NodeConnection {
     })
   }
 
+  /**
+   * The replies to `count` commands that are encoded already, in order. The bytes must not change
+   * until then.
+   */
+  sendEncoded(bytes: Uint8Array, count: number): Promise<NodeReply[]> {
+    if (this.#fault !== null) return Promise.reject(this.#fault)
+    if (this.#waiting.length + count > WAITING_MAX) {
+      throw new Error(`${this.address.label}: too many commands wait`)
+    }
+    const replies: NodeReply[] = []
+    if (count === 0) return Promise.resolve(replies)
+    return new Promise((resolve, reject) => {
+      const take = (reply: NodeReply) => {
+        if (replies.push(reply) === count) resolve(replies)
+      }
+      for (let i = 0; i < count; i++) this.#waiting.push({ resolve: take, reject })
+      this.#socket.write(bytes)
+      this.#timer ??= this.#startTimer()
+    })
+  }
+
   /** The reply; an error reply is thrown as a NodeError. */
   async command(...parts: readonly CommandPart[]): Promise<Exclude<NodeReply, ErrorReply>> {
     const reply = await this.send(...parts)

@@ -65,6 +65,8 @@ export class RdbReader {
   #checksum = 0n
   #size = 0
   #endPosition = 0
+  #valueType = NO_TYPE
+  #valuePosition = 0
   /** Type byte of the key whose value is being read; NO_TYPE between two. */
   #type = NO_TYPE
   #hasKey = false
@@ -93,6 +95,16 @@ export class RdbReader {
   /** Keys handed to the target so far. */
   get keys(): number {
     return this.#keys
+  }
+
+  /** Type byte of the last key's value. */
+  get valueType(): number {
+    return this.#valueType
+  }
+
+  /** Byte at which the last key's value begins; it ends at `position` until the next is read. */
+  get valuePosition(): number {
+    return this.#valuePosition
   }
 
   get version(): number {
@@ -251,6 +263,8 @@ export class RdbReader {
     this.#hasKey = false
     input.key(this.#entry.key, 'key')
     this.#hasKey = true
+    this.#valueType = code
+    this.#valuePosition = input.position
     type.read(input, this.#entry, this.#target)
     this.#type = NO_TYPE
     this.#keys++
