@@ -11,6 +11,7 @@ import { StoreFault } from '../store/object-store.ts'
 import { AgeDecryptor, AgeError } from './age.ts'
 import type { AgeIdentity } from './age-keys.ts'
 import type { BackupManifest, PartManifest } from './manifest.ts'
+import { noteBytesPassed } from './passed-buffers.ts'
 
 /** Damaged: the object is not what the manifest says. Locked: no identity for it. */
 export type PartFaultKind = 'damaged' | 'missing' | 'locked'
@@ -57,6 +58,7 @@ async function* storedBytes({ store, part, signal }: PartSource): AsyncGenerator
     for await (const chunk of store.read(object, 0, signal)) {
       sha256.update(chunk)
       bytes += chunk.length
+      noteBytesPassed(chunk.length)
       if (bytes > part.bytes) break
       yield chunk
     }

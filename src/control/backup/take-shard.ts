@@ -25,6 +25,7 @@ import type { ObjectStore } from '../store/object-store.ts'
 import type { ShardManifest, SourceManifest } from './manifest.ts'
 import { partObject } from './names.ts'
 import { type PartCodec, PartWriter, partSuffix } from './part-writer.ts'
+import { noteBytesPassed } from './passed-buffers.ts'
 import { RdbSurvey, type SurveyResult } from './rdb-survey.ts'
 
 /** Where a shard comes from: a node that was chosen, or a file. */
@@ -153,6 +154,7 @@ export class ShardTaker {
     for await (const chunk of stream.chunks()) {
       await Promise.all([survey.write(chunk), part.write(chunk)])
       this.#bytes += chunk.length
+      noteBytesPassed(chunk.length)
     }
     return await survey.finish()
   }

@@ -10,7 +10,8 @@ export interface TestRdbShape {
 }
 
 const KEY_BYTES = 16
-const POOL_BYTES = 256 * 1024
+/** Larger than the window of a compressor, so that what repeats is not seen to. */
+const POOL_BYTES = 8 * 1024 * 1024
 const PIECE_BYTES = 64 * 1024
 const EOF = 0xff
 const STRING = 0
