@@ -341,3 +341,18 @@ test('the disk is full at each byte: no file ends inside of a command, nothing i
     }
   }
 })
+
+test('FLUSHALL in a transaction leaves the transaction whole in the log', () => {
+  const disk = new FakeDisk()
+  const server = open(disk, 'always', { save: '3600 1' })
+  const client = server.connect()
+  client.call('MULTI')
+  client.call('SET', 'key', 'value')
+  client.call('FLUSHALL')
+  client.call('EXEC')
+  pass(server, 1000)
+  const log = disk.list('/data/appendonlydir').find((name) => name.includes('.incr.'))
+  const text = Buffer.from(disk.contents(`/data/appendonlydir/${log}`)!).toString()
+  const words = text.split('\r\n').filter((word) => /^[a-z]/i.test(word))
+  assert.deepEqual(words, ['SELECT', 'MULTI', 'SET', 'key', 'value', 'FLUSHALL', 'EXEC'])
+})

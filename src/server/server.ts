@@ -406,8 +406,9 @@ export class ServerContext implements Context {
     const { persistence, parts } = server
     if (persistence === null || server.isLoading) return false
     if (client.isExecuting) {
-      // Nothing in a transaction is answered later: the file is emptied in the background.
-      persistence.replaceFlushed(() => {})
+      // Nothing in a transaction is answered later: the file is emptied in the background, and only
+      // behind the transaction: a cut would part what is logged of it.
+      server.clock.soon(() => persistence.replaceFlushed(() => {}))
       return false
     }
     const answer = () => parts.answer(client, (reply) => reply.ok())
