@@ -1,6 +1,6 @@
 // Goal: addresses never show passwords; facts, forks and replicas are judged by the rules that
-// choose-source.ts and fork-prediction.ts state; replies parse wherever they are cut. Method: tables
-// of INFO fields on one side and of what they mean on the other.
+// choose-source.ts and fork-prediction.ts state; replies parse wherever they are cut. Method:
+// tables of INFO fields on one side and of what they mean on the other.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
