@@ -4,8 +4,8 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { UsageError } from './subcommand.ts'
 
-type Options = NonNullable<ParseArgsConfig['options']>
-type Parsed<T extends Options> = ReturnType<
+export type Options = NonNullable<ParseArgsConfig['options']>
+export type Parsed<T extends Options> = ReturnType<
   typeof parseArgs<{ options: T; allowPositionals: true; strict: true }>
 >
 
@@ -14,14 +14,15 @@ export function parseFileArguments<T extends Options>(
   args: readonly string[],
   options: T,
 ): { readonly path: string; readonly values: Parsed<T>['values'] } {
-  const { values, positionals } = parse(args, options)
+  const { values, positionals } = parseArguments(args, options)
   const [path, ...others] = positionals
   if (path === undefined) throw new UsageError('Which file?')
   if (others.length > 0) throw new UsageError(`One file at a time, not ${positionals.length}`)
   return { path, values }
 }
 
-function parse<T extends Options>(args: readonly string[], options: T): Parsed<T> {
+/** Options and what else there is, as Node's parser finds them. Throws UsageError. */
+export function parseArguments<T extends Options>(args: readonly string[], options: T): Parsed<T> {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
   } catch (error) {

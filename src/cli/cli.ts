@@ -1,23 +1,24 @@
-// tidemark: the operator's command line, a subcommand for each thing to do. Subcommands work on
-// files; they need no running server. `SUBCOMMANDS` is their only registration.
+// tidemark: the operator's command line, a subcommand for each thing to do. The check tools work on
+// files and need no running server; backups are of nodes. `SUBCOMMANDS` is their only registration.
 //
 //   tidemark --help                 lists them
 //   tidemark SUBCOMMAND --help      says what one does
 //
-// They end with 0 when all is well, else with 1.
+// They end with 0 when all is well, else with 1 or what `ExitCode` says.
 
 import { StoreError } from '../base/errors.ts'
+import { backup } from './backup.ts'
 import { checkAof } from './check-aof.ts'
 import { checkRdb } from './check-rdb.ts'
 import { type CliContext, ExitCode, type Subcommand, UsageError } from './subcommand.ts'
 
-export const SUBCOMMANDS: readonly Subcommand[] = [checkRdb, checkAof]
+export const SUBCOMMANDS: readonly Subcommand[] = [backup, checkRdb, checkAof]
 
 const HELP_WORDS: readonly string[] = ['--help', '-h', 'help']
 const VERSION_WORDS: readonly string[] = ['--version', '-v']
 
 /** Runs what the arguments ask for; returns the exit code. */
-export function runCli(args: readonly string[], context: CliContext, version: string): ExitCode {
+export function runCli(args: readonly string[], context: CliContext): ExitCode | Promise<ExitCode> {
   const [name, ...rest] = args
   if (name === undefined) {
     context.err(helpText())
@@ -28,7 +29,7 @@ export function runCli(args: readonly string[], context: CliContext, version: st
     return ExitCode.Ok
   }
   if (VERSION_WORDS.includes(name)) {
-    context.out(`tidemark ${version}\n`)
+    context.out(`tidemark ${context.version}\n`)
     return ExitCode.Ok
   }
   const subcommand = SUBCOMMANDS.find((each) => each.name === name)
@@ -43,9 +44,10 @@ function runSubcommand(
   subcommand: Subcommand,
   args: readonly string[],
   context: CliContext,
-): ExitCode {
+): ExitCode | Promise<ExitCode> {
   if (args.includes('--help') || args.includes('-h')) {
-    context.out(`${usageOf(subcommand)}\n\n${subcommand.details.join('\n')}\n`)
+    const general = `${usageOf(subcommand)}\n\n${subcommand.details.join('\n')}\n`
+    context.out(subcommand.help?.(args) ?? general)
     return ExitCode.Ok
   }
   try {

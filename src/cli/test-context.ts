@@ -2,6 +2,7 @@
 // stream. A subcommand gets nothing else of the world, so a test sees all that it does: the disk's
 // files are the only ones there are.
 
+import { assert } from '../base/assert.ts'
 import { FakeClock } from '../base/clock.ts'
 import { FakeDisk } from '../base/disk-fake.ts'
 import { runCli } from './cli.ts'
@@ -11,6 +12,9 @@ export class TestContext implements CliContext {
   readonly disk = new FakeDisk()
   readonly clock: FakeClock
   readonly columns: number
+  readonly version = '9.9.9'
+  readonly environment = {}
+  readonly signal = new AbortController().signal
   output = ''
   errors = ''
 
@@ -33,6 +37,8 @@ export class TestContext implements CliContext {
   run(...args: string[]): ExitCode {
     this.output = ''
     this.errors = ''
-    return runCli(args, this, '9.9.9')
+    const code = runCli(args, this)
+    assert(typeof code === 'number')
+    return code
   }
 }

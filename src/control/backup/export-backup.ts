@@ -2,7 +2,7 @@
 // the manifest before they appear. Several shards are several objects, as ElastiCache names them.
 
 import { createHash } from 'node:crypto'
-import { type ObjectInfo, type ObjectStore } from '../store/object-store.ts'
+import type { ObjectInfo, ObjectStore } from '../store/object-store.ts'
 import type { AgeIdentity } from './age-keys.ts'
 import type { BackupManifest, ShardManifest } from './manifest.ts'
 import { PartFault, readPart } from './part-reader.ts'

@@ -1,0 +1,91 @@
+// tidemark backup copy and export: a backup in another place, as it is or as plain RDB files.
+
+import { basename, dirname } from 'node:path'
+import { copyBackup } from '../control/backup/copy-backup.ts'
+import { exportBackup, exportNames } from '../control/backup/export-backup.ts'
+import { readManifest } from '../control/backup/read-manifest.ts'
+import { checkNewName } from '../control/service/rules.ts'
+import { DirectoryStore } from '../control/store/directory-store.ts'
+import { openStore } from '../control/store/open-store.ts'
+import { parseArguments } from './arguments.ts'
+import { identitiesFrom, json, nameFrom, STORE_OPTIONS, withStore } from './backup-options.ts'
+import { type CliContext, ExitCode, UsageError } from './subcommand.ts'
+import { byteText } from './text.ts'
+import { WorkLine } from './work-line.ts'
+
+export async function copyAction(args: readonly string[], context: CliContext): Promise<ExitCode> {
+  const { values, positionals } = parseArguments(args, {
+    ...STORE_OPTIONS,
+    'to-store': { type: 'string' },
+    as: { type: 'string' },
+  })
+  const name = nameFrom(positionals)
+  const { as: newName = name, 'to-store': url } = values
+  if (url === undefined) throw new UsageError('Where to? --to-store URL is missing')
+  if (newName !== name) checkNewName(newName)
+  return await withStore(values, context, async (source) => {
+    const target = await openStore(url)
+    const line = new WorkLine(context)
+    try {
+      const manifest = await copyBackup({
+        source,
+        target,
+        name,
+        newName,
+        signal: context.signal,
+        onProgress: shower(line),
+      })
+      line.clear()
+      const bytes = byteText(manifest.totals.storedBytes)
+      const text = `Backup ${newName} is in ${target.url}: ${bytes} copied\n`
+      context.out(values.json ? json(manifest) : text)
+      return ExitCode.Ok
+    } finally {
+      line.clear()
+      target.close()
+    }
+  })
+}
+
+export async function exportAction(
+  args: readonly string[],
+  context: CliContext,
+): Promise<ExitCode> {
+  const { values, positionals } = parseArguments(args, {
+    ...STORE_OPTIONS,
+    to: { type: 'string' },
+    identity: { type: 'string' },
+  })
+  const name = nameFrom(positionals)
+  const { to } = values
+  if (to === undefined) throw new UsageError('Where to? --to FILE.rdb or --to STORE is missing')
+  const identities = await identitiesFrom(values.identity, context)
+  return await withStore(values, context, async (store) => {
+    const manifest = await readManifest(store, name, context.signal)
+    const isFile = to.endsWith('.rdb') && !to.includes('://')
+    const target = isFile ? new DirectoryStore(dirname(to)) : await openStore(to)
+    const stem = isFile ? basename(to, '.rdb') : name
+    const shards = manifest.shards.length
+    const names = isFile && shards === 1 ? [basename(to)] : exportNames(stem, shards)
+    const line = new WorkLine(context)
+    try {
+      const { signal } = context
+      const request = { store, manifest, identities, target, names, signal }
+      const written = await exportBackup({ ...request, onProgress: shower(line) })
+      line.clear()
+      const texts = written.map((each) => `${target.url}/${each.name}: ${byteText(each.bytes)}\n`)
+      context.out(values.json ? json(written) : texts.join(''))
+      return ExitCode.Ok
+    } finally {
+      line.clear()
+      target.close()
+    }
+  })
+}
+
+function shower(line: WorkLine): (bytes: number, totalBytes: number) => void {
+  return (bytes, totalBytes) =>
+    line.showBytes(bytes, totalBytes, (rate) => {
+      return `${byteText(bytes)} of ${byteText(totalBytes)}  ${byteText(rate)}/s`
+    })
+}
