@@ -56,10 +56,3 @@ export class KeyChooser {
     return this.#ttl === 'shift' ? deadlineMs + this.#shiftMs : deadlineMs
   }
 }
-
-/** The highest number of a database that the plan leads to, of those that the backup has. */
-export function highestDatabase({ databases }: KeyPlan, present: readonly number[]): number {
-  const targets = new Map(databases)
-  const used = present.flatMap((from) => (targets.size === 0 ? from : (targets.get(from) ?? [])))
-  return Math.max(0, ...used)
-}
