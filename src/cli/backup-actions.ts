@@ -6,6 +6,7 @@ import { createAction } from './backup-create.ts'
 import { tellFault } from './backup-faults.ts'
 import type { ActionName } from './backup-help.ts'
 import { listAction, showAction } from './backup-list.ts'
+import { runServiceAction } from './backup-run.ts'
 import { verifyAction } from './backup-verify.ts'
 import type { CliContext, ExitCode } from './subcommand.ts'
 
@@ -24,6 +25,7 @@ const ACTIONS: Readonly<Record<ActionName, Action>> = {
   prune: pruneAction,
   pin: pinAction,
   unpin: unpinAction,
+  run: runServiceAction,
 }
 
 export async function runAction(

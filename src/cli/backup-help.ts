@@ -161,6 +161,23 @@ export const BACKUP_HELP = {
     summary: 'Lets a pinned backup go',
     details: [...STORE_LINES],
   },
+  run: {
+    usage: '[CONFIG] [--once] [--check]',
+    summary: 'Runs the service: schedule, retention, verification, metrics',
+    details: [
+      'Without CONFIG: the node at 127.0.0.1:6379, the store ./backups, a backup a day, kept for',
+      '7 days, each verified. Expired backups are removed only if CONFIG says deleteExpired: true;',
+      'else the log says which would be. docs/backup.md has all that CONFIG may say. TERM ends it',
+      'cleanly; a service that was killed cleans up when it runs again.',
+      '',
+      '  --once             does what is due now, and ends',
+      '  --check            says whether CONFIG is right, and ends',
+      '',
+      'Examples:',
+      '  tidemark backup run',
+      '  tidemark backup run /etc/tidemark/backup.json',
+    ],
+  },
 } as const satisfies Record<string, ActionHelp>
 
 export type ActionName = keyof typeof BACKUP_HELP

@@ -37,6 +37,8 @@ export interface ServiceConfig {
   readonly identityFile: string | null
   readonly verify: VerifyConfig
   readonly cost: CostRule
+  /** Whether expired backups are removed; else the log says which would be. */
+  readonly deleteExpired: boolean
   /** Null: no metrics are served. */
   readonly listen: { readonly host: string; readonly port: number } | null
 }
@@ -141,6 +143,7 @@ export async function parseConfig(
     identityFile: identity === '' ? null : resolve(place.directory, identity),
     verify: readVerify(root.section('verify')),
     cost: readCost(root.section('cost')),
+    deleteExpired: root.boolean('deleteExpired', false),
     listen: readListen(root),
   }
   root.checkNoMore()
