@@ -119,6 +119,8 @@ async function spawnEngine(
     'save ""',
     'appendonly no',
     'daemonize no',
+    // Nobody else is going to ask for a sync.
+    'repl-diskless-sync-delay 0',
     `logfile ${JSON.stringify(join(directory, LOG_NAME))}`,
   ]
   await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o600 })

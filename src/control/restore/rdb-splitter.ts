@@ -20,12 +20,9 @@ const WINDOW_BYTES = 2 * 1024 * 1024
 /** A larger window is given back once half of it is enough. */
 const WINDOW_KEPT_BYTES = 16 * 1024 * 1024
 
-const nothing = (): void => {}
-/** Long values are looked at where they lie in the window. */
-const NO_PIECES: LongString = { onLength: nothing, onPiece: nothing }
-
 export class RdbSplitter implements RdbTarget {
-  readonly longString = NO_PIECES
+  /** Long values are looked at where they lie in the window. */
+  readonly longString: LongString
   readonly reader: RdbReader
   /** Of the last key. */
   database = 0
@@ -38,10 +35,18 @@ export class RdbSplitter implements RdbTarget {
   code = ''
   #window = new Window()
   #kind: SplitKind | null = null
+  /** Of the last string, without its compression. */
+  #stringLength = 0
 
   /** Takes regions of `RdbSplitter.regionBytes`. */
   constructor(kernels: Kernels) {
     this.reader = new RdbReader(kernels, BUFFER_BYTES)
+    this.longString = {
+      onLength: (length) => {
+        this.#stringLength = length
+      },
+      onPiece: () => {},
+    }
   }
 
   static get regionBytes(): number {
@@ -72,12 +77,18 @@ export class RdbSplitter implements RdbTarget {
   /** Goes to the next key or library. A collection without elements is passed over. */
   next(): SplitKind {
     this.#kind = null
+    this.#stringLength = 0
     while (this.#kind === null) {
       this.#window.drop(this.reader.position)
       // One byte more is at least one thing more.
       if (!this.reader.step(1)) return 'end'
     }
     return this.#kind
+  }
+
+  /** Of the last value, of strings without their compression. */
+  get plainLength(): number {
+    return Math.max(this.valueLength, this.#stringLength)
   }
 
   /** Copies the bytes of the last key's value. */
@@ -99,6 +110,7 @@ export class RdbSplitter implements RdbTarget {
   }
 
   onString(entry: RdbEntry): void {
+    this.#stringLength = entry.value.length
     this.#note(entry)
   }
 

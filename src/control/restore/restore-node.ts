@@ -118,7 +118,7 @@ class NodeRestore {
       throw new RestoreRefused('source', `${source.name}: ${text}, such as ${first}`)
     }
     const needs = {
-      bytes: this.#request.isRoomIgnored === true ? 0 : counts.payloadBytes,
+      bytes: this.#request.isRoomIgnored === true ? 0 : counts.plainBytes,
       keys: this.#request.isRoomIgnored === true ? 0 : counts.restored,
       databaseMax: Math.max(0, ...counts.databases),
       functions: hasFunctions ? counts.functions : 0,
@@ -233,6 +233,7 @@ function sumOf(all: readonly SplitCounts[]): SplitCounts {
     rewritten: sum(({ rewritten }) => rewritten),
     functions: sum(({ functions }) => functions),
     payloadBytes: sum(({ payloadBytes }) => payloadBytes),
+    plainBytes: sum(({ plainBytes }) => plainBytes),
     unsupported: sum(({ unsupported }) => unsupported),
     examples: all.flatMap(({ examples }) => examples),
     databases: [...new Set(all.flatMap(({ databases }) => databases))],

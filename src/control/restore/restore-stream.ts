@@ -6,7 +6,6 @@
 //
 // Owner: whoever started it; `finish` or `close` ends the thread, and one of them must be called.
 
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type RingMemory, RingWriter, ringMemory } from '../backup/byte-ring.ts'
 import type { KeyPlan } from './key-plan.ts'
@@ -55,8 +54,9 @@ export interface SplitCounts {
   /** Written in an older form for the target. */
   readonly rewritten: number
   readonly functions: number
-  /** Bytes of the payloads. */
+  /** Bytes of the payloads; and of the values, of strings without their compression. */
   readonly payloadBytes: number
+  readonly plainBytes: number
   /** Chosen keys that the target has no form for, and the first of them with the reasons. */
   readonly unsupported: number
   readonly examples: readonly string[]
@@ -85,6 +85,7 @@ export class RestoreStream {
   readonly #counts: Promise<SplitCounts>
   #pending: Promise<void> = Promise.resolve()
   #fault: unknown = null
+  #hasAnswer = false
 
   /** `onBatch` is called for one batch at a time, in order; what it throws ends everything. */
   constructor(task: SplitTask, onBatch: (batch: Batch) => Promise<void>) {
@@ -126,23 +127,21 @@ export class RestoreStream {
   async #listen(onBatch: (batch: Batch) => Promise<void>): Promise<SplitCounts> {
     const end = new Promise<SplitCounts>((resolve, reject) => {
       this.#worker.on('message', (message: ThreadMessage) => {
+        this.#hasAnswer = message.kind !== 'batch'
         if (message.kind === 'batch') this.#take(message.batch, onBatch, reject)
         else if (message.kind === 'error') reject(new SplitError(message.text))
         else void this.#pending.then(() => resolve(message.counts))
       })
     })
-    const exit = Promise.race([
-      once(this.#worker, 'exit').then(() => new SplitError('the reading was ended')),
-      once(this.#worker, 'error').then(([cause]) => new Error('the reading failed', { cause })),
-    ])
+    const early = new Promise<never>((_, reject) => {
+      this.#worker.once('error', (cause) => reject(new Error('the reading failed', { cause })))
+      this.#worker.once('exit', () => {
+        // After its answer, the last batches are still on their way.
+        if (!this.#hasAnswer) reject(new SplitError('the reading was ended'))
+      })
+    })
     try {
-      const found = await Promise.race([end, exit])
-      if (found instanceof Error) {
-        // The thread may have ended after its last message, whose batches are still under way.
-        await this.#pending
-        throw this.#fault ?? found
-      }
-      return found
+      return await Promise.race([end, early])
     } finally {
       this.#writer.abandon()
     }

@@ -30,7 +30,7 @@ export class RestoreRefused extends Error {
 }
 
 export interface RestoreNeeds {
-  /** Bytes of the payloads, about, and keys. */
+  /** Bytes of the values, as far as they are known, and keys. */
   readonly bytes: number
   readonly keys: number
   readonly databaseMax: number

@@ -62,7 +62,7 @@ class BatchBuilder {
   }
 
   library(code: string): void {
-    const bytes = Buffer.from(code, 'latin1')
+    const bytes = Buffer.from(code)
     this.#begin(4, bytes.length + COMMAND_HEADS_MAX)
     for (const word of ['FUNCTION', 'LOAD', 'REPLACE']) this.#text(word)
     this.#bulk(bytes, bytes.length)
@@ -123,6 +123,7 @@ class Splitting {
     rewritten: 0,
     functions: 0,
     payloadBytes: 0,
+    plainBytes: 0,
     unsupported: 0,
     examples: this.#examples,
     databases: [],
@@ -189,6 +190,7 @@ class Splitting {
     if (length > PAYLOAD_BYTES_MAX) return this.#refuse(`its value has ${length} bytes`)
     counts.restored++
     counts.payloadBytes += length
+    counts.plainBytes += splitter.plainLength
     if (isRewritten) counts.rewritten++
     this.#databases.add(database)
     if (isDry) return
