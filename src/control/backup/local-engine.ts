@@ -38,7 +38,8 @@ export class EngineError extends Error {
 export const RDB_NAME = 'dump.rdb'
 const CONFIG_NAME = 'scratch.conf'
 const LOG_NAME = 'scratch.log'
-const OWN_COMMAND = fileURLToPath(new URL('../../../bin/tidemark-server', import.meta.url))
+/** The server of this checkout. */
+export const OWN_COMMAND = fileURLToPath(new URL('../../../bin/tidemark-server', import.meta.url))
 const POLL_MS = 50
 /** To listen; loading may take any time. */
 const START_MS_MAX = 60_000
@@ -75,7 +76,7 @@ export class LocalEngine {
       })
       const child = await spawnEngine(request, address)
       try {
-        return new LocalEngine(child, await waitLoaded(child, address, request))
+        return new LocalEngine(child, await waitLoaded(child, address, request.signal))
       } catch (error) {
         await stopChild(child)
         if (!(error instanceof EngineError)) throw error
@@ -130,10 +131,11 @@ async function spawnEngine(
   return child
 }
 
-async function waitLoaded(
+/** Resolves when the process answers and has loaded. Throws EngineError, NodeError `aborted`. */
+export async function waitLoaded(
   child: ChildProcess,
   address: NodeAddress,
-  { signal }: EngineRequest,
+  signal?: AbortSignal,
 ): Promise<NodeFacts> {
   const limitMs = Date.now() + START_MS_MAX
   for (;;) {
