@@ -1,11 +1,11 @@
 // tidemark backup copy and export: a backup in another place, as it is or as plain RDB files.
 
-import { basename, dirname } from 'node:path'
 import { copyBackup } from '../control/backup/copy-backup.ts'
 import { exportBackup, exportNames } from '../control/backup/export-backup.ts'
 import { readManifest } from '../control/backup/read-manifest.ts'
+import { restoreToFile } from '../control/restore/restore-file.ts'
+import { backupSource } from '../control/restore/restore-source.ts'
 import { checkNewName } from '../control/service/rules.ts'
-import { DirectoryStore } from '../control/store/directory-store.ts'
 import { openStore } from '../control/store/open-store.ts'
 import { parseArguments } from './arguments.ts'
 import { identitiesFrom, json, nameFrom, STORE_OPTIONS, withStore } from './backup-options.ts'
@@ -61,31 +61,44 @@ export async function exportAction(
   if (to === undefined) throw new UsageError('Where to? --to FILE.rdb or --to STORE is missing')
   const identities = await identitiesFrom(values.identity, context)
   return await withStore(values, context, async (store) => {
-    const manifest = await readManifest(store, name, context.signal)
-    const isFile = to.endsWith('.rdb') && !to.includes('://')
-    const target = isFile ? new DirectoryStore(dirname(to)) : await openStore(to)
-    const stem = isFile ? basename(to, '.rdb') : name
-    const shards = manifest.shards.length
-    const names = isFile && shards === 1 ? [basename(to)] : exportNames(stem, shards)
     const line = new WorkLine(context)
     try {
       const { signal } = context
-      const request = { store, manifest, identities, target, names, signal }
-      const written = await exportBackup({ ...request, onProgress: shower(line) })
-      line.clear()
-      const texts = written.map((each) => `${target.url}/${each.name}: ${byteText(each.bytes)}\n`)
-      context.out(values.json ? json(written) : texts.join(''))
-      return ExitCode.Ok
+      const onProgress = shower(line)
+      if (isPath(to)) {
+        const source = await backupSource({ store, name, identities, signal })
+        const request = { source, path: to, isSplit: true, signal }
+        const paths = await restoreToFile({ ...request, onProgress })
+        line.clear()
+        context.out(values.json ? json({ files: paths }) : paths.map((p) => `${p}\n`).join(''))
+        return ExitCode.Ok
+      }
+      const target = await openStore(to)
+      try {
+        const manifest = await readManifest(store, name, signal)
+        const names = exportNames(name, manifest.shards.length)
+        const request = { store, manifest, identities, target, names, signal }
+        const written = await exportBackup({ ...request, onProgress })
+        line.clear()
+        const texts = written.map((each) => `${target.url}: ${each.name}, ${each.bytes} bytes\n`)
+        context.out(values.json ? json({ objects: written }) : texts.join(''))
+        return ExitCode.Ok
+      } finally {
+        target.close()
+      }
     } finally {
       line.clear()
-      target.close()
     }
   })
 }
 
-function shower(line: WorkLine): (bytes: number, totalBytes: number) => void {
+function isPath(text: string): boolean {
+  return text.endsWith('.rdb') && !text.includes('://')
+}
+
+function shower(line: WorkLine): (bytes: number, totalBytes: number | null) => void {
   return (bytes, totalBytes) =>
-    line.showBytes(bytes, totalBytes, (rate) => {
-      return `${byteText(bytes)} of ${byteText(totalBytes)}  ${byteText(rate)}/s`
+    line.showBytes(bytes, totalBytes ?? bytes, (rate) => {
+      return `${byteText(bytes)} of ${byteText(totalBytes ?? bytes)}  ${byteText(rate)}/s`
     })
 }

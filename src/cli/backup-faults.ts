@@ -9,6 +9,8 @@ import { NameError } from '../control/backup/names.ts'
 import { PartFault } from '../control/backup/part-reader.ts'
 import { SurveyError } from '../control/backup/rdb-survey.ts'
 import { CatalogFault } from '../control/backup/read-manifest.ts'
+import { RestoreInterrupted } from '../control/restore/restore-node.ts'
+import { RestoreRefused } from '../control/restore/restore-target.ts'
 import { ConfigError } from '../control/service/read-config.ts'
 import { RuleError } from '../control/service/rules.ts'
 import { AddressError } from '../control/source/node-address.ts'
@@ -45,6 +47,8 @@ export function codeOf(error: unknown): ExitCode | null {
   }
   if (error instanceof RuleError) return error.kind === 'name' ? ExitCode.Usage : ExitCode.Refused
   if (error instanceof LeaseTaken || error instanceof DeletionRefused) return ExitCode.Refused
+  if (error instanceof RestoreRefused) return ExitCode.Refused
+  if (error instanceof RestoreInterrupted) return ExitCode.Failed
   if (error instanceof PartFault) {
     if (error.kind === 'locked') return ExitCode.Failed
     return ExitCode.Damaged

@@ -122,7 +122,7 @@ export const BACKUP_HELP = {
     usage: 'NAME --store URL --to FILE.rdb|STORE [--identity FILE]',
     summary: 'Writes a backup as plain RDB files that any server loads',
     details: [
-      'To a file, or files FILE-0001.rdb, FILE-0002.rdb of several shards; to a store as objects',
+      'To a file, or of several shards to files with their numbers; to a store as objects',
       'NAME-0001.rdb, NAME-0002.rdb. What is there already is not replaced.',
       '',
       ...STORE_LINES,

@@ -10,9 +10,10 @@ import { StoreError } from '../base/errors.ts'
 import { backup } from './backup.ts'
 import { checkAof } from './check-aof.ts'
 import { checkRdb } from './check-rdb.ts'
+import { restore } from './restore.ts'
 import { type CliContext, ExitCode, type Subcommand, UsageError } from './subcommand.ts'
 
-export const SUBCOMMANDS: readonly Subcommand[] = [backup, checkRdb, checkAof]
+export const SUBCOMMANDS: readonly Subcommand[] = [backup, restore, checkRdb, checkAof]
 
 const HELP_WORDS: readonly string[] = ['--help', '-h', 'help']
 const VERSION_WORDS: readonly string[] = ['--version', '-v']
