@@ -70,9 +70,10 @@ export function countsDifference(
 ): string {
   const ids = new Set([...found, ...expected].map(({ database }) => database))
   for (const id of [...ids].sort((a, b) => a - b)) {
-    const [is, should] = [found, expected].map((all) => figuresOf(all, id))
-    for (const name of new Set([...is!.keys(), ...should!.keys()])) {
-      const [a, b] = [is!.get(name) ?? 0, should!.get(name) ?? 0]
+    const is = figuresOf(found, id)
+    const should = figuresOf(expected, id)
+    for (const name of new Set([...is.keys(), ...should.keys()])) {
+      const [a, b] = [is.get(name) ?? 0, should.get(name) ?? 0]
       if (a !== b) return `${a} ${name} in database ${id}, expected ${b}`
     }
   }

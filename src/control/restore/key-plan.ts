@@ -1,4 +1,7 @@
-// Which keys of a backup are restored, into which database, and until when they live there.
+// Which keys of a backup are restored, into which database, and until when they live there. The
+// plan goes to the thread that reads the stream, where a `KeyChooser` answers for each key.
+//
+// Deadlines of fields of hashes are within the values and stay as they are, whatever the policy.
 
 import { Glob } from '../../base/glob.ts'
 

@@ -5,10 +5,12 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { Kernels } from '../../persist/rdb/kernels.ts'
+import { BytesFile } from '../../persist/rdb/rdb-input.ts'
 import { LocalEngine } from '../backup/local-engine.ts'
 import { RdbSurvey } from '../backup/rdb-survey.ts'
 import { takeBackup } from '../backup/take.ts'
@@ -17,9 +19,12 @@ import { NodeConnection } from '../source/node-connection.ts'
 import { NodeError } from '../source/node-error.ts'
 import { openFullSync } from '../source/psync-stream.ts'
 import { DirectoryStore } from '../store/directory-store.ts'
+import { RdbSplitter } from './rdb-splitter.ts'
 import { type NodeRestoreRequest, RestoreInterrupted, restoreIntoNode } from './restore-node.ts'
+import { RestorePayload } from './restore-payload.ts'
 import { backupSource, fileSource, objectSource, type RestoreSource } from './restore-source.ts'
-import { RestoreRefused } from './restore-target.ts'
+import { RestoreStream } from './restore-stream.ts'
+import { payloadVersionOf, RestoreRefused } from './restore-target.ts'
 
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0
 const work = mkdtempSync(join(tmpdir(), 'tidemark-restore-'))
@@ -224,3 +229,76 @@ test('an interrupted restore says how far it came and goes on', { skip: !hasRedi
   assert.equal(result.restored, 40_000)
   assert.equal(await talk(engine, (connection) => connection.command('DBSIZE')), 40_000)
 })
+
+test('values in older forms are the same values', { skip: !hasRedis }, async () => {
+  const patterns = ['[^s]*', 'string', 'set*']
+  const digests: string[] = []
+  for (const payloadVersion of [12, 9]) {
+    const engine = await startEngine('redis-server')
+    const connection = await NodeConnection.connect(engine.address)
+    const stream = new RestoreStream(
+      {
+        name: path,
+        plan: { patterns, databases: [], ttl: 'keep', takenAtMs },
+        nowMs: Date.now(),
+        payloadVersion,
+        hasFunctions: true,
+        isReplacing: false,
+        isDry: false,
+      },
+      async ({ bytes, starts }) => {
+        const replies = await connection.sendEncoded(bytes, starts.length)
+        assert.deepEqual(new Set(replies), new Set(['OK']))
+      },
+    )
+    for await (const piece of (await source()).shards[0]!.chunks()) await stream.write(piece)
+    const { rewritten, restored, unsupported } = await stream.finish()
+    assert.deepEqual([rewritten, restored, unsupported], [payloadVersion === 9 ? 4 : 0, 2015, 0])
+    connection.close()
+    digests.push(await digestOf(engine))
+  }
+  assert.equal(digests[0], digests[1])
+})
+
+test('the version of payloads is what the engine takes', () => {
+  const of = (engine: 'redis' | 'valkey' | 'tidemark', version: string) =>
+    payloadVersionOf({ engine, version } as Parameters<typeof payloadVersionOf>[0])
+  assert.equal(of('redis', '6.2.14'), 9)
+  assert.equal(of('redis', '7.0.15'), 10)
+  assert.equal(of('redis', '7.2.4'), 11)
+  assert.equal(of('redis', '7.4.0'), 12)
+  assert.equal(of('redis', '8.0.1'), 12)
+  assert.equal(of('valkey', '8.1.0'), 11)
+  assert.equal(of('tidemark', '0.1.0'), 12)
+})
+
+test('a stream in its first form has its entries, groups and consumers', {
+  skip: !hasRedis,
+}, async () => {
+  const engine = await startEngine('redis-server')
+  const payload = streamPayload(path)
+  await talk(engine, async (connection) => {
+    assert.equal(await connection.command('RESTORE', 'stream', '0', payload), 'OK')
+    const shown = (reply: unknown) => JSON.stringify(reply)
+    for (const line of ['XRANGE stream - +', 'XPENDING stream group', 'XLEN stream']) {
+      const words = line.split(' ')
+      const expected = await talk(origin, (other) => other.command(...words))
+      assert.equal(shown(await connection.command(...words)), shown(expected), line)
+    }
+  })
+})
+
+/** The payload of the file's stream for Redis 6. */
+function streamPayload(file: string): Uint8Array {
+  const kernels = new Kernels(RdbSplitter.regionBytes + RestorePayload.regionBytes)
+  const splitter = new RdbSplitter(kernels)
+  const made = new RestorePayload(kernels, 9)
+  splitter.begin(new BytesFile(file, readFileSync(file)))
+  while (splitter.next() !== 'end') {
+    if (Buffer.from(splitter.key).toString() !== 'stream') continue
+    assert.ok(made.take(splitter))
+    assert.equal(made.bytes[0], 15)
+    return made.bytes.slice(0, made.length)
+  }
+  throw new Error('no stream in the file')
+}

@@ -99,13 +99,15 @@ class NodeRestore {
     const { takenAtMs, shards } = request.source
     this.#plan = { ...EVERYTHING, ...request.plan, takenAtMs }
     const lengths = shards.map(({ rdbBytes }) => rdbBytes)
-    const isKnown = lengths.every((bytes) => bytes !== null)
-    this.#totalBytes = isKnown
-      ? lengths.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0)
-      : null
+    const sum = lengths.reduce<number>((total, bytes) => total + (bytes ?? 0), 0)
+    this.#totalBytes = lengths.includes(null)
+      ? null
+      : sum
+        ? lengths.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0)
+        : null
   }
 
-  /** Reads the whole source and changes nothing. Throws RestoreRefused, and faults of the source. */
+  /** Reads the whole source, changes nothing. Throws RestoreRefused, and faults of the source. */
   async look(): Promise<SplitCounts> {
     const { source, mode, hasFunctions = true, unsupported = 'refuse' } = this.#request
     this.#noteMissingDatabases()

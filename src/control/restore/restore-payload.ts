@@ -4,12 +4,10 @@
 //
 //   version   of            types of it                     rewritten as
 //   9         Redis 5, 6    0 to 15
-//   10        Redis 7.0     16 hash, 17 sorted set,         4, 5, 1
-//                           18 list; 19 stream              (19: not)
-//   11        7.2           20 set; 21 stream               2 (21: not)
+//   10        Redis 7.0     16 hash, 17 sorted set,         4, 5, 1, 15
+//                           18 list, 19 stream
+//   11        7.2           20 set, 21 stream               2, 19 or 15
 //   12        7.4           24, 25 hash with deadlines      not: they would be lost
-//
-// Newer forms of streams are not rewritten: `take` refuses them for such targets.
 
 import { assert } from '../../base/assert.ts'
 import type { ByteRange } from '../../base/slice.ts'
@@ -19,6 +17,7 @@ import { BytesFile, RdbInput } from '../../persist/rdb/rdb-input.ts'
 import { type CollectionTarget, RdbEntry, type RdbTarget } from '../../persist/rdb/rdb-target.ts'
 import { rdbTypes } from '../../persist/rdb/rdb-types.ts'
 import { RdbWriter } from '../../persist/rdb/rdb-writer.ts'
+import { olderStream, STREAM_ACTIVE, STREAM_COUNTED, STREAM_FIRST } from './older-stream.ts'
 import type { RdbSplitter } from './rdb-splitter.ts'
 
 /** The oldest that is restored into: Redis 5. */
@@ -80,12 +79,31 @@ export class RestorePayload {
   }
 
   #rewrite(splitter: RdbSplitter): boolean {
-    const older = OLDER_FORM.get(splitter.type)
-    if (older === undefined) return false
+    const { type } = splitter
+    const older = OLDER_FORM.get(type)
+    const isStream = type === STREAM_COUNTED || type === STREAM_ACTIVE
+    if (older === undefined && !isStream) return false
     const value = new Uint8Array(splitter.valueLength)
     splitter.copyValue(value, 0)
+    if (older === undefined) this.#rewriteStream(value, type)
+    else this.#rewriteCollection(value, type, older)
+    return true
+  }
+
+  #rewriteStream(value: Uint8Array, type: number): void {
+    const isCounted = this.#targetVersion > OLDEST_VERSION
+    const older = isCounted ? STREAM_COUNTED : STREAM_FIRST
+    const stream = olderStream(value, type, older)
+    this.length = 1 + stream.length + PAYLOAD_FOOTER_BYTES
+    this.#reserve(this.length)
+    this.bytes[0] = older
+    this.bytes.set(stream, 1)
+    this.#sign(VERSION_OF_TYPE.get(older) ?? OLDEST_VERSION)
+  }
+
+  #rewriteCollection(value: Uint8Array, type: number, older: number): void {
     const counter = new Counter()
-    this.#read(splitter.type, value, counter)
+    this.#read(type, value, counter)
     this.length = 0
     const sink = (bytes: Uint8Array, start: number, length: number) => {
       this.#reserve(this.length + length)
@@ -96,9 +114,8 @@ export class RestorePayload {
     this.#writer.beginPayload(options)
     this.#writer.type(older)
     this.#writer.length(counter.count)
-    this.#read(splitter.type, value, new TextForm(this.#writer))
+    this.#read(type, value, new TextForm(this.#writer))
     this.#writer.endPayload()
-    return true
   }
 
   #read(type: number, value: Uint8Array, target: CollectionTarget): void {
