@@ -272,6 +272,35 @@ test('the version of payloads is what the engine takes', () => {
   assert.equal(of('tidemark', '0.1.0'), 12)
 })
 
+test('functions go where they run, and are a reason to refuse elsewhere', {
+  skip: !hasRedis,
+}, async () => {
+  const code = `#!lua name=lib\nredis.register_function('hello', function() return 'wörld' end)`
+  const [from, to, own] = [
+    await startEngine('redis-server'),
+    await startEngine('redis-server'),
+    await startEngine(),
+  ]
+  await talk(from, async (connection) => {
+    await connection.command('FUNCTION', 'LOAD', code)
+    await connection.command('SET', 'key', 'value')
+    await connection.command('SAVE')
+  })
+  const library = await fileSource(join(work, `engine-${directories - 2}`, 'dump.rdb'))
+  for (const mode of ['empty', 'replace', 'flush'] as const) {
+    const { functions } = await restore(to, { source: library, mode })
+    assert.equal(functions, 1)
+  }
+  const reply = await talk(to, (connection) => connection.command('FCALL', 'hello', 0))
+  assert.equal(String(reply), 'wörld')
+  await assert.rejects(
+    restore(own, { source: library }),
+    (error) => error instanceof RestoreRefused && /takes no functions/.test(error.message),
+  )
+  const { restored } = await restore(own, { source: library, hasFunctions: false })
+  assert.equal(restored, 1)
+})
+
 test('a stream in its first form has its entries, groups and consumers', {
   skip: !hasRedis,
 }, async () => {
