@@ -52,6 +52,7 @@ export async function pinAction(args: readonly string[], context: CliContext): P
   })
   const name = nameFrom(positionals)
   return await withStore(values, context, async (store) => {
+    await needBackup(store, name, context)
     await pinBackup(store, name, values.reason)
     context.out(values.json ? json({ name, isPinned: true }) : `Backup ${name} is pinned\n`)
     return ExitCode.Ok

@@ -8,6 +8,7 @@ import { backupSource } from '../control/restore/restore-source.ts'
 import { checkNewName } from '../control/service/rules.ts'
 import { openStore } from '../control/store/open-store.ts'
 import { parseArguments } from './arguments.ts'
+import { needBackup } from './backup-list.ts'
 import { identitiesFrom, json, nameFrom, STORE_OPTIONS, withStore } from './backup-options.ts'
 import { type CliContext, ExitCode, UsageError } from './subcommand.ts'
 import { byteText } from './text.ts'
@@ -24,6 +25,7 @@ export async function copyAction(args: readonly string[], context: CliContext): 
   if (url === undefined) throw new UsageError('Where to? --to-store URL is missing')
   if (newName !== name) checkNewName(newName)
   return await withStore(values, context, async (source) => {
+    await needBackup(source, name, context)
     const target = await openStore(url)
     const line = new WorkLine(context)
     try {
@@ -61,6 +63,7 @@ export async function exportAction(
   if (to === undefined) throw new UsageError('Where to? --to FILE.rdb or --to STORE is missing')
   const identities = await identitiesFrom(values.identity, context)
   return await withStore(values, context, async (store) => {
+    await needBackup(store, name, context)
     const line = new WorkLine(context)
     try {
       const { signal } = context

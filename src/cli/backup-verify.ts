@@ -3,6 +3,7 @@
 import type { VerificationRecord } from '../control/backup/read-manifest.ts'
 import { verifyBackup } from '../control/backup/verify.ts'
 import { parseArguments } from './arguments.ts'
+import { needBackup } from './backup-list.ts'
 import { identitiesFrom, json, nameFrom, STORE_OPTIONS, withStore } from './backup-options.ts'
 import { type CliContext, ExitCode } from './subcommand.ts'
 import { byteText } from './text.ts'
@@ -21,6 +22,7 @@ export async function verifyAction(
   const name = nameFrom(positionals)
   const identities = await identitiesFrom(values.identity, context)
   return await withStore(values, context, async (store) => {
+    await needBackup(store, name, context)
     const line = new WorkLine(context)
     try {
       const record = await verifyBackup({

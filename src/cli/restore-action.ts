@@ -3,6 +3,7 @@
 
 import type { KeyPlan } from '../control/restore/key-plan.ts'
 import { restoreToFile } from '../control/restore/restore-file.ts'
+import { restoreToLocalNode } from '../control/restore/restore-local.ts'
 import {
   type RestoreProgress,
   type RestoreResult,
@@ -15,6 +16,7 @@ import {
   type RestoreSource,
 } from '../control/restore/restore-source.ts'
 import { parseArguments } from './arguments.ts'
+import { needBackup } from './backup-list.ts'
 import {
   connectFrom,
   identitiesFrom,
@@ -24,11 +26,14 @@ import {
   nodeFrom,
   oneOf,
   STORE_OPTIONS,
+  wholeNumber,
   withStore,
 } from './backup-options.ts'
 import { type CliContext, ExitCode, UsageError } from './subcommand.ts'
 import { byteText } from './text.ts'
 import { timeText, WorkLine } from './work-line.ts'
+
+const PORT_MAX = 65_535
 
 function parse(args: readonly string[]) {
   return parseArguments(args, {
@@ -45,6 +50,8 @@ function parse(args: readonly string[]) {
     'no-functions': { type: 'boolean', default: false },
     'skip-unsupported': { type: 'boolean', default: false },
     'ignore-room': { type: 'boolean', default: false },
+    port: { type: 'string' },
+    'keep-running': { type: 'boolean', default: false },
   })
 }
 
@@ -58,34 +65,49 @@ export async function restoreAction(
   const name = nameFrom(positionals)
   const { to } = values
   if (to === undefined) {
-    throw new UsageError('Where to? --to redis://host:port or --to FILE.rdb is missing')
+    throw new UsageError('Where to? --to redis://host:port, FILE.rdb or a directory is missing')
   }
-  const use = isFile(to) ? toFile : intoNode
-  const run = (source: RestoreSource) => use(source, { ...values, to }, context)
+  const chosen = { ...values, to, plan: planFrom(values) }
+  const use = isFile(to) ? toFile : to.includes('://') ? intoNode : intoDirectory
+  if (use !== intoNode) checkWhole(chosen)
+  const run = (source: RestoreSource) => use(source, chosen, context)
   const hasStore = values.store !== undefined
   if (isFile(name) && !hasStore) return await run(await fileSource(name))
   const identities = await identitiesFrom(values.identity, context)
   return await withStore(values, context, async (store) => {
     const { signal } = context
     if (isFile(name)) return await run(await objectSource(store, name, signal))
+    await needBackup(store, name, context)
     return await run(await backupSource({ store, name, identities, signal }))
   })
 }
 
-type Chosen = Values & { readonly to: string }
+type Chosen = Values & { readonly to: string; readonly plan: Plan }
+type Plan = Omit<KeyPlan, 'takenAtMs'>
+
+function planFrom({ filter, database, ttl }: Values): Plan {
+  return {
+    patterns: filter,
+    databases: database.map(databasePair),
+    ttl: oneOf(ttl, '--ttl', ['keep', 'shift', 'drop']),
+  }
+}
+
+/** Files and new nodes get all that the backup has, as it is. */
+function checkWhole({ plan, ...values }: Chosen): void {
+  const flags = ['flush', 'skip-unsupported', 'ignore-room', 'no-functions'] as const
+  const flag = flags.find((option) => values[option])
+  const isPart = plan.patterns.length > 0 || plan.databases.length > 0 || plan.ttl !== 'keep'
+  if (flag === undefined && !isPart) return
+  const option = flag ?? 'filter, --database and --ttl'
+  throw new UsageError(`--${option}: for a running node only; elsewhere all goes as it is`)
+}
 
 async function toFile(
   source: RestoreSource,
   values: Chosen,
   context: CliContext,
 ): Promise<ExitCode> {
-  const other = ['flush', 'skip-unsupported', 'ignore-room', 'no-functions'] as const
-  const wrong = other.find((option) => values[option])
-  const isChosen = values.filter.length > 0 || values.database.length > 0 || values.ttl !== 'keep'
-  if (wrong !== undefined || isChosen) {
-    const option = wrong ?? 'filter, --database and --ttl'
-    throw new UsageError(`--${option}: for a node; a file has all that the backup has`)
-  }
   const line = new WorkLine(context)
   try {
     const paths = await restoreToFile({
@@ -104,17 +126,46 @@ async function toFile(
   }
 }
 
+/** A new node of ours in a directory of its own. */
+async function intoDirectory(
+  source: RestoreSource,
+  values: Chosen,
+  context: CliContext,
+): Promise<ExitCode> {
+  const { port, to: directory } = values
+  if (port === undefined) {
+    throw new UsageError(`--port N is missing: of the new node in ${directory}`)
+  }
+  const { password } = nodeFrom('redis://127.0.0.1', values, context)
+  const line = new WorkLine(context)
+  try {
+    const node = await restoreToLocalNode({
+      source,
+      directory,
+      port: wholeNumber(port, '--port', 1, PORT_MAX),
+      password,
+      isKeptRunning: values['keep-running'],
+      signal: context.signal,
+      onProgress: (bytes, totalBytes) => showBytes(line, bytes, totalBytes),
+    })
+    line.clear()
+    const { address, configPath, keys, pid } = node
+    const { label } = address
+    const state = pid === null ? `start it: tidemark-server ${configPath}` : `it runs, pid ${pid}`
+    const text = `A node with ${keys} keys is in ${directory}, for ${label}; ${state}\n`
+    context.out(values.json ? json({ address: label, configPath, keys, pid }) : text)
+    return ExitCode.Ok
+  } finally {
+    line.clear()
+  }
+}
+
 async function intoNode(
   source: RestoreSource,
   values: Chosen,
   context: CliContext,
 ): Promise<ExitCode> {
   if (values.replace && values.flush) throw new UsageError('--replace or --flush, not both')
-  const plan: Omit<KeyPlan, 'takenAtMs'> = {
-    patterns: values.filter,
-    databases: values.database.map(databasePair),
-    ttl: oneOf(values.ttl, '--ttl', ['keep', 'shift', 'drop']),
-  }
   const line = new WorkLine(context)
   try {
     const result = await restoreIntoNode({
@@ -122,7 +173,7 @@ async function intoNode(
       target: nodeFrom(values.to, values, context),
       connect: connectFrom(values, context),
       mode: values.flush ? 'flush' : values.replace ? 'replace' : 'empty',
-      plan,
+      plan: values.plan,
       hasFunctions: !values['no-functions'],
       unsupported: values['skip-unsupported'] ? 'skip' : 'refuse',
       isRoomIgnored: values['ignore-room'],

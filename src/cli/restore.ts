@@ -5,8 +5,8 @@ import type { Subcommand } from './subcommand.ts'
 
 export const restore: Subcommand = {
   name: 'restore',
-  usage: 'NAME|FILE.rdb --store URL --to redis[s]://host:port|FILE.rdb [OPTION …]',
-  summary: 'Restores a backup into an RDB file or a running node',
+  usage: 'NAME|FILE.rdb --store URL --to redis[s]://host:port|FILE.rdb|DIR [OPTION …]',
+  summary: 'Restores a backup into a file, a running node or a new one',
   details: [
     'Everything is looked at before anything is changed: the backup is whole, the node can be',
     'written to, is empty and has room. Into a node keys go by RESTORE commands; one that was',
@@ -16,7 +16,8 @@ export const restore: Subcommand = {
     '  NAME               backup in the store; FILE.rdb: a file on this machine, or with --store an',
     '                     object of it',
     '  --store URL        where the backup is; else TIDEMARK_STORE',
-    '  --to WHERE         node, or path that ends with .rdb',
+    '  --to WHERE         running node; path that ends with .rdb; or directory, empty or not there',
+    '                     yet, for a new Tidemark node: with --port N, and --keep-running',
     '  --replace          keys and files that are there are replaced',
     '  --flush            the node is emptied before',
     '  --filter GLOB      only keys that match, as with KEYS; again: several patterns',
@@ -37,6 +38,7 @@ export const restore: Subcommand = {
     '  tidemark restore nightly --store /backups --to dump.rdb',
     '  tidemark restore nightly --store /backups --to redis://10.0.0.6:6379',
     "  tidemark restore nightly --store /backups --to redis://10.0.0.6 --filter 'user:*' --replace",
+    '  tidemark restore nightly --store /backups --to /srv/new-node --port 6390 --keep-running',
     '  tidemark restore dump.rdb --to redis://10.0.0.6:6379 --ttl shift',
     '',
     'Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 refused and unchanged, 5 damaged.',
