@@ -52,7 +52,7 @@ export interface RestoreResult extends Omit<SplitCounts, 'databases'> {
 /** The target was changed, and not all is there. */
 export class RestoreInterrupted extends Error {
   override readonly name = 'RestoreInterrupted'
-  /** Keys that the node has acknowledged. */
+  /** Keys that the node has acknowledged, at least. */
   readonly keys: number
 
   constructor(message: string, keys: number, options: ErrorOptions) {
@@ -66,18 +66,30 @@ export async function restoreIntoNode(request: NodeRestoreRequest): Promise<Rest
   const { source, target: address, connect = {}, mode, signal } = request
   const startedMs = Date.now()
   const options = { ...connect, ...(signal === undefined ? {} : { signal }) }
-  const target = await RestoreTarget.open(address, options)
-  const run = new NodeRestore(request, target, startedMs)
+  const open = async () => {
+    const found = await RestoreTarget.open(address, options)
+    const run = new NodeRestore(request, found, startedMs)
+    try {
+      found.checkMode(mode)
+      return run
+    } catch (error) {
+      run.close()
+      throw error
+    }
+  }
+  const first = await open()
+  first.close()
+  const counts = await first.look()
+  // Looking may have taken hours: the node is looked at again, by a connection that is not idle.
+  const run = await open()
   try {
-    target.checkMode(mode)
-    const plan = await run.look()
-    await run.write(plan.restored)
-    const { engine, version } = target.facts
-    const { databases, ...counts } = plan
-    request.onNote?.(`${source.name}: ${counts.restored} keys in ${databases.length} databases`)
-    return { ...counts, engine: `${engine} ${version}`, tookMs: Date.now() - startedMs }
+    await run.checkNeeds(counts)
+    await run.write(counts.restored)
+    const { databases, ...rest } = counts
+    request.onNote?.(`${source.name}: ${rest.restored} keys in ${databases.length} databases`)
+    return { ...rest, engine: run.engine, tookMs: Date.now() - startedMs }
   } finally {
-    target.close()
+    run.close()
   }
 }
 
@@ -100,16 +112,22 @@ class NodeRestore {
     this.#plan = { ...EVERYTHING, ...request.plan, takenAtMs }
     const lengths = shards.map(({ rdbBytes }) => rdbBytes)
     const sum = lengths.reduce<number>((total, bytes) => total + (bytes ?? 0), 0)
-    this.#totalBytes = lengths.includes(null)
-      ? null
-      : sum
-        ? lengths.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0)
-        : null
+    this.#totalBytes = lengths.includes(null) ? null : sum
+  }
+
+  /** Of the target, with its version. */
+  get engine(): string {
+    const { engine, version } = this.#target.facts
+    return `${engine} ${version}`
+  }
+
+  close(): void {
+    this.#target.close()
   }
 
   /** Reads the whole source, changes nothing. Throws RestoreRefused, and faults of the source. */
   async look(): Promise<SplitCounts> {
-    const { source, mode, hasFunctions = true, unsupported = 'refuse' } = this.#request
+    const { source, unsupported = 'refuse' } = this.#request
     this.#noteMissingDatabases()
     const all: SplitCounts[] = []
     for (const shard of source.shards) all.push(await this.#pass(shard, 'look'))
@@ -119,14 +137,19 @@ class NodeRestore {
       const text = `${counts.unsupported} keys cannot be restored into ${this.#label()}`
       throw new RestoreRefused('source', `${source.name}: ${text}, such as ${first}`)
     }
+    return counts
+  }
+
+  /** Whether the target can take what was counted. Throws RestoreRefused. */
+  async checkNeeds(counts: SplitCounts): Promise<void> {
+    const { mode, hasFunctions = true, isRoomIgnored = false } = this.#request
     const needs = {
-      bytes: this.#request.isRoomIgnored === true ? 0 : counts.plainBytes,
-      keys: this.#request.isRoomIgnored === true ? 0 : counts.restored,
+      bytes: isRoomIgnored ? 0 : counts.plainBytes,
+      keys: isRoomIgnored ? 0 : counts.restored,
       databaseMax: Math.max(0, ...counts.databases),
       functions: hasFunctions ? counts.functions : 0,
     }
     await this.#target.checkNeeds(needs, mode)
-    return counts
   }
 
   /** Writes all keys. Throws RestoreInterrupted. */
@@ -142,7 +165,7 @@ class NodeRestore {
       for (const shard of source.shards) await this.#pass(shard, 'write')
     } catch (cause) {
       const text = cause instanceof Error ? cause.message : String(cause)
-      const done = `${this.#acknowledged} of ${keys} keys are in ${this.#label()}`
+      const done = `at least ${this.#acknowledged} of ${keys} keys are in ${this.#label()}`
       const next = 'run it again with replace to go on'
       throw new RestoreInterrupted(`${text}; ${done}: ${next}`, this.#acknowledged, { cause })
     }
