@@ -1,4 +1,5 @@
-// The actions of `tidemark backup` by their names, and what becomes of what they throw.
+// The actions of `tidemark backup` by their names, and what becomes of what they throw. This
+// loads all of the backup service: only `backup.ts` imports it, and that when it runs.
 
 import { deleteAction, pinAction, pruneAction, unpinAction } from './backup-change.ts'
 import { copyAction, exportAction } from './backup-copy.ts'

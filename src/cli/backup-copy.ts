@@ -1,4 +1,5 @@
-// tidemark backup copy and export: a backup in another place, as it is or as plain RDB files.
+// tidemark backup copy and export: a backup in another place, as it is or as plain RDB files. An
+// export to a path is what `tidemark restore` to it does.
 
 import { copyBackup } from '../control/backup/copy-backup.ts'
 import { exportBackup, exportNames } from '../control/backup/export-backup.ts'

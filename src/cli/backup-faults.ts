@@ -1,4 +1,5 @@
-// Faults of backups as lines and exit codes. What is not known here is a bug and is thrown on.
+// Faults of backups as lines and exit codes. What is not known here is a bug and is thrown on, so
+// that it ends the program with its stack.
 
 import { StoreError } from '../base/errors.ts'
 import { AgeKeyError } from '../control/backup/age-keys.ts'

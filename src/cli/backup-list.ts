@@ -1,4 +1,5 @@
-// tidemark backup list and show: what a store has, for people or as JSON.
+// tidemark backup list and show: what a store has, for people or as JSON. A damaged manifest is a
+// line of the list and a sentence on the standard error.
 
 import { type BackupEntry, findBackup, listBackups } from '../control/backup/catalog.ts'
 import type { BackupManifest, ShardManifest } from '../control/backup/manifest.ts'

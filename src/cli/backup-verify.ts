@@ -1,4 +1,5 @@
-// tidemark backup verify: whether a backup can be trusted, and which part of it cannot.
+// tidemark backup verify: whether a backup can be trusted, and which part of it cannot. A damaged
+// backup is a result with an exit code of its own; that it could not be told is a failure.
 
 import type { VerificationRecord } from '../control/backup/read-manifest.ts'
 import { verifyBackup } from '../control/backup/verify.ts'

@@ -5,7 +5,7 @@ import type { Subcommand } from './subcommand.ts'
 
 export const restore: Subcommand = {
   name: 'restore',
-  usage: 'NAME|FILE.rdb --store URL --to redis[s]://host:port|FILE.rdb|DIR [OPTION …]',
+  usage: 'NAME|FILE.rdb --store URL --to redis[s]://…|FILE.rdb|DIR [OPTION …]',
   summary: 'Restores a backup into a file, a running node or a new one',
   details: [
     'Everything is looked at before anything is changed: the backup is whole, the node can be',
@@ -13,8 +13,8 @@ export const restore: Subcommand = {
     'interrupted says how far it came and can be run again with --replace. To a file: it appears',
     'whole or not at all.',
     '',
-    '  NAME               backup in the store; FILE.rdb: a file on this machine, or with --store an',
-    '                     object of it',
+    '  NAME               backup in the store; FILE.rdb: a file on this machine, or with --store',
+    '                     an object of it',
     '  --store URL        where the backup is; else TIDEMARK_STORE',
     '  --to WHERE         running node; path that ends with .rdb; or directory, empty or not there',
     '                     yet, for a new Tidemark node: with --port N, and --keep-running',

@@ -16,91 +16,10 @@ const MS = 1000
 
 /** Text for `/metrics`. */
 export function serviceMetrics(service: BackupService, cost: CostRule, nowMs: number): string {
-  const each = (value: (cluster: ClusterState) => number | null): Sample[] =>
-    service.clusters.map((cluster) => ({
-      labels: { cluster: cluster.config.name },
-      value: value(cluster),
-    }))
-  const labelled = (label: string, name: string, value: (cluster: ClusterState) => number) =>
-    service.clusters.map((cluster) => ({
-      labels: { cluster: cluster.config.name, [label]: name },
-      value: value(cluster),
-    }))
-  const one = (value: number): Sample[] => [{ value }]
-  const { perMonth } = storageCost(service.entries, cost)
-  const rows: readonly (readonly [string, Metric['type'], string, readonly Sample[]])[] = [
-    [
-      'fresh',
-      'gauge',
-      '1 when the newest verified backup is new enough, else 0: the alarm.',
-      each((cluster) => Number(cluster.isFresh(nowMs))),
-    ],
-    [
-      'verified_timestamp_seconds',
-      'gauge',
-      'Instant of the data of the newest backup that was found good.',
-      each(({ verifiedMs }) => (verifiedMs === null ? 0 : verifiedMs / MS)),
-    ],
-    [
-      'taken_timestamp_seconds',
-      'gauge',
-      'Instant of the data of the newest backup.',
-      each(({ newest }) => (newest === null ? 0 : Date.parse(newest.takenAt) / MS)),
-    ],
-    [
-      'due_timestamp_seconds',
-      'gauge',
-      'When the next automatic backup is due.',
-      each((cluster) => inSeconds(cluster.dueMs(nowMs))),
-    ],
-    ['running', 'gauge', '1 while something is done.', each((c) => Number(c.operation !== ''))],
-    ['duration_seconds', 'gauge', 'How long the newest backup took.', each(durationOf)],
-    [
-      'source_write_delay_seconds',
-      'gauge',
-      'Longest delay of writes that the newest backup caused, where the node tells it.',
-      each(writeDelayOf),
-    ],
-    [
-      'runs_total',
-      'counter',
-      'Automatic backups that were tried.',
-      [
-        ...labelled('result', 'done', ({ counts }) => counts.done),
-        ...labelled('result', 'failed', ({ counts }) => counts.failed),
-      ],
-    ],
-    [
-      'verifications_total',
-      'counter',
-      'Verifications; failed: it could not be told.',
-      [
-        ...labelled('result', 'good', ({ counts }) => counts.good),
-        ...labelled('result', 'bad', ({ counts }) => counts.bad),
-        ...labelled('result', 'failed', ({ counts }) => counts.unverified),
-      ],
-    ],
-    [
-      'backups',
-      'gauge',
-      'Backups in the store.',
-      (['automatic', 'manual', 'final'] as const).flatMap((kind) =>
-        labelled('kind', kind, (cluster) => cluster.countOf(kind)),
-      ),
-    ],
-    ['bad_backups', 'gauge', 'Backups that were found damaged.', each(({ bad }) => bad)],
-    ['stored_bytes', 'gauge', 'Bytes of them in the store.', each((c) => c.storedBytes)],
-    ['expired_total', 'counter', 'Backups that expired.', each(({ counts }) => counts.expired)],
-    ['swept_total', 'counter', 'Leftovers that were removed.', one(service.swept)],
-    ['store_up', 'gauge', '1 when the store answered.', one(Number(isStoreUp(service)))],
-    [
-      'listed_timestamp_seconds',
-      'gauge',
-      'When the store was listed last.',
-      one(service.listedMs / MS),
-    ],
-    ['cost_dollars_per_month', 'gauge', 'Estimate of what storage costs.', one(perMonth)],
-    ['start_timestamp_seconds', 'gauge', 'When the service began.', one(service.startedMs / MS)],
+  const rows = [
+    ...dataRows(service.clusters, nowMs),
+    ...workRows(service.clusters),
+    ...storeRows(service, cost),
   ]
   return metricsText(
     rows.map(([name, type, help, samples]) => ({
@@ -110,6 +29,113 @@ export function serviceMetrics(service: BackupService, cost: CostRule, nowMs: nu
       samples,
     })),
   )
+}
+
+type Row = readonly [name: string, type: Metric['type'], help: string, samples: readonly Sample[]]
+type Clusters = readonly ClusterState[]
+
+/** How new the data is that could be had back. */
+function dataRows(clusters: Clusters, nowMs: number): Row[] {
+  const gauge = (name: string, help: string, value: (cluster: ClusterState) => number | null) =>
+    [name, 'gauge', help, each(clusters, value)] as const
+  return [
+    gauge('fresh', '1 when the newest verified backup is new enough, else 0: the alarm.', (one) =>
+      Number(one.isFresh(nowMs)),
+    ),
+    gauge(
+      'verified_timestamp_seconds',
+      'Instant of the data of the newest backup that was found good; 0: there is none.',
+      ({ verifiedMs }) => inSeconds(verifiedMs ?? 0),
+    ),
+    gauge(
+      'taken_timestamp_seconds',
+      'Instant of the data of the newest backup; 0: there is none.',
+      ({ newest }) => inSeconds(newest === null ? 0 : Date.parse(newest.takenAt)),
+    ),
+    gauge('due_timestamp_seconds', 'When the next automatic backup is due.', (one) =>
+      inSeconds(one.dueMs(nowMs)),
+    ),
+    gauge('duration_seconds', 'How long the newest backup took.', durationOf),
+    gauge(
+      'source_write_delay_seconds',
+      'Longest delay of writes that the newest backup caused, where the node tells it.',
+      writeDelayOf,
+    ),
+    gauge('bad_backups', 'Backups that were found damaged.', ({ bad }) => bad),
+    gauge('stored_bytes', 'Bytes of all backups in the store.', ({ storedBytes }) => storedBytes),
+  ]
+}
+
+/** What the service did since it began. */
+function workRows(clusters: Clusters): Row[] {
+  const kinds = ['automatic', 'manual', 'final'] as const
+  return [
+    ['running', 'gauge', '1 while it works.', each(clusters, (c) => Number(c.operation !== ''))],
+    [
+      'runs_total',
+      'counter',
+      'Automatic backups that were tried.',
+      [
+        ...each(clusters, ({ counts }) => counts.done, { result: 'done' }),
+        ...each(clusters, ({ counts }) => counts.failed, { result: 'failed' }),
+      ],
+    ],
+    [
+      'verifications_total',
+      'counter',
+      'Verifications; failed: it could not be told.',
+      [
+        ...each(clusters, ({ counts }) => counts.good, { result: 'good' }),
+        ...each(clusters, ({ counts }) => counts.bad, { result: 'bad' }),
+        ...each(clusters, ({ counts }) => counts.unverified, { result: 'failed' }),
+      ],
+    ],
+    [
+      'backups',
+      'gauge',
+      'Backups in the store.',
+      kinds.flatMap((kind) => each(clusters, (cluster) => cluster.countOf(kind), { kind })),
+    ],
+    [
+      'expired_total',
+      'counter',
+      'Backups that expired and were removed.',
+      each(clusters, ({ counts }) => counts.expired),
+    ],
+  ]
+}
+
+function storeRows(service: BackupService, cost: CostRule): Row[] {
+  const { perMonth } = storageCost(service.entries, cost)
+  const isUp = Number(isStoreUp(service))
+  return [
+    ['swept_total', 'counter', 'Leftovers that were removed.', [{ value: service.swept }]],
+    ['store_up', 'gauge', '1 when the store answered.', [{ value: isUp }]],
+    [
+      'listed_timestamp_seconds',
+      'gauge',
+      'When the store was listed last.',
+      [{ value: inSeconds(service.listedMs) }],
+    ],
+    ['cost_dollars_per_month', 'gauge', 'Estimate of what storage costs.', [{ value: perMonth }]],
+    [
+      'start_timestamp_seconds',
+      'gauge',
+      'When the service began.',
+      [{ value: inSeconds(service.startedMs) }],
+    ],
+  ]
+}
+
+function each(
+  clusters: Clusters,
+  value: (cluster: ClusterState) => number | null,
+  labels: Readonly<Record<string, string>> = {},
+): Sample[] {
+  return clusters.map((cluster) => ({
+    labels: { cluster: cluster.config.name, ...labels },
+    value: value(cluster),
+  }))
 }
 
 export interface MetricsPlace {

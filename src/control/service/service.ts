@@ -39,6 +39,8 @@ export interface ServiceOptions {
 /** Between two passes, at most: what others did to the store is seen by then. */
 const PASS_MS_MAX = 300_000
 const PASS_MS_MIN = 1000
+/** A store that does not answer is asked again after that. */
+const STORE_RETRY_MS = 30_000
 const SWEEP_MS = 3_600_000
 const ALARM_MS = 30_000
 const ALARM_AGAIN_MS = 3_600_000
@@ -255,6 +257,7 @@ export class BackupService {
   }
 
   #restMs(): number {
+    if (this.storeProblem !== '') return STORE_RETRY_MS
     const nowMs = this.#now()
     const due = this.clusters.map((cluster) => cluster.dueMs(nowMs)).filter((ms) => ms !== null)
     const untilDue = Math.min(...due.map((ms) => ms - nowMs), PASS_MS_MAX)

@@ -1,4 +1,5 @@
-// Entries of a catalog for tests of what decides by them.
+// Entries of a catalog for tests of what decides by them: only what rules look at is filled in, and
+// there are no shards.
 
 import type { BackupEntry } from '../backup/catalog.ts'
 import type { BackupKind } from '../backup/manifest.ts'
