@@ -40,6 +40,11 @@ const CONFIG_NAME = 'scratch.conf'
 const LOG_NAME = 'scratch.log'
 /** The server of this checkout. */
 export const OWN_COMMAND = fileURLToPath(new URL('../../../bin/tidemark-server', import.meta.url))
+/**
+ * Starts the engine, and ends it when the pipe at 3 does: by `stop`, and also when the process that
+ * has the other end is killed. Else a killed verification would leave a server behind.
+ */
+const GUARD = '"$0" "$1" 3<&- & pid=$!; (read -r _ <&3; kill $pid 2>&-) & exec 3<&-; wait $pid'
 const POLL_MS = 50
 /** To listen; loading may take any time. */
 const START_MS_MAX = 60_000
@@ -125,7 +130,9 @@ async function spawnEngine(
     `logfile ${JSON.stringify(join(directory, LOG_NAME))}`,
   ]
   await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o600 })
-  const child = spawn(command, [path], { stdio: 'ignore' })
+  const stdio = ['ignore', 'ignore', 'ignore', 'pipe'] as const
+  const args = ['-c', GUARD, command, path]
+  const child = spawn('/bin/sh', args, { stdio: [...stdio], detached: true })
   // `waitLoaded` sees that there is no process.
   child.on('error', () => {})
   return child
@@ -169,12 +176,22 @@ async function askFacts(address: NodeAddress): Promise<NodeFacts | null> {
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {
+  // Also of one that has ended: its guard waits for that.
+  child.stdio[3]?.destroy()
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX)
+  const timer = setTimeout(() => killGroup(child), STOP_MS_MAX)
   await ended
   clearTimeout(timer)
+}
+
+/** The shell and what it has started. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has ended meanwhile.
+  }
 }
 
 async function lastLines(path: string): Promise<string> {
