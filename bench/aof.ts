@@ -1,4 +1,4 @@
-// aof: what does the append only file cost? Three questions, of both servers with one configuration:
+// aof: what does the append only file cost? Three questions, of both servers set up the same way:
 //
 //   writing     SETs with each `appendfsync`, one at a time and 16 in a pipeline, 50 clients
 //   rewriting   BGREWRITEAOF under a storm of SETs (memory, rate), and under a paced load with an
