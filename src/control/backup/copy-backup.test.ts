@@ -84,7 +84,7 @@ test('a damaged part is not copied', async () => {
   assert.deepEqual(await Array.fromAsync(target.list('')), [])
 })
 
-test('a copy that was broken off goes on; one that another process makes is left alone', async () => {
+test('a copy that was broken off goes on; one of another process is left alone', async () => {
   const [source] = await withBackup()
   const target = newStore()
   const stop = new AbortController()
