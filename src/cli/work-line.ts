@@ -1,6 +1,7 @@
 // A line on the terminal for work that goes on elsewhere: a bar, what has passed, how fast, how
 // long still. As with `ProgressBar`, nothing is drawn when the standard error is no terminal.
 
+import { barText, DrawnLine } from './drawn-line.ts'
 import type { CliContext } from './subcommand.ts'
 
 export interface WorkState {
@@ -14,33 +15,27 @@ export interface WorkState {
 
 const BAR_COLUMNS_MAX = 30
 const BESIDE_COLUMNS = 60
-const INTERVAL_US = 100_000
 const US_PER_MS = 1000
 const MS_PER_SECOND = 1000
 const SECONDS_PER_MINUTE = 60
-const ERASE = '\r\x1b[K'
 
 export class WorkLine {
   readonly #context: CliContext
   readonly #startUs: number
-  #nextUs = 0
-  #isDrawn = false
+  readonly #drawn: DrawnLine
 
   constructor(context: CliContext) {
     this.#context = context
     this.#startUs = context.clock.monotonicUs()
+    this.#drawn = new DrawnLine(context, 0)
   }
 
   /** Draws the line again, when it is time. */
   show({ share, text, etaMs }: WorkState): void {
-    const { columns, clock } = this.#context
-    const nowUs = clock.monotonicUs()
-    if (columns === 0 || nowUs < this.#nextUs) return
-    this.#nextUs = nowUs + INTERVAL_US
-    const eta = etaMs === null ? '' : `  ${timeText(etaMs)} left`
-    const line = `${this.#bar(share)}${text}${eta}`
-    this.#context.err(`\r${line.slice(0, columns - 1).padEnd(columns - 1)}`)
-    this.#isDrawn = true
+    this.#drawn.draw(() => {
+      const eta = etaMs === null ? '' : `  ${timeText(etaMs)} left`
+      return `${this.#bar(share)}${text}${eta}`
+    })
   }
 
   /** The same for bytes of a total that is known, by the rate until now. */
@@ -59,17 +54,12 @@ export class WorkLine {
   }
 
   clear(): void {
-    if (this.#isDrawn) this.#context.err(ERASE)
-    this.#isDrawn = false
+    this.#drawn.clear()
   }
 
   #bar(share: number | null): string {
     if (share === null) return ''
-    const room = this.#context.columns - BESIDE_COLUMNS
-    const width = Math.max(0, Math.min(BAR_COLUMNS_MAX, room))
-    const full = Math.floor(share * width)
-    const bar = width > 0 ? `[${'#'.repeat(full)}${' '.repeat(width - full)}] ` : ''
-    return `${bar}${`${Math.floor(share * 100)}%`.padStart(4)}  `
+    return barText(share, this.#context.columns - BESIDE_COLUMNS, BAR_COLUMNS_MAX)
   }
 }
 
