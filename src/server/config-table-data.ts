@@ -27,6 +27,7 @@ import {
   words,
 } from './config-row.ts'
 import { I64_MAX, U64_MAX } from './config-text.ts'
+import { POLICIES } from './eviction-policy.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -37,11 +38,7 @@ export const memoryRows = {
     doc: 'Bytes that data and buffers may take, or percent of the memory there is; 0 is no limit.',
   }),
   'maxmemory-policy': words({
-    values: [
-      'volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl',
-      'allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'noeviction',
-    ],
-    default: 'noeviction', mutable: true,
+    values: POLICIES, default: 'noeviction', mutable: true,
     doc: 'Which keys are evicted when `maxmemory` is reached.',
   }),
   'maxmemory-samples': integer({

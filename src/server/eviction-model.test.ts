@@ -7,19 +7,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../base/clock.ts'
 import { Random } from '../base/random.ts'
+import { POLICIES } from './eviction-policy.ts'
 import { type TestClient, TestServer } from './test-server.ts'
 
 const SEED = Number(process.env['SEED'] ?? 51)
-const POLICIES = [
-  'noeviction',
-  'allkeys-lru',
-  'allkeys-lfu',
-  'allkeys-random',
-  'volatile-lru',
-  'volatile-lfu',
-  'volatile-random',
-  'volatile-ttl',
-] as const
 const TURNS = 4000
 const DATABASES = 3
 const KEYS = 150

@@ -1,6 +1,18 @@
 // What follows from the name of a `maxmemory-policy`: which keys may be evicted, by what they are
 // chosen, and what each key remembers of its uses for that.
 
+/** All there are, in the order in which CONFIG SET names them. */
+export const POLICIES = [
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'volatile-ttl',
+  'allkeys-lru',
+  'allkeys-lfu',
+  'allkeys-random',
+  'noeviction',
+] as const
+
 /** What the choice of the next key goes by; None: no key is evicted. */
 export const Ranking = { None: 0, Random: 1, LastUse: 2, Uses: 3, Deadline: 4 } as const
 export type Ranking = (typeof Ranking)[keyof typeof Ranking]

@@ -7,21 +7,14 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { FakeClock } from '../base/clock.ts'
 import { durationUsOf } from './eviction.ts'
+import { isVolatile, POLICIES } from './eviction-policy.ts'
 import { type TestClient, TestServer } from './test-server.ts'
 
 const OK = '+OK\r\n'
 const OOM = "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
 const KIB = 1024
 
-const POLICIES = [
-  'allkeys-lru',
-  'allkeys-lfu',
-  'allkeys-random',
-  'volatile-lru',
-  'volatile-lfu',
-  'volatile-random',
-  'volatile-ttl',
-] as const
+const EVICTING = POLICIES.filter((policy) => policy !== 'noeviction')
 
 function info(client: TestClient, name: string): number {
   return Number(new RegExp(`\r\n${name}:([^\r]*)\r`).exec(client.call('INFO', 'everything'))?.[1])
@@ -51,7 +44,7 @@ function countedBytes(server: TestServer): number {
 }
 
 describe('eviction', () => {
-  for (const policy of POLICIES) {
+  for (const policy of EVICTING) {
     it(`keeps within the limit: ${policy}`, () => {
       const server = new TestServer({ config: { 'maxmemory-policy': policy } })
       const client = server.connect()
@@ -94,7 +87,7 @@ describe('eviction', () => {
   })
 
   it('of volatile policies leaves keys without a deadline alone, and refuses then', () => {
-    for (const policy of POLICIES.slice(3)) {
+    for (const policy of EVICTING.filter(isVolatile)) {
       const server = new TestServer({ config: { 'maxmemory-policy': policy } })
       const client = server.connect()
       fill(client, 100)

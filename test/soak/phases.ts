@@ -4,6 +4,7 @@
 // each meets each.
 
 import { Random } from '../../src/base/random.ts'
+import { POLICIES } from '../../src/server/eviction-policy.ts'
 
 const KIB = 1024
 
@@ -28,16 +29,6 @@ const SIZES: readonly SizeRange[] = [
   { name: '1 MB', least: 600 * KIB, most: 1024 * KIB },
   { name: 'mixed', least: 14, most: 1024 * KIB },
 ]
-const POLICIES = [
-  'allkeys-lru',
-  'allkeys-lfu',
-  'allkeys-random',
-  'volatile-lru',
-  'volatile-lfu',
-  'volatile-random',
-  'volatile-ttl',
-  'noeviction',
-] as const
 
 /** Phases that fill `totalMs`; the last one may be shorter. */
 export function planPhases(seed: number, totalMs: number, phaseMs: number): readonly Phase[] {
